@@ -13,9 +13,6 @@ import msgspec
 
 from orchestrator.errors import ConflictError, NotFoundError, StoreError
 
-PAGE_SIZE = 1000  # objects and prefixes, S3's own limit
-
-
 class ObjectNotFoundError(NotFoundError):
     """No object has that key."""
 
@@ -119,8 +116,12 @@ class Store(Protocol):
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that do not exist are no error."""
 
-    def list_page(self, prefix: str, *, delimiter: str = "", token: str = "", limit: int = PAGE_SIZE) -> Page:
-        """Return one page of the objects whose keys start with `prefix` (empty, or ending in `/`)."""
+    def list_page(self, prefix: str, *, delimiter: str = "", token: str = "", limit: int = 0) -> Page:
+        """Return one page of the objects whose keys start with `prefix` (empty, or ending in `/`).
+
+        A `limit` of 0 means the store's own page size. A folder that was just emptied may still be
+        among the prefixes.
+        """
 
     def check_writable(self) -> None:
         """Prove that an object can be created. Raises PermissionDeniedError or StoreError with the reason."""
