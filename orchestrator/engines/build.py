@@ -1,0 +1,146 @@
+"""Builds one engine environment: finds a Python, makes a virtual environment, installs the lock file."""
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from orchestrator.engines.catalog import Engine
+from orchestrator.engines.uv import EngineBuildError, Outcome, run_uv
+from orchestrator.errors import MlctlError, PermissionDeniedError
+from orchestrator.progress import Bar, Reporter
+
+_RESOLVED = re.compile(r"Resolved (\d+) packages?")
+_STARTED = re.compile(r"\s*(Downloading|Building) (\S+)(?: \(([\d.]+)(\w+)\))?$")
+_FINISHED = re.compile(r"\s*(Downloaded|Built) ")
+_INSTALLED = re.compile(r"Installed \d+ packages?")
+
+
+class _Progress:
+    """Turns uv's lines into a bar that counts packages, and a note for each that takes time."""
+
+    def __init__(self, engine: Engine, reporter: Reporter, stack: ExitStack) -> None:
+        self._label = f"installing {engine.name}"
+        self._reporter = reporter
+        self._stack = stack
+        self._bar: Bar | None = None
+        self._left = 0
+
+    def line(self, line: str) -> None:
+        """Take the next line."""
+        if match := _RESOLVED.match(line):
+            self._left = int(match[1])
+            self._bar = self._stack.enter_context(self._reporter.bar(self._label, total=self._left, unit="steps"))
+        elif match := _STARTED.match(line):
+            size = f" ({match[3]} {match[4]})" if match[3] else ""
+            self._reporter.note(f"{match[1].lower()} {match[2]}{size}")
+        elif _FINISHED.match(line):
+            self._advance(1)
+        elif _INSTALLED.match(line):
+            self._advance(self._left)
+
+    def _advance(self, steps: int) -> None:
+        steps = min(steps, self._left)
+        self._left -= steps
+        if self._bar is not None:
+            self._bar.advance(steps)
+
+
+def build(engine: Engine, path: Path, *, lock: int, reporter: Reporter) -> str:
+    """Build the environment at `path`, which does not exist yet.
+
+    Args:
+        engine: What to build.
+        path: The environment's folder.
+        lock: Descriptor of the locked file, see `run_uv`.
+        reporter: Told of downloads and progress.
+
+    Returns:
+        The version of the Python that was used, as in `3.11`.
+
+    Raises:
+        EngineBuildError: No accepted Python, no network, disk full, or packages that cannot be had.
+        PermissionDeniedError: A folder cannot be written.
+    """
+    with ExitStack() as stack:
+        progress = _Progress(engine, reporter, stack)
+        uv = partial(run_uv, directory=path.parent, lock=lock, on_line=progress.line)
+        version = _make_venv(engine, path, uv)
+        install = ["pip", "install", "--python", str(path / "bin" / "python"), "-r", str(engine.requirements_path)]
+        outcome = uv(install)
+        backend = engine.local.torch_backend
+        if outcome.code != 0 and outcome.fault == "unsatisfiable" and backend:
+            outcome = uv([*install, "--torch-backend", backend])
+    if outcome.code != 0:
+        raise _install_error(engine, path, outcome)
+    return version
+
+
+def _make_venv(engine: Engine, path: Path, uv: Callable[[Sequence[str]], Outcome]) -> str:
+    """Make the empty environment with the first accepted Python there is, else with one that uv fetches."""
+    version, interpreter = _find_python(engine, uv)
+    outcome = uv(["venv", "--no-project", "--python", interpreter or version, str(path)])
+    if outcome.code == 0:
+        return version
+    if outcome.fault in ("disk full", "read-only"):
+        raise _storage_error(path, outcome)
+    if interpreter:
+        raise EngineBuildError(f"engine {engine.name}: uv cannot use {interpreter}: {outcome.reason}")
+    raise EngineBuildError(
+        f"engine {engine.name} needs Python {_either(engine.python)}; none is installed here, and fetching one failed: "
+        f"{outcome.reason}",
+        hint=f"install one (uv python install {version}, or your system's packages), "
+        f"or run the job in the engine's container image ({engine.images.cpu}), which has its own",
+    )
+
+
+def _find_python(engine: Engine, uv: Callable[[Sequence[str]], Outcome]) -> tuple[str, str]:
+    """Return version and path of the first accepted Python on this machine; if there is none, no path."""
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    ordinary = sys.implementation.name == "cpython" and not sys.abiflags  # not free-threaded, no debug build
+    for version in engine.python:
+        if version == running and ordinary:
+            return version, sys.executable  # it need not be on the PATH
+        outcome = uv(["python", "find", "--no-python-downloads", version])
+        if outcome.code == 0 and outcome.lines:
+            return version, outcome.lines[-1]
+    return engine.python[0], ""
+
+
+def _install_error(engine: Engine, path: Path, outcome: Outcome) -> MlctlError:
+    if outcome.fault in ("disk full", "read-only"):
+        return _storage_error(path, outcome)
+    if outcome.fault == "network":
+        return EngineBuildError(
+            f"engine {engine.name}: its packages cannot be downloaded: {outcome.reason}",
+            hint="check the network and proxy; a package mirror set for pip (PIP_INDEX_URL, pip.conf) is used too",
+        )
+    if outcome.fault == "unsatisfiable":
+        return EngineBuildError(
+            f"engine {engine.name}: the package index does not have what {engine.requirements_path} locks: "
+            f"{outcome.reason}",
+            hint="check the index that pip is set to use (pip config list), "
+            f"or run the job in the engine's container image ({engine.images.cpu})",
+        )
+    return EngineBuildError(
+        f"engine {engine.name}: its environment cannot be built: {outcome.reason}",
+        hint=f"mlctl engine get {engine.name} shows what it is made of; after a repair, run the same command again",
+    )
+
+
+def _storage_error(path: Path, outcome: Outcome) -> MlctlError:
+    if outcome.fault == "disk full":
+        return EngineBuildError(
+            f"the disk is full: {outcome.reason}",
+            hint=f"free space for {path.parent} (MLCTL_CACHE moves it) and uv's cache (uv cache clean)",
+        )
+    return PermissionDeniedError(
+        f"cannot write {path} or uv's cache: {outcome.reason}",
+        hint="name writable folders: export MLCTL_CACHE=/some/folder UV_CACHE_DIR=/another/folder",
+    )
+
+
+def _either(versions: tuple[str, ...]) -> str:
+    return " or ".join(filter(None, (", ".join(versions[:-1]), versions[-1])))
