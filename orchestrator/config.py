@@ -1,6 +1,7 @@
 """Where mlctl keeps things on this machine, and the contexts (a store and a backend by name)."""
 
 import os
+import secrets
 from pathlib import Path
 from typing import Literal
 
@@ -63,6 +64,21 @@ def _user_dir(variable: str, function: str) -> Path:
             hint=f"set HOME, or name a folder: export {variable}=/some/folder",
         )
     return path
+
+
+def machine_id() -> str:
+    """Return an id of this home, made at first use: jobs that run here are looked after from here only."""
+    path = home_dir() / "machine-id"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("x", encoding="ascii") as file:
+                file.write(secrets.token_hex(8))
+        except FileExistsError:
+            pass
+        return path.read_text(encoding="ascii")
+    except OSError as error:
+        raise PermissionDeniedError(f"cannot write {path}: {error.strerror}", hint="set MLCTL_HOME") from error
 
 
 def _config_path() -> Path:

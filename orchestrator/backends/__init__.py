@@ -1,0 +1,1 @@
+"""Where processes run: one package per backend, behind `base`."""

@@ -1,0 +1,1 @@
+"""Jobs: create -> plan -> submit -> observe -> finish; versions, logs, outputs."""

@@ -1,0 +1,1 @@
+"""What runs beside a training script: fetch its inputs, build its command, save logs and outputs."""

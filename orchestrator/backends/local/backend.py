@@ -1,0 +1,130 @@
+"""The local backend: starts supervisors, tells the truth about them, cleans up after dead ones."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from orchestrator.backends.local.finish import finish
+from orchestrator.backends.local.rundir import Order, RunDir, acquire, holder, is_looked_after, new_run_id
+from orchestrator.backends.local.script import RUN_ID, kill_leftover
+from orchestrator.config import home_dir
+from orchestrator.runtime.exits import Exit
+from orchestrator.runtime.status import Reason, State, Status
+from orchestrator.runtime.task import STATUS, Task
+from orchestrator.store import open_store
+from orchestrator.store.records import find
+
+
+class LocalSubmission:
+    """The right to start one run on this machine: its folder's lock."""
+
+    def __init__(self, run: RunDir, lock: int) -> None:
+        self._run = run
+        self._lock = lock
+
+    @property
+    def id(self) -> str:
+        return self._run.id
+
+    def start(self, task: Task, python: Path, environment: dict[str, str]) -> None:
+        run, lock = self._run, self._lock
+        run.save_order(Order(task=task, python=str(python), environment=environment, created=time.time()))
+        supervisor = [sys.executable, "-m", "orchestrator.backends.local.supervisor", run.id, str(lock)]
+        inherited = {name: value for name, value in os.environ.items() if name != RUN_ID}
+        with (run.folder / "supervisor.log").open("ab") as log:
+            # Through a shell that ends at once, so that the supervisor is nobody's zombie.
+            subprocess.run(
+                ["/bin/sh", "-c", '"$@" &', "sh", *supervisor],
+                cwd=run.folder,
+                env=inherited | {"MLCTL_HOME": str(home_dir())},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=(lock,),
+                check=True,
+            )
+        os.close(lock)
+
+    def release(self) -> None:
+        os.close(self._lock)
+        self._run.remove()
+
+
+class LocalBackend:
+    """Runs jobs as processes of this machine."""
+
+    def submission(self, run_id: str | None = None) -> LocalSubmission | None:
+        run = RunDir(run_id or new_run_id())
+        lock = acquire(run)
+        return None if lock is None else LocalSubmission(run, lock)
+
+    def observe(self, run_id: str, task: Task, status: Status | None) -> Status:
+        run = RunDir(run_id)
+        if is_looked_after(run):
+            return run.status() or status or Status(message="being submitted")
+        if not run.folder.exists():
+            return self._without_folder(task, status)
+        lock = acquire(run)
+        if lock is None:
+            return run.status() or status or Status(message="being submitted")
+        try:
+            return self._recover(run, task, status)
+        finally:
+            os.close(lock)
+
+    def request_cancel(self, run_id: str) -> None:
+        run = RunDir(run_id)
+        pid = holder(run)
+        if pid and is_looked_after(run) and run_id.encode() in _command_line(pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+    def live_log(self, run_id: str) -> Path | None:
+        log = RunDir(run_id).workspace.log
+        return log if log.exists() else None
+
+    def forget(self, run_id: str) -> None:
+        RunDir(run_id).remove()
+
+    def _recover(self, run: RunDir, task: Task, status: Status | None) -> Status:
+        """Finish a run whose supervisor is gone; the caller holds its lock."""
+        store = open_store(task.store)
+        written = find(store, task.prefix + STATUS, Status)
+        if written and written.state.finished:  # it ended between two looks, or died just before cleaning up
+            run.remove()
+            return written
+        order = run.order()
+        if order is None or (run.status() is None and run.exit() is None):
+            return _not_started()
+        kill_leftover(run.id)
+        end = run.exit() or Exit(cause="lost", finished=time.time(), started=status.started if status else 0.0)
+        return finish(run, order.task, store, run.status() or status or Status(), end)
+
+    def _without_folder(self, task: Task, status: Status | None) -> Status:
+        if status is None:
+            return _not_started()
+        # Finished between reading the status and looking for the folder, or the folder was removed by hand.
+        written = find(open_store(task.store), task.prefix + STATUS, Status) or status
+        if not written.state.finished:
+            written.state, written.reason = State.FAILED, Reason.SUPERVISOR_LOST
+            written.message = "its folder on this machine was removed while it ran"
+            written.hint = Reason.SUPERVISOR_LOST.hint.format(job=task.job, version=task.version)
+        return written
+
+
+def _not_started() -> Status:
+    reason = Reason.NOT_STARTED
+    message = "it was recorded, but the create command was interrupted before it started"
+    return Status(state=State.FAILED, reason=reason, message=message, hint=reason.hint)
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, check=False).stdout

@@ -1,0 +1,162 @@
+"""The folder of one run on this machine, and the lock that says who looks after it.
+
+`run/<id>/` holds everything that is not in the store yet. Its `lock` is held from before the job
+version is claimed until its output is saved: first by the creating command, then, inherited, by
+the supervisor and its guard. The kernel lets go when they die, so a free lock on an unfinished
+run always means that nobody looks after it.
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from orchestrator.config import home_dir
+from orchestrator.errors import PermissionDeniedError, StoreError
+from orchestrator.runtime.exits import Exit
+from orchestrator.runtime.status import Status
+from orchestrator.runtime.task import Task, Workspace
+
+Record = TypeVar("Record", bound=msgspec.Struct)
+ABANDONED = 600.0  # seconds after which a folder without a task belongs to a dead command
+
+
+class Order(msgspec.Struct, kw_only=True):
+    """What the supervisor is told: the task and how to run it here."""
+
+    task: Task
+    python: str
+    environment: dict[str, str]
+    created: float
+
+
+class RunDir:
+    """Paths and records of one run."""
+
+    def __init__(self, run_id: str) -> None:
+        self.id = run_id
+        self.folder = runs_dir() / run_id
+        self.workspace = Workspace(self.folder)
+
+    @property
+    def lock_path(self) -> Path:
+        return self.folder / "lock"
+
+    @property
+    def guard_spec(self) -> Path:
+        return self.folder / "guard.json"
+
+    @property
+    def exit_path(self) -> Path:
+        return self.folder / "exit.json"
+
+    def order(self) -> Order | None:
+        """Return the supervisor's order, or None if the run was never started."""
+        return _find(self.folder / "order.json", Order)
+
+    def save_order(self, order: Order) -> None:
+        """Write the supervisor's order."""
+        _save(self.folder / "order.json", order)
+
+    def status(self) -> Status | None:
+        """Return the newest status, which the store may not have yet."""
+        return _find(self.folder / "status.json", Status)
+
+    def save_status(self, status: Status) -> None:
+        """Write the newest status."""
+        _save(self.folder / "status.json", status)
+
+    def exit(self) -> Exit | None:
+        """Return how the script ended, or None if it has not."""
+        return _find(self.exit_path, Exit)
+
+    def save_exit(self, end: Exit) -> None:
+        """Write how the script ended."""
+        _save(self.exit_path, end)
+
+    def remove(self) -> None:
+        """Remove the folder with all that is in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def runs_dir() -> Path:
+    """Return the folder of all runs on this machine."""
+    return home_dir() / "run"
+
+
+def new_run_id() -> str:
+    """Return an id that sorts by time and that nobody else has."""
+    return f"{int(time.time()):x}-{secrets.token_hex(6)}"
+
+
+def acquire(run: RunDir) -> int | None:
+    """Take the run's lock; return its descriptor, or None if somebody else looks after the run."""
+    try:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(run.lock_path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        kind = PermissionDeniedError if isinstance(error, PermissionError) else StoreError
+        raise kind(f"cannot write {run.folder}: {error.strerror}", hint="set MLCTL_HOME to another folder") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def holder(run: RunDir) -> int:
+    """Return the pid that the run's supervisor wrote into its lock, or 0."""
+    try:
+        return int(run.lock_path.read_text(encoding="ascii") or 0)
+    except (OSError, ValueError):
+        return 0
+
+
+def is_looked_after(run: RunDir) -> bool:
+    """Tell whether a living process holds the run's lock."""
+    try:
+        descriptor = os.open(run.lock_path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # Shared, so that two who ask at once do not take each other for the holder.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def all_runs() -> Iterator[RunDir]:
+    """Yield every run on this machine; removes what killed commands left before they claimed a version."""
+    with contextlib.suppress(FileNotFoundError):
+        for entry in sorted(os.scandir(runs_dir()), key=lambda entry: entry.name):
+            run = RunDir(entry.name)
+            with contextlib.suppress(FileNotFoundError):
+                old = time.time() - entry.stat().st_mtime > ABANDONED
+                if old and run.order() is None and not is_looked_after(run):
+                    run.remove()
+                    continue
+                yield run
+
+
+def _save(path: Path, record: msgspec.Struct) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_bytes(msgspec.json.encode(record))
+    temporary.replace(path)
+
+
+def _find(path: Path, kind: type[Record]) -> Record | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (FileNotFoundError, msgspec.DecodeError):  # an empty file is what a full disk leaves
+        return None

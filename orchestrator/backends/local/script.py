@@ -1,0 +1,88 @@
+"""A running script, as its supervisor holds it: one guard process with a pipe."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from orchestrator.backends.local.rundir import RunDir
+from orchestrator.runtime.exits import Exit
+
+GUARD = Path(__file__).with_name("guard.py")
+RUN_ID = "MLCTL_RUN_ID"  # in the environment of all that belongs to a run
+WAIT_AFTER_KILL = 10.0  # seconds
+
+
+class RunningScript:
+    """The script of a run, started by a guard that ends it should this process die."""
+
+    def __init__(self, run: RunDir, argv: list[str], environment: dict[str, str], lock: int) -> None:
+        self._run = run
+        spec = {
+            "argv": argv,
+            "env": environment | {RUN_ID: run.id},
+            "cwd": str(run.workspace.job_dir),
+            "log": str(run.workspace.log),
+            "exit": str(run.exit_path),
+        }
+        # The environment may hold secrets, and a command line is there for all to read.
+        descriptor = os.open(run.guard_spec, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(spec, file)
+        # The guard holds the run's lock too: nobody may clean up before the script has ended.
+        self._guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(GUARD), str(run.guard_spec)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            pass_fds=(lock,),
+        )
+
+    @property
+    def pid(self) -> int:
+        """Return the guard's pid; the script's processes are all below it."""
+        return self._guard.pid
+
+    def ended(self, wait: float) -> bool:
+        """Wait up to `wait` seconds; tell whether the script has ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._guard.wait(wait)
+        return self._guard.returncode is not None
+
+    def terminate(self) -> None:
+        """Send SIGTERM to the script's process group."""
+        self._tell(b"T")
+
+    def kill(self) -> None:
+        """Kill the script and everything below it, whatever became of the guard."""
+        self._tell(b"K")
+        if not self.ended(WAIT_AFTER_KILL):
+            self._guard.kill()
+            self._guard.wait()
+        kill_leftover(self._run.id)
+
+    def result(self) -> Exit:
+        """Return how the script ended; of a guard that was killed, only that."""
+        found = self._run.exit()
+        if found is None:
+            kill_leftover(self._run.id)
+            return Exit(signal=9, finished=time.time())
+        return found
+
+    def _tell(self, command: bytes) -> None:
+        if self._guard.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                self._guard.stdin.write(command)
+                self._guard.stdin.flush()
+
+
+def kill_leftover(run_id: str) -> None:
+    """Kill what is left of a run's script when its guard is gone, in whatever group or session it is."""
+    mark = f"{RUN_ID}={run_id}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                os.kill(int(folder.name), signal.SIGKILL)

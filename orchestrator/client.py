@@ -1,0 +1,37 @@
+"""The SDK: what the command line does, from Python.
+
+    from orchestrator import Client
+
+    client = Client()
+    job = client.jobs.create("job_specs/mnist-mxnet.yaml", parameters=["num_epochs=2"])
+    job = client.jobs.wait(job.name, job.version)
+    print(job.status.state, [entry.path for entry in client.jobs.outputs(job.name).manifest.entries])
+"""
+
+from orchestrator.backends.local.backend import LocalBackend
+from orchestrator.config import get_context
+from orchestrator.datasets import Datasets
+from orchestrator.jobs.jobs import Jobs
+from orchestrator.progress import SILENT, Reporter
+from orchestrator.store import open_store
+
+
+class Client:
+    """The jobs and datasets of one context.
+
+    Args:
+        context: Name of the context; None is the current one.
+        reporter: Told of long work; by default nobody is.
+
+    Attributes:
+        context: The context.
+        store: Its store.
+        datasets: Its datasets.
+        jobs: Its jobs.
+    """
+
+    def __init__(self, context: str | None = None, *, reporter: Reporter = SILENT) -> None:
+        self.context = get_context(context)
+        self.store = open_store(self.context.store)
+        self.datasets = Datasets(self.store, reporter=reporter)
+        self.jobs = Jobs(self.store, LocalBackend(), self.datasets, reporter=reporter)

@@ -1,0 +1,159 @@
+"""Submit a plan: everything it needs into the store, then claim a version, then start it.
+
+Killed at any point and run again, the same command ends with one version: before the claim nothing
+is visible, after it the version is taken up again by whoever submits the same thing.
+"""
+
+import os
+import socket
+import time
+from pathlib import Path
+
+import msgspec
+
+from orchestrator import config
+from orchestrator.backends.base import Backend
+from orchestrator.datasets import Datasets
+from orchestrator.engines.environment import ensure_environment
+from orchestrator.errors import ConflictError, NotFoundError
+from orchestrator.jobs.plan import Plan, require_possible
+from orchestrator.jobs.record import CodeRef, DataRef, JobRecord, claim_number, get_record, version_prefix
+from orchestrator.jobs.view import look
+from orchestrator.progress import Reporter
+from orchestrator.runtime.status import Reason
+from orchestrator.runtime.task import Task
+from orchestrator.specs.names import format_version
+from orchestrator.store.archive import store_code
+from orchestrator.store.base import Store
+
+
+def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, reporter: Reporter) -> JobRecord:
+    """Do what the plan says and return the record of the new version.
+
+    Raises:
+        PreflightError: The plan has problems.
+        MlctlError: The engine could not be built, the data not be brought in, the store not be written.
+    """
+    require_possible(plan)
+    assert plan.engine and plan.code
+    python = ensure_environment(plan.engine, reporter=reporter)
+    data = _bring_data(plan, datasets)
+    code = _send_code(plan, store)
+    record = _new_record(plan, store, code, data)
+    if interrupted := _interrupted(store, backend, record):
+        submission = backend.submission(interrupted.run)
+        if submission is None:
+            hint = f"mlctl job get {interrupted.name}"
+            raise ConflictError(f"another command is submitting {interrupted.name}/{interrupted.version}", hint=hint)
+        assert interrupted.task
+        reporter.note(f"{interrupted.name}/{interrupted.version} was recorded but never started: going on with it")
+        submission.start(interrupted.task, python, plan.engine.env)
+        return interrupted
+    submission = backend.submission()
+    assert submission is not None  # a new run is nobody else's
+    record.run = submission.id
+    try:
+        record = claim_number(store, record, lambda numbered: _with_task(numbered, plan, store))
+    except BaseException:
+        submission.release()
+        raise
+    assert record.task
+    submission.start(record.task, python, plan.engine.env)
+    return record
+
+
+def _bring_data(plan: Plan, datasets: Datasets) -> DataRef | None:
+    if plan.data is None:
+        return None
+    version = plan.data.version
+    if plan.data.wanted == "import":
+        version = datasets.import_(plan.data.name).version
+    elif plan.data.folder:
+        version = datasets.push(plan.data.folder, name=plan.data.name, description=f"data of job {plan.name}").version
+    assert version is not None
+    return DataRef(
+        name=version.name,
+        version=version.version,
+        prefix=version.prefix,
+        manifest=version.manifest_key,
+        sha256=version.sha256,
+        files=version.files,
+        size=version.size,
+    )
+
+
+def _send_code(plan: Plan, store: Store) -> CodeRef:
+    assert plan.code
+    return CodeRef(
+        key=store_code(store, plan.code),
+        sha256=plan.code.sha256,
+        name=plan.code.folder.name,
+        files={entry.path: entry.sha256 or entry.target for entry in plan.code.manifest.entries},
+        size=plan.code.size,
+        git_commit=plan.code.git_commit or "",
+        git_dirty=plan.code.git_dirty,
+    )
+
+
+def _new_record(plan: Plan, store: Store, code: CodeRef, data: DataRef | None) -> JobRecord:
+    return JobRecord(
+        name=plan.name,
+        number=0,
+        digest=plan.digest(data),
+        created=time.time(),
+        author=author(),
+        machine=config.machine_id(),
+        spec=plan.spec_document(),
+        parameters=dict(plan.spec.parameters),
+        code=code,
+        data=data,
+        engine=plan.engine_ref(),
+    )
+
+
+def author() -> str:
+    """Return who submits, as `user@host`."""
+    user = os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def _with_task(record: JobRecord, plan: Plan, store: Store) -> JobRecord:
+    assert record.code and plan.sizes
+    prefix = version_prefix(record.name, record.number)
+    output_store, output_prefix = store.url, prefix + "output/"
+    if plan.spec.output:
+        folder = plan.source.parent / plan.spec.output.removeprefix("file://")
+        output_store, output_prefix = Path(os.path.normpath(folder)).as_uri(), format_version(record.number) + "/"
+    asked = plan.spec.resources
+    task = Task(
+        job=record.name,
+        version=record.version,
+        store=store.url,
+        prefix=prefix,
+        code_key=record.code.key,
+        code_name=record.code.name,
+        boot_file=plan.spec.boot_file,
+        data_prefix=record.data.prefix if record.data else "",
+        data_manifest=record.data.manifest if record.data else "",
+        data_mode=plan.spec.data_mode,
+        output_store=output_store,
+        output_prefix=output_prefix,
+        arguments=plan.arguments,
+        environment=plan.spec.env,
+        cpus=plan.sizes.cpus,
+        # A limit that nobody asked for would only surprise.
+        memory=plan.sizes.memory_bytes if asked.flavor or asked.memory else 0,
+        gpus=plan.gpus,
+        max_duration=plan.spec.max_seconds,
+    )
+    return msgspec.structs.replace(record, task=task)
+
+
+def _interrupted(store: Store, backend: Backend, wanted: JobRecord) -> JobRecord | None:
+    """Return the latest version if it is this very submission, recorded here and never started."""
+    try:
+        latest = get_record(store, wanted.name, None)
+    except NotFoundError:
+        return None
+    same = latest.digest == wanted.digest and latest.machine == wanted.machine
+    return latest if same and look(store, backend, latest).status.reason is Reason.NOT_STARTED else None

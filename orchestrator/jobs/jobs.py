@@ -1,0 +1,251 @@
+"""All that can be done with jobs; the CLI and the SDK make the same calls."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from orchestrator.backends.base import Backend
+from orchestrator.backends.local.capacity import capacity
+from orchestrator.datasets import Datasets
+from orchestrator.errors import ConflictError, JobNotFinishedError, NotFoundError
+from orchestrator.jobs import last
+from orchestrator.jobs.create import create
+from orchestrator.jobs.logs import LogQuery, read_log
+from orchestrator.jobs.plan import Plan, make_plan
+from orchestrator.jobs.record import (
+    JOB,
+    JobRecord,
+    find_record,
+    get_record,
+    job_names,
+    version_numbers,
+    version_prefix,
+)
+from orchestrator.jobs.view import JobView, look
+from orchestrator.progress import SILENT, Reporter
+from orchestrator.runtime.logread import LogReader
+from orchestrator.runtime.output import Output
+from orchestrator.runtime.status import Reason, State, Status
+from orchestrator.runtime.task import CANCEL, OUTPUT, STATUS, WORKER_LOG
+from orchestrator.specs.load import load_job_spec
+from orchestrator.specs.names import parse_version
+from orchestrator.store import open_store
+from orchestrator.store.base import Store, list_objects
+from orchestrator.store.records import change, find, write
+from orchestrator.store.transfer import download_tree
+
+FIRST_POLL = 0.1  # seconds between two looks at a job that is waited for; grows with the wait
+LONGEST_POLL = 1.0  # seconds
+CANCEL_WAIT = 15.0  # seconds that `cancel` waits for the script to end
+LATEST = "latest"
+
+
+class Jobs:
+    """The jobs of a store, run by a backend.
+
+    Versions are given as users write them: `v3`, `V0003`, `3` or `latest`. Every method that names a
+    job or version raises NotFoundError if there is none.
+    """
+
+    def __init__(self, store: Store, backend: Backend, datasets: Datasets, *, reporter: Reporter = SILENT) -> None:
+        self._store = store
+        self._backend = backend
+        self._datasets = datasets
+        self._reporter = reporter
+
+    def plan(self, spec: Path | str, *, assignments: Sequence[str] = (), parameters: Sequence[str] = ()) -> Plan:
+        """Find out what `create` would do, and change nothing.
+
+        Args:
+            spec: Path of the YAML file.
+            assignments: Overrides, as `resources.gpus=2`.
+            parameters: Overrides of the script's parameters, as `num_epochs=3`.
+
+        Raises:
+            SpecError: The file is not a valid job spec.
+        """
+        loaded = load_job_spec(Path(spec), assignments=assignments, parameters=parameters)
+        return make_plan(loaded, self._store, self._datasets, cpus_here=capacity())
+
+    def create(self, plan: Plan | Path | str, **overrides: Sequence[str]) -> JobView:
+        """Submit a plan, or the spec of that path (see `plan` for the overrides).
+
+        Raises:
+            PreflightError: It cannot work, with all reasons.
+        """
+        made = plan if isinstance(plan, Plan) else self.plan(plan, **overrides)
+        record = create(made, self._store, self._backend, self._datasets, reporter=self._reporter)
+        last.remember(record.name, record.version)
+        return self._look(record)
+
+    def list(self, name: str | None = None, *, all_versions: bool = False) -> list[JobView]:
+        """Return the latest version of each job, or all versions (of one job: always all), the newest first."""
+        if name is not None:
+            get_record(self._store, name, None)
+        views = []
+        for job in job_names(self._store) if name is None else [name]:
+            for number in reversed(version_numbers(self._store, job)):
+                if record := find_record(self._store, job, number):
+                    views.append(self._look(record))
+                    if name is None and not all_versions:
+                        break
+        return sorted(views, key=lambda view: (view.record.created, view.record.number), reverse=True)
+
+    def get(self, name: str, version: str = LATEST) -> JobView:
+        """Return a job version and its state."""
+        return self._look(self._record(name, version))
+
+    def last(self) -> tuple[str, str]:
+        """Return name and version of the last job created from the current folder."""
+        return last.recall()
+
+    def wait(
+        self,
+        name: str,
+        version: str = LATEST,
+        *,
+        timeout: float | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> JobView:
+        """Return when the job version has ended; see `JobView.raise_if_failed`.
+
+        Raises:
+            JobNotFinishedError: It had not ended after `timeout` seconds.
+        """
+        record = self._record(name, version)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pause = FIRST_POLL
+        while not (view := self._look(record)).status.state.finished:
+            if deadline is not None and time.monotonic() >= deadline:
+                message = f"{view.ref} is still {view.status.state} after {timeout:g} s"
+                raise JobNotFinishedError(message, hint=f"mlctl logs -f {view.name} -v {view.version}")
+            sleep(pause)
+            pause = min(pause * 1.2, LONGEST_POLL)
+        return view
+
+    def cancel(self, name: str, version: str = LATEST) -> JobView:
+        """Stop a job version: SIGTERM, after a grace period SIGKILL. One that has ended stays as it is.
+
+        Raises:
+            JobNotFinishedError: It has not ended yet; the request stands.
+        """
+        record = self._record(name, version)
+        view = self._look(record)
+        if view.status.reason is Reason.NOT_STARTED:
+            return self._cancel_unstarted(record)
+        if view.status.state.finished:
+            return view
+        self._store.put(version_prefix(record.name, record.number) + CANCEL, b"{}\n")
+        self._backend.request_cancel(record.run)
+        return self.wait(record.name, record.version, timeout=CANCEL_WAIT)
+
+    def delete(self, name: str, version: str | None = None) -> list[str]:
+        """Delete a version, or all of a job, with logs and output; the numbers stay taken.
+
+        Output that went to a place of the user's own (`output:` in the spec) is left there.
+
+        Returns:
+            The deleted versions.
+
+        Raises:
+            ConflictError: One of them is still going.
+        """
+        numbers = version_numbers(self._store, name)
+        if version is not None:
+            wanted = self._number(name, version)
+            numbers = [number for number in numbers if number == wanted]
+        if not numbers:
+            self._record(name, version or LATEST)  # says what there is instead
+        records = [record for number in numbers if (record := find_record(self._store, name, number))]
+        for record in records:
+            if not (view := self._look(record)).status.state.finished:
+                hint = f"mlctl job cancel {name} -v {record.version}"
+                raise ConflictError(f"{view.ref} is {view.status.state} and cannot be deleted", hint=hint)
+        for number in numbers:
+            self._delete(name, number)
+        return [record.version for record in records]
+
+    def logs(
+        self,
+        name: str,
+        version: str = LATEST,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: float | None = None,
+        grep: str | None = None,
+        timestamps: bool = False,
+    ) -> Iterator[bytes]:
+        """Yield a job version's log, whether it is queued, running or ended; see `LogQuery`."""
+        record = self._record(name, version)
+        query = LogQuery(follow=follow, tail=tail, since=since, grep=grep, timestamps=timestamps)
+        prefix = version_prefix(record.name, record.number) + WORKER_LOG
+        # Arrival times are in the store only, so bytes that have none yet must wait for theirs.
+        timed = timestamps or since is not None
+
+        def reader() -> LogReader:
+            return LogReader(self._store, prefix, None if timed else self._backend.live_log(record.run))
+
+        return read_log(query, reader, lambda: self._look(record).status.state.finished)
+
+    def outputs(self, name: str, version: str = LATEST) -> Output:
+        """Return what a job version has written.
+
+        Raises:
+            JobNotFinishedError: It has not ended yet.
+            NotFoundError: It ended before it could write anything.
+        """
+        record = self._record(name, version)
+        output = find(self._store, version_prefix(record.name, record.number) + OUTPUT, Output)
+        if output is not None:
+            return output
+        view = self._look(record)
+        if not view.status.state.finished:
+            raise JobNotFinishedError(
+                f"{view.ref} is {view.status.state}: its output is saved when it ends",
+                hint=f"mlctl job wait {view.name} -v {view.version}",
+            )
+        raise NotFoundError(f"{view.ref} has no output: {view.status.message}", hint=view.status.hint)
+
+    def pull_outputs(self, name: str, version: str, target: Path) -> Output:
+        """Download a job version's output into a folder, verified. Raises as `outputs`."""
+        output = self.outputs(name, version)
+        download_tree(
+            open_store(output.store), output.prefix, output.manifest, target, reporter=self._reporter
+        )
+        return output
+
+    def _look(self, record: JobRecord) -> JobView:
+        return look(self._store, self._backend, record)
+
+    def _number(self, name: str, version: str) -> int:
+        number = parse_version(version)
+        return get_record(self._store, name, None).number if number is None else number
+
+    def _record(self, name: str, version: str) -> JobRecord:
+        return get_record(self._store, name, parse_version(version))
+
+    def _cancel_unstarted(self, record: JobRecord) -> JobView:
+        submission = self._backend.submission(record.run)
+        if submission is None:
+            raise ConflictError(f"{record.name}/{record.version} is just being started", hint="run it again")
+        now = time.time()
+        reason = Reason.CANCELLED_BY_USER
+        status = Status(state=State.CANCELLED, reason=reason, message="cancelled before it started", finished=now)
+        write(self._store, version_prefix(record.name, record.number) + STATUS, status)
+        submission.release()
+        return JobView(record, status)
+
+    def _delete(self, name: str, number: int) -> None:
+        prefix = version_prefix(name, number)
+        if record := find_record(self._store, name, number):
+            # Marked first: if this is interrupted the rest is invisible, and deleting again removes it.
+            change(
+                self._store,
+                prefix + JOB,
+                JobRecord,
+                lambda old: JobRecord(name=old.name, number=old.number, deleted=time.time(), author=old.author),
+            )
+            self._backend.forget(record.run)
+        doomed = [item.key for item in list_objects(self._store, prefix) if item.key != prefix + JOB]
+        self._store.delete(doomed)

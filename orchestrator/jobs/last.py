@@ -1,0 +1,36 @@
+"""Which job was created last from a folder, so that `mlctl logs` needs no name there."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from orchestrator.config import home_dir
+from orchestrator.errors import NotFoundError
+
+
+def remember(name: str, version: str) -> None:
+    """Note that this version was created from the current folder."""
+    path = _path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.write_text(f"{name} {version}", encoding="ascii")
+    temporary.replace(path)
+
+
+def recall() -> tuple[str, str]:
+    """Return name and version of the last job created from the current folder.
+
+    Raises:
+        NotFoundError: None was.
+    """
+    try:
+        name, version = _path().read_text(encoding="ascii").split()
+    except (FileNotFoundError, ValueError):
+        hint = "name one: mlctl logs NAME; see them all: mlctl job list"
+        raise NotFoundError(f"no job was created from {Path.cwd()} yet", hint=hint) from None
+    return name, version
+
+
+def _path() -> Path:
+    folder = hashlib.sha256(os.fsencode(Path.cwd())).hexdigest()[:16]
+    return home_dir() / "last" / folder

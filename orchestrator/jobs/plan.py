@@ -1,0 +1,254 @@
+"""What `create` is going to do, found out without changing anything."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from orchestrator.datasets import Datasets
+from orchestrator.datasets.versions import DatasetVersion
+from orchestrator.engines.catalog import Engine, get_engine
+from orchestrator.engines.environment import environment_path, environment_state
+from orchestrator.errors import MlctlError, NotFoundError, PreflightError
+from orchestrator.jobs.changes import Change, changes_between
+from orchestrator.jobs.gpus import count_gpus
+from orchestrator.jobs.record import DataRef, EngineRef, JobRecord, get_record
+from orchestrator.jobs.script_args import Declared, declared_arguments, render_arguments
+from orchestrator.specs.flavors import Flavor, resolve_resources
+from orchestrator.specs.job import JobSpec, parse_dataset_url
+from orchestrator.specs.load import LoadedSpec
+from orchestrator.specs.names import nearest
+from orchestrator.store.archive import CodeSnapshot, snapshot_code
+from orchestrator.store.base import Store
+from orchestrator.store.scan import Scan, scan_data
+
+Found = TypeVar("Found")
+PLATFORM_URLS = ("data_url", "train_url")
+
+
+class DataPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a job's data comes from.
+
+    Attributes:
+        name: The dataset.
+        version: Its version, if it is in the store.
+        folder: The local folder that will be pushed as its next version, if its content changed.
+        scan: What that folder holds.
+        wanted: What has to be done first: nothing, `push` or `import`.
+    """
+
+    name: str
+    version: DatasetVersion | None = None
+    folder: Path | None = None
+    scan: Scan | None = None
+    wanted: str = ""
+
+
+class Plan(msgspec.Struct, kw_only=True):
+    """Everything that determines a job version, and what is to be said about it beforehand.
+
+    Attributes:
+        name: Of the job.
+        spec: As written, overrides applied.
+        source: The spec's file.
+        code: The snapshot of the code folder, not yet stored; None if there is a problem with it.
+        data: Where the data comes from; None for a job without data.
+        engine: The framework environment; None if it is unknown.
+        engine_ready: Whether its environment is built.
+        sizes: What the job gets.
+        gpus: GPUs it gets here.
+        arguments: The script's, after data_url and train_url.
+        previous: The version before, if there is one.
+        changes: What differs from it.
+        warnings: What will probably go wrong, or is not as asked.
+        problems: What makes the job impossible; `create` refuses.
+    """
+
+    name: str
+    spec: JobSpec
+    source: Path
+    code: CodeSnapshot | None
+    data: DataPlan | None
+    engine: Engine | None
+    engine_ready: bool
+    sizes: Flavor | None
+    gpus: int
+    arguments: list[str]
+    previous: JobRecord | None
+    changes: list[Change]
+    warnings: list[str]
+    problems: list[MlctlError]
+
+    def engine_ref(self) -> EngineRef:
+        """Return the engine as it goes into the record."""
+        assert self.engine is not None
+        environment = environment_path(self.engine).name
+        engine = self.engine
+        return EngineRef(
+            name=engine.name, framework=engine.framework, version=engine.version, environment=environment
+        )
+
+    def digest(self, data: DataRef | None) -> str:
+        """Return the hash of all that determines the run, given the dataset version it reads."""
+        assert self.code is not None
+        parts = [self.code.sha256, data and data.sha256, self.engine_ref(), self.arguments, self.spec_document()]
+        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+
+    def spec_document(self) -> dict[str, Any]:
+        """Return the spec as plain data."""
+        document: dict[str, Any] = msgspec.to_builtins(self.spec)
+        return document
+
+
+def make_plan(loaded: LoadedSpec, store: Store, datasets: Datasets, *, cpus_here: float) -> Plan:
+    """Look at everything a job needs, change nothing.
+
+    Args:
+        loaded: The spec and the folder that its paths start from.
+        store: Where the job's record will be.
+        datasets: The datasets of that store.
+        cpus_here: CPUs of this machine.
+
+    Returns:
+        The plan, with all problems and warnings that could be found, not only the first.
+    """
+    spec = loaded.spec
+    problems: list[MlctlError] = []
+    warnings: list[str] = []
+    code, declared = _look_at_code(spec, loaded.folder, problems)
+    data = _look_at_data(spec, loaded.folder, datasets, problems)
+    engine = _try(lambda: get_engine(spec.engine), problems)
+    sizes = _try(lambda: resolve_resources(spec.resources), problems)
+    previous = _previous(store, spec.name)
+    gpus = _usable_gpus(sizes, warnings)
+    if sizes and sizes.cpus > cpus_here:
+        warnings.append(f"it asks for {sizes.cpus:g} CPUs, this machine has {cpus_here:g}")
+    if spec.resources.nodes > 1:
+        warnings.append(f"it asks for {spec.resources.nodes} nodes, this machine is one: it runs as one process")
+    warnings += _argument_warnings(spec, declared)
+    _try(store.check_writable, problems)
+    plan = Plan(
+        name=spec.name,
+        spec=spec,
+        source=loaded.path,
+        code=code,
+        data=data,
+        engine=engine,
+        engine_ready=bool(engine and environment_state(engine).ready),
+        sizes=sizes,
+        gpus=gpus,
+        arguments=_arguments(spec, declared, gpus),
+        previous=previous,
+        changes=[],
+        warnings=warnings,
+        problems=problems,
+    )
+    plan.changes = changes_between(previous, plan) if previous else []
+    return plan
+
+
+def _look_at_code(spec: JobSpec, folder: Path, problems: list[MlctlError]) -> tuple[CodeSnapshot | None, Declared]:
+    code = folder / spec.code
+    snapshot = _try(lambda: snapshot_code(code), problems)
+    if snapshot is None:
+        return None, Declared()
+    scripts = [entry.path for entry in snapshot.manifest.entries if entry.path.endswith(".py")]
+    if spec.boot_file not in {entry.path for entry in snapshot.manifest.entries}:
+        near = nearest(spec.boot_file, scripts)
+        ignored = next((skip for skip in snapshot.skipped if skip.path == spec.boot_file), None)
+        if ignored:
+            message, hint = f"boot_file {spec.boot_file} is left out of the code: {ignored.reason}", "change the rule"
+        else:
+            message = f"there is no boot_file {spec.boot_file} in {code}"
+            hint = f"did you mean {near}?" if near else f"scripts there: {', '.join(scripts[:5]) or 'none'}"
+        problems.append(NotFoundError(message, hint=hint))
+        return snapshot, Declared()
+    return snapshot, declared_arguments(code / spec.boot_file, code)
+
+
+def _look_at_data(
+    spec: JobSpec, folder: Path, datasets: Datasets, problems: list[MlctlError]
+) -> DataPlan | None:
+    if spec.data is None:
+        return None
+    if dataset := parse_dataset_url(spec.data):
+        return _try(lambda: _dataset_plan(*dataset, datasets), problems)
+    if spec.data.startswith(("s3://", "obs://")):
+        hint = "bring it in: mlctl dataset push FOLDER --name NAME, then data: dataset://NAME"
+        problems.append(NotFoundError(f"data {spec.data} is in a bucket that this context does not have", hint=hint))
+        return None
+    source = folder / spec.data.removeprefix("file://")
+    scan = _try(lambda: scan_data(source), problems)
+    if scan is None:
+        return None
+    if not scan.files:
+        problems.append(NotFoundError(f"data folder {source} has no files", hint="put the data there, or correct `data:`"))
+        return None
+    return DataPlan(name=f"{spec.name}-data", folder=source, scan=scan, wanted="push")
+
+
+def _dataset_plan(name: str, number: int | None, datasets: Datasets) -> DataPlan:
+    try:
+        return DataPlan(name=name, version=datasets.get(name, number))
+    except NotFoundError:
+        if number in (None, 1) and any(entry.name == name for entry in datasets.catalog()):
+            return DataPlan(name=name, wanted="import")
+        raise
+
+
+def _try(look: Callable[[], Found], problems: list[MlctlError]) -> Found | None:
+    """Return what `look` returns; collect its error instead of raising it, so that all are shown at once."""
+    try:
+        return look()
+    except MlctlError as error:
+        problems.append(error)
+        return None
+
+
+def _previous(store: Store, name: str) -> JobRecord | None:
+    try:
+        return get_record(store, name, None)
+    except NotFoundError:
+        return None
+
+
+def _usable_gpus(sizes: Flavor | None, warnings: list[str]) -> int:
+    wanted = sizes.gpus if sizes else 0
+    here = count_gpus() if wanted else 0
+    if wanted > here:
+        found = f"has {here}" if here else "has none"
+        warnings.append(f"it asks for {wanted} GPUs, this machine {found}: it runs with what there is")
+    return min(wanted, here)
+
+
+def _argument_warnings(spec: JobSpec, declared: Declared) -> list[str]:
+    if not declared.names:
+        return []  # nothing is known of this script
+    warnings = []
+    for key in spec.parameters:
+        if key not in declared.names:
+            near = nearest(key, declared.names - set(PLATFORM_URLS))
+            meant = f"; did you mean {near}?" if near else ""
+            effect = "ignores it" if declared.tolerant else "will probably refuse it"
+            warnings.append(f"{spec.boot_file} does not declare --{key} and {effect}{meant}")
+    wanted = PLATFORM_URLS if spec.data else PLATFORM_URLS[1:]
+    for url in wanted:
+        if url not in declared.names and not declared.tolerant:
+            warnings.append(f"{spec.boot_file} does not declare --{url}, which every job gets")
+    return warnings
+
+
+def _arguments(spec: JobSpec, declared: Declared, gpus: int) -> list[str]:
+    platform: dict[str, str | int | float | bool] = {"num_gpus": gpus} if "num_gpus" in declared.names else {}
+    return render_arguments({**platform, **spec.parameters}, declared)
+
+
+def require_possible(plan: Plan) -> None:
+    """Raise the plan's problems, if it has any, as one PreflightError."""
+    if plan.problems:
+        lines = [f"\n  - {error.message}" + (f" ({error.hint})" if error.hint else "") for error in plan.problems]
+        raise PreflightError(
+            f"job {plan.name} cannot work:{''.join(lines)}", hint=f"correct {plan.source} and run it again"
+        )

@@ -1,0 +1,70 @@
+"""A job version as users see it: its record and the truth about its state."""
+
+import time
+
+import msgspec
+
+from orchestrator import config
+from orchestrator.backends.base import Backend
+from orchestrator.errors import JobCancelledError, JobFailedError
+from orchestrator.jobs.record import JobRecord, version_prefix
+from orchestrator.runtime.status import State, Status
+from orchestrator.runtime.task import STATUS
+from orchestrator.store.base import Store
+from orchestrator.store.records import find
+
+SILENCE = 120.0  # seconds without a heartbeat after which that is said
+
+
+class JobView(msgspec.Struct):
+    """What every command shows of a job version."""
+
+    record: JobRecord
+    status: Status
+
+    @property
+    def name(self) -> str:
+        return self.record.name
+
+    @property
+    def version(self) -> str:
+        return self.record.version
+
+    @property
+    def ref(self) -> str:
+        """Return the job version in one word, as in `mnist-mxnet/V0003`."""
+        return f"{self.name}/{self.version}"
+
+    @property
+    def duration(self) -> float:
+        """Return the seconds the script ran, or has been running; 0 before its start."""
+        if not self.status.started:
+            return 0.0
+        return max(0.0, (self.status.finished or time.time()) - self.status.started)
+
+    def raise_if_failed(self) -> None:
+        """Raise JobFailedError or JobCancelledError if the job has ended, but not well."""
+        status = self.status
+        if status.state is State.CANCELLED:
+            raise JobCancelledError(f"{self.ref} was cancelled", hint=status.hint)
+        if status.state is State.FAILED:
+            raise JobFailedError(f"{self.ref} failed ({status.reason}): {status.message}", hint=status.hint)
+
+
+def look(store: Store, backend: Backend, record: JobRecord) -> JobView:
+    """Return the job version with its state: the one place where a state is determined (DESIGN, D6).
+
+    An unfinished job of this machine is looked up among its processes; what a dead process left is
+    saved first. Of a job on another machine the store's status is what is known.
+    """
+    status = find(store, version_prefix(record.name, record.number) + STATUS, Status)
+    if status and status.state.finished:
+        return JobView(record, status)
+    if record.task and record.machine == config.machine_id():
+        return JobView(record, backend.observe(record.run, record.task, status))
+    if status is None:
+        return JobView(record, Status(state=State.QUEUED, message=f"submitted by {record.author}, not started yet"))
+    silence = time.time() - status.heartbeat
+    if status.state is State.RUNNING and silence > SILENCE:
+        status.message = f"no word from {record.author.rpartition('@')[2]} for {silence / 60:.0f} minutes"
+    return JobView(record, status)

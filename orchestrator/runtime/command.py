@@ -1,0 +1,68 @@
+"""How a training script is started: its arguments and environment (CONTRACT, section 1)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from orchestrator.runtime.task import Task, Workspace
+
+# Variables that steer this process's own Python and must not reach the engine's.
+_OURS = {"PYTHONHOME", "PYTHONSTARTUP", "PYTHONSAFEPATH", "VIRTUAL_ENV"}
+
+
+def script_urls(task: Task, workspace: Workspace) -> tuple[str, str]:
+    """Return data_url and train_url as the script gets them; both end in a slash."""
+    if task.data_mode == "url":
+        data = f"{task.store}/{task.data_prefix}" if task.data_prefix else ""
+        return data, f"{task.output_store}/{task.output_prefix}"
+    return f"{workspace.data}/" if task.data_prefix else "", f"{workspace.output}/"
+
+
+def script_argv(task: Task, workspace: Workspace, python: Path) -> list[str]:
+    """Return the command line: `python boot_file --data_url=.../ --train_url=.../ --key=value ...`."""
+    data_url, train_url = script_urls(task, workspace)
+    boot_file = workspace.job_dir / task.code_name / task.boot_file
+    return [str(python), str(boot_file), f"--data_url={data_url}", f"--train_url={train_url}", *task.arguments]
+
+
+def script_environment(
+    task: Task, workspace: Workspace, python: Path, engine: Mapping[str, str], inherited: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the script's environment: this machine's, the engine's, the contract's, the spec's; the last wins.
+
+    Args:
+        task: The work order.
+        workspace: Its folders on this machine.
+        python: The engine's interpreter, whose folder comes first on PATH.
+        engine: Variables that the engine asks for.
+        inherited: The environment of this process.
+    """
+    data_url, train_url = script_urls(task, workspace)
+    code = workspace.job_dir / task.code_name
+    own = {name: value for name, value in inherited.items() if name not in _OURS}
+    contract = {
+        "PATH": f"{python.parent}:{inherited.get('PATH', '/usr/bin:/bin')}",
+        "PYTHONPATH": f"{code}:{workspace.job_dir}",
+        "PYTHONUNBUFFERED": "1",
+        "MLCTL_JOB": task.job,
+        "MLCTL_VERSION": task.version,
+        "DLS_JOB_ID": f"{task.job}-{task.version.lower()}",
+        "BATCH_JOB_ID": f"{task.job}-{task.version.lower()}",
+        "DLS_TASK_INDEX": "0",
+        "DLS_TASK_NUMBER": "1",
+        "DLS_APP_URL": f"{code}/",
+        "DLS_DATA_URL": data_url,
+        "DLS_TRAIN_URL": train_url,
+        "DLS_LOCAL_CACHE_PATH": str(workspace.cache),
+        "BATCH_TASK_CURRENT_HOST_IP": "127.0.0.1",
+        "MA_JOB_DIR": str(workspace.job_dir),
+        "MA_NUM_GPUS": str(task.gpus),
+        "MA_NUM_HOSTS": "1",
+        "MA_CURRENT_IP": "127.0.0.1",
+        "MA_TASK_NAME": "worker",
+        "MA_LOG_DIR": str(workspace.logs),
+        "VC_TASK_INDEX": "0",
+        "VC_WORKER_NUM": "1",
+        "VC_WORKER_HOSTS": "127.0.0.1",
+    }
+    return own | dict(engine) | contract | task.environment
+

@@ -1,0 +1,115 @@
+"""Read a job's log, from the machine where it is written or from the store; the offsets are the same."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.runtime.logship import CHUNK, chunk_key, times_key
+from orchestrator.store.base import ObjectNotFoundError, Store, list_objects
+
+BLOCK = 1 << 18  # bytes read at once
+
+
+class LogReader:
+    """One worker's log, as one run of bytes.
+
+    Args:
+        store: Where the chunks are.
+        prefix: Of the chunks, as in `jobs/mnist/V0001/logs/worker-0/`.
+        live: The file that the script writes, where this machine has it; it may vanish at any time.
+    """
+
+    def __init__(self, store: Store, prefix: str, live: Path | None) -> None:
+        self._store = store
+        self._prefix = prefix
+        self._live = live
+
+    def size(self) -> int:
+        """Return the number of bytes there are by now."""
+        if self._live:
+            try:
+                return self._live.stat().st_size
+            except FileNotFoundError:
+                pass
+        chunks = [item for item in list_objects(self._store, self._prefix) if item.key.endswith(".log")]
+        return self._offset(chunks[-1].key, ".log") + chunks[-1].size if chunks else 0
+
+    def read(self, start: int, end: int) -> Iterator[bytes]:
+        """Yield the bytes from `start` up to `end`, block by block; stops early where there are none yet."""
+        position = start
+        while position < end:
+            block = self._block(position, min(BLOCK, end - position))
+            if not block:
+                return
+            position += len(block)
+            yield block
+
+    def tail_offset(self, lines: int, end: int) -> int:
+        """Return the offset at which the last `lines` lines before `end` begin."""
+        if lines <= 0:
+            return end
+        position, missing = end, lines + 1
+        while position > 0:
+            start = max(0, position - BLOCK)
+            block = b"".join(self.read(start, position))
+            if position == end and not block.endswith(b"\n"):
+                missing -= 1
+            found = len(block)
+            while (found := block.rfind(b"\n", 0, found)) >= 0:
+                missing -= 1
+                if missing == 0:
+                    return start + found + 1
+            position = start
+        return 0
+
+    def times(self) -> "ArrivalTimes":
+        """Return when which bytes arrived, as far as the store knows."""
+        offsets: list[int] = []
+        moments: list[float] = []
+        for item in list_objects(self._store, self._prefix):
+            if item.key.endswith(".times"):
+                for line in self._store.get(times_key(self._prefix, self._offset(item.key, ".times"))).data.splitlines():
+                    offset, _, moment = line.partition(b" ")
+                    offsets.append(int(offset))
+                    moments.append(float(moment))
+        return ArrivalTimes(offsets, moments)
+
+    def _offset(self, key: str, suffix: str) -> int:
+        return int(key.removeprefix(self._prefix).removesuffix(suffix))
+
+    def _block(self, position: int, length: int) -> bytes:
+        if self._live:
+            try:
+                with self._live.open("rb") as file:
+                    file.seek(position)
+                    return file.read(length)
+            except FileNotFoundError:
+                pass
+        # Every chunk but the last is full, so the chunk of a position needs no listing.
+        start = position - position % CHUNK
+        try:
+            return self._store.get_range(
+                chunk_key(self._prefix, start), position - start, min(length, start + CHUNK - position)
+            )
+        except ObjectNotFoundError:
+            return b""
+
+
+class ArrivalTimes:
+    """Maps offsets to the time when the bytes there arrived, and back."""
+
+    def __init__(self, offsets: list[int], moments: list[float]) -> None:
+        self._offsets = offsets
+        self._moments = moments
+
+    def at(self, offset: int) -> float | None:
+        """Return when the byte at `offset` arrived, in seconds since the epoch; None if that is not known."""
+        index = bisect_right(self._offsets, offset) - 1
+        return self._moments[index] if index >= 0 else None
+
+    def first_since(self, moment: float) -> int | None:
+        """Return the offset of the first bytes that arrived at `moment` or later, or None if there are none."""
+        for offset, arrived in zip(self._offsets, self._moments, strict=True):
+            if arrived >= moment:
+                return offset
+        return None

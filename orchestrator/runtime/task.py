@@ -1,0 +1,73 @@
+"""The work order of one job version: all that the machine which runs it needs to know."""
+
+from pathlib import Path
+
+import msgspec
+
+STATUS = "status.json"
+CANCEL = "cancel.json"
+OUTPUT = "output.json"
+WORKER_LOG = "logs/worker-0/"
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One training run, in terms of the store.
+
+    Attributes:
+        job: Name of the job.
+        version: As in `V0003`.
+        store: URL of the store with the job's record, code and data.
+        prefix: Where the job version's objects live, as in `jobs/mnist/V0003/`.
+        code_key: The code archive.
+        code_name: Name of the code folder, below the working directory.
+        boot_file: The script, relative to the code folder.
+        data_prefix: Where the data's files live; empty without data.
+        data_manifest: Key of their manifest; empty if there is none.
+        data_mode: `local`: the platform fetches the data; `url`: the script gets the URL.
+        output_store: URL of the store that the output goes to.
+        output_prefix: Prefix of the output in it, as in `jobs/mnist/V0003/output/`.
+        arguments: What follows `--data_url` and `--train_url`, as in `--num_epochs=8`.
+        environment: Extra environment variables.
+        cpus: CPUs the job counts for.
+        memory: Bytes; 0 is no limit.
+        gpus: GPUs on this node.
+        max_duration: Seconds the script may run.
+    """
+
+    job: str
+    version: str
+    store: str
+    prefix: str
+    code_key: str
+    code_name: str
+    boot_file: str
+    data_prefix: str = ""
+    data_manifest: str = ""
+    data_mode: str = "local"
+    output_store: str
+    output_prefix: str
+    arguments: list[str] = []
+    environment: dict[str, str] = {}
+    cpus: float = 1
+    memory: int = 0
+    gpus: int = 0
+    max_duration: int = 3600
+
+
+class Workspace:
+    """The folders of one run on the machine where it happens, as ModelArts lays them out."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.work = folder / "work"
+        self.job_dir = self.work / "user-job-dir"
+        self.data = self.work / "data"
+        self.output = self.work / "output"
+        self.cache = self.work / "cache"
+        self.logs = self.work / "log"
+        self.log = folder / "script.log"
+
+    def make(self) -> None:
+        """Create the folders; those that exist stay."""
+        for folder in (self.job_dir, self.data, self.output, self.cache, self.logs):
+            folder.mkdir(parents=True, exist_ok=True)
