@@ -1,0 +1,285 @@
+"""What a user writes about a job, as objects (docs/job.schema.json is made from them)."""
+
+import re
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from orchestrator.errors import UsageError
+from orchestrator.specs import quantities
+from orchestrator.specs.fields import FieldError, describe_field
+from orchestrator.specs.names import ENGINE_PATTERN, MAX_NAME, NAME_PATTERN, parse_version, suggest_name
+
+MAX_PATH = 1024  # characters, the limit of a key in S3
+MIN_MEMORY = 1024 * 1024  # bytes; less is a forgotten unit
+RESERVED_PARAMETERS = ("data_url", "train_url")  # the platform passes them
+
+_REMOTE = r"(?:s3|obs)://[A-Za-z0-9][A-Za-z0-9._-]{1,62}(?:/.*)?"
+_FILE = r"file:///.+"
+_NO_SCHEME = r"(?![A-Za-z][A-Za-z0-9+.-]+:)"  # so that a misspelt URL is not taken for a folder
+_FOLDER = rf"{_NO_SCHEME}(?!~).+"
+_INSIDE = rf"{_NO_SCHEME}(?![/~])(?!(?:.*/)?\.\.(?:/|$))"
+_DATASET = rf"dataset://[a-z](?:[-a-z0-9]{{0,{MAX_NAME - 2}}}[a-z0-9])?(?:@(?:[vV]?0*[1-9][0-9]{{0,8}}|latest))?"
+_ENV_NAME = "^[A-Za-z_][A-Za-z0-9_]*$"
+_NAME_RULE = f"lower-case letters, digits and `-`, starting with a letter, at most {MAX_NAME} characters"
+_ENV_RULE = "letters, digits and `_`, not starting with a digit"
+
+ParameterValue: TypeAlias = str | int | float | bool
+Positive: TypeAlias = Annotated[int, msgspec.Meta(gt=0)] | Annotated[float, msgspec.Meta(gt=0)]
+
+
+def parse_dataset_url(url: str) -> tuple[str, int | None] | None:
+    """Return name and version (None: the latest) of `dataset://NAME[@VERSION]`; None for another form of data."""
+    if not re.fullmatch(_DATASET, url):
+        return None
+    name, _, version = url.removeprefix("dataset://").partition("@")
+    return name, parse_version(version) if version else None
+
+
+def _suggest_engine(text: str) -> str | None:
+    return suggest_name(text, dots=True)
+
+
+def check_memory(memory: str | int) -> None:
+    """Check the value of a field `memory`.
+
+    Raises:
+        FieldError: No machine has that little, or that much.
+    """
+    try:
+        amount = quantities.parse_memory(memory)
+    except UsageError as error:
+        raise FieldError("memory", f"is impossible: {error}") from error
+    if amount < MIN_MEMORY:
+        meant = f"{memory}Gi" if str(memory).isdecimal() and amount else "32Gi"
+        raise FieldError("memory", f"is only {amount} bytes; did you mean `memory: {meant}`?")
+
+
+class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What each node of a job gets: a named flavor, or sizes.
+
+    `orchestrator.specs.flavors.resolve_resources` tells the sizes in either case.
+    """
+
+    flavor: Annotated[
+        str | None,
+        describe_field(
+            "A named size: `mlctl flavor list`. It excludes cpus, memory, gpus and gpu_type.",
+            must="the name of a flavor",
+            example="cpu.small",
+        ),
+    ] = None
+    cpus: Annotated[
+        Positive | None,
+        describe_field("Processor cores.", must="a number of cores above 0", example=4),
+    ] = None
+    memory: Annotated[
+        Annotated[str, msgspec.Meta(pattern=quantities.MEMORY_PATTERN)]
+        | Annotated[int, msgspec.Meta(ge=MIN_MEMORY)]
+        | None,
+        describe_field(
+            "Memory, as a Kubernetes quantity.",
+            must="an amount of memory of at least 1Mi",
+            example="32Gi",
+            fix=quantities.suggest_memory,
+        ),
+    ] = None
+    gpus: Annotated[int, describe_field("Number of GPUs.", must="a whole number, 0 or more", example=2, ge=0)] = 0
+    gpu_type: Annotated[
+        Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None,
+        describe_field("Kind of GPU.", must="letters, digits, `-`, `_` and `.`", example="p100"),
+    ] = None
+    nodes: Annotated[
+        int, describe_field("Number of machines, each of this size.", must="a whole number, 1 or more", example=1, ge=1)
+    ] = 1
+
+    def __post_init__(self) -> None:
+        sizes = {"cpus": self.cpus, "memory": self.memory, "gpus": self.gpus, "gpu_type": self.gpu_type}
+        if self.flavor is not None and (given := [name for name, size in sizes.items() if size]):
+            reason = f"already says what `{given[0]}` is; write one of the two (to replace all: --set 'resources="
+            raise FieldError("flavor", reason + "{flavor: NAME}')")
+        if self.gpu_type and not self.gpus:
+            raise FieldError("gpu_type", "needs a number of GPUs; for example: `gpus: 1`")
+        if self.memory is not None:
+            check_memory(self.memory)
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The model that a job's output becomes when it succeeds."""
+
+    name: Annotated[
+        str,
+        describe_field(
+            "Name in the registry of models.",
+            must=_NAME_RULE,
+            example="mnist-mxnet",
+            fix=suggest_name,
+            pattern=NAME_PATTERN,
+        ),
+    ]
+
+
+class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A training job: code, engine, data, parameters and resources.
+
+    Paths are kept as they were written; relative ones count from the folder of the YAML file.
+    """
+
+    name: Annotated[
+        str,
+        describe_field(
+            "Name of the job; each submit makes a new version of it.",
+            must=_NAME_RULE,
+            example="mnist-mxnet",
+            fix=suggest_name,
+            pattern=NAME_PATTERN,
+        ),
+    ]
+    engine: Annotated[
+        str,
+        describe_field(
+            "Framework environment that runs the script: `mlctl engine list`.",
+            must=_NAME_RULE.replace("`-`", "`-` and `.`"),
+            example="mxnet-1.9",
+            fix=_suggest_engine,
+            pattern=ENGINE_PATTERN,
+        ),
+    ]
+    code: Annotated[
+        str,
+        describe_field(
+            "Folder of the training code, beside or below the YAML file, or an s3:// or obs:// prefix.",
+            must="a folder beside or below the YAML file (not absolute, without `..`), or an s3:// or obs:// prefix",
+            example="./mnist-mxnet",
+            pattern=rf"^(?:{_REMOTE}|{_INSIDE}.+)$",
+            max_length=MAX_PATH,
+        ),
+    ]
+    boot_file: Annotated[
+        str,
+        describe_field(
+            "Python file that the engine starts, relative to the code folder.",
+            must="the path of a .py file inside the code folder (not absolute, without `..`)",
+            example="train_mnist.py",
+            pattern=rf"^{_INSIDE}.*[^/]\.py$",
+            max_length=MAX_PATH,
+        ),
+    ]
+    data: Annotated[
+        Annotated[
+            str,
+            msgspec.Meta(pattern=rf"^(?:{_DATASET}|{_REMOTE}|{_FILE}|{_FOLDER})$", max_length=MAX_PATH),
+        ]
+        | None,
+        describe_field(
+            "What the script finds in data_url: a dataset, a bucket's prefix, or a folder.",
+            must="dataset://NAME[@VERSION], s3://BUCKET/PREFIX/, obs://BUCKET/PREFIX/, file:///FOLDER or a folder",
+            example="dataset://mnist",
+        ),
+    ] = None
+    data_mode: Annotated[
+        Literal["local", "url"],
+        describe_field(
+            "`local`: data_url and train_url are folders, mlctl copies; `url`: the script gets s3:// URLs and copies.",
+            must="`local` or `url`",
+            example="local",
+        ),
+    ] = "local"
+    parameters: Annotated[
+        dict[
+            Annotated[
+                str,
+                describe_field(
+                    "Name of a script's argument.",
+                    must="the name of an argument: letters, digits, `_`, `-` and `.`; mlctl itself passes "
+                    "data_url (from `data`) and train_url (from `output`)",
+                    example="num_epochs",
+                    pattern=rf"^(?!(?:{'|'.join(RESERVED_PARAMETERS)})$)[A-Za-z0-9_][A-Za-z0-9_.-]*$",
+                    max_length=MAX_PATH,
+                ),
+            ],
+            Annotated[
+                ParameterValue,
+                describe_field("Its value.", must="text, a number, true or false", example=8),
+            ],
+        ],
+        describe_field(
+            "Arguments of the script, passed as --NAME=VALUE after data_url and train_url.",
+            must="a mapping of names to values",
+            example={"num_epochs": 8},
+        ),
+    ] = {}
+    resources: Annotated[
+        Resources,
+        describe_field("What each node of the job gets.", must="a mapping", example={"flavor": "cpu.small"}),
+    ] = Resources()
+    output: Annotated[
+        Annotated[str, msgspec.Meta(pattern=rf"^(?:{_REMOTE}|{_FILE}|{_FOLDER})$", max_length=MAX_PATH)] | None,
+        describe_field(
+            "Where each version's output goes, in a folder V000n; without it, to the job's own place in the store.",
+            must="s3://BUCKET/PREFIX/, obs://BUCKET/PREFIX/, file:///FOLDER or a folder",
+            example="s3://bucket/mnist/",
+        ),
+    ] = None
+    model: Annotated[
+        Model | None,
+        describe_field(
+            "Register the output as a new version of this model when the job succeeds.",
+            must="a mapping",
+            example={"name": "mnist-mxnet"},
+        ),
+    ] = None
+    max_duration: Annotated[
+        Annotated[str, msgspec.Meta(pattern=quantities.DURATION_PATTERN)]
+        | Annotated[int, msgspec.Meta(ge=1, le=quantities.MAX_DURATION)],
+        describe_field(
+            "The job is stopped after this time: 90s, 45m, 1h30m, 2d, or a number of seconds.",
+            must="a duration: 90s, 45m, 1h30m, 2d, or a number of seconds",
+            example="1h30m",
+            fix=quantities.suggest_duration,
+        ),
+    ] = "1h"
+    env: Annotated[
+        dict[
+            Annotated[
+                str,
+                describe_field("Name.", must=_ENV_RULE, example="OMP_NUM_THREADS", pattern=_ENV_NAME),
+            ],
+            Annotated[str, describe_field("Value.", must="text", example="1")],
+        ],
+        describe_field(
+            "Environment variables of the script.", must="a mapping of names to text", example={"OMP_NUM_THREADS": "1"}
+        ),
+    ] = {}
+    variables: Annotated[
+        dict[
+            Annotated[str, describe_field("Name.", must=_ENV_RULE, example="BUCKET", pattern=_ENV_NAME)],
+            Annotated[
+                str | None,
+                describe_field(
+                    "Default; null: it must be set in the environment.",
+                    must="text, or nothing where the environment must have it",
+                    example="my-bucket",
+                ),
+            ],
+        ],
+        describe_field(
+            "Names that `${NAME}` stands for in other values: taken from the environment, else this default.",
+            must="a mapping of names to text or nothing",
+            example={"BUCKET": "my-bucket"},
+        ),
+    ] = {}
+    description: Annotated[str, describe_field("For people.", must="text", example="LeNet, more epochs")] = ""
+
+    def __post_init__(self) -> None:
+        try:
+            seconds = quantities.parse_duration(self.max_duration)
+        except UsageError as error:
+            raise FieldError("max_duration", f"is impossible: {error}") from error
+        if not seconds:
+            raise FieldError("max_duration", "must be more than no time; for example: `max_duration: 1h`")
+
+    @property
+    def max_seconds(self) -> int:
+        """`max_duration` in seconds."""
+        return quantities.parse_duration(self.max_duration)
