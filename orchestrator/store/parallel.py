@@ -1,0 +1,112 @@
+"""Do the same to many files in a few threads, where one bad file must not stop the rest."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import msgspec
+
+from orchestrator.errors import MlctlError, PermissionDeniedError, StoreError
+from orchestrator.store.base import CorruptObjectError
+
+THREADS = 4  # a folder gains nothing beyond 2, a bucket little beyond 4
+MAX_FAILURES = 100  # after so many the cause is a common one
+GRACE = 2.0  # seconds for the files in progress after Ctrl-C
+SHOWN = 10  # lines of the final table
+
+Item = TypeVar("Item")
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A file that could not be dealt with, and why."""
+
+    path: str
+    error: MlctlError
+
+
+class FileError(StoreError):
+    """A file of the tree changed, vanished or cannot be handled."""
+
+
+def for_each(
+    items: Iterable[Item], work: Callable[[Item], None], *, name: Callable[[Item], str], threads: int = THREADS
+) -> list[Failure]:
+    """Call `work` for each item and return the failures, sorted by name.
+
+    Only errors that a user can cause count as failures; any other exception, and Ctrl-C, ends the work.
+    """
+    iterator = iter(items)
+    lock = threading.Lock()
+    failures: list[Failure] = []
+    fatal: list[BaseException] = []
+    stop = threading.Event()
+
+    def loop() -> None:
+        while not stop.is_set() and len(failures) < MAX_FAILURES:
+            with lock:
+                item = next(iterator, None)
+            if item is None:
+                return
+            try:
+                work(item)
+            except MlctlError as error:
+                failures.append(Failure(name(item), error))
+            except OSError as error:
+                failures.append(Failure(name(item), _from_os(error)))
+            except BaseException as error:  # noqa: BLE001  (raised anew in the caller's thread)
+                fatal.append(error)
+                stop.set()
+
+    workers = [threading.Thread(target=loop, daemon=True) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    try:
+        for worker in workers:
+            worker.join()
+    except BaseException:  # Ctrl-C: let small files finish, and do not wait for large ones
+        stop.set()
+        deadline = time.monotonic() + GRACE
+        for worker in workers:
+            worker.join(max(0, deadline - time.monotonic()))
+        raise
+    if fatal:
+        raise fatal[0]
+    return sorted(failures, key=lambda failure: failure.path)
+
+
+def raise_failures(failures: list[Failure], what: str) -> None:
+    """Raise one error with a table of the failures, if there are any.
+
+    Args:
+        failures: From `for_each`.
+        what: What was tried, as in `pushing mnist V0001`.
+
+    Raises:
+        CorruptObjectError: An object is damaged.
+        PermissionDeniedError: Access was refused to all of them.
+        StoreError: Anything else.
+    """
+    if not failures:
+        return
+    kinds = {type(failure.error) for failure in failures}
+    kind: type[MlctlError] = StoreError
+    if any(issubclass(one, CorruptObjectError) for one in kinds):
+        kind = CorruptObjectError
+    elif len(kinds) == 1:
+        kind = kinds.pop()
+    rows = [f"  {failure.path}: {failure.error.message}" for failure in failures[:SHOWN]]
+    if len(failures) > SHOWN:
+        rows.append(f"  and {'at least ' * (len(failures) >= MAX_FAILURES)}{len(failures) - SHOWN} more")
+    hint = next((failure.error.hint for failure in failures if failure.error.hint), "run the same command again")
+    count = "1 file" if len(failures) == 1 else f"{len(failures)} files"
+    raise kind(f"{what}: {count} failed\n" + "\n".join(rows), hint=hint)
+
+
+def _from_os(error: OSError) -> MlctlError:
+    reason = error.strerror or type(error).__name__
+    if isinstance(error, FileNotFoundError):
+        return FileError("it vanished meanwhile", hint="run the same command again when nothing changes the folder")
+    if isinstance(error, PermissionError):
+        return PermissionDeniedError(reason, hint="check the mode of the file")
+    return FileError(reason)
