@@ -16,8 +16,10 @@ from orchestrator.backends.base import Backend
 from orchestrator.datasets import Datasets
 from orchestrator.engines.environment import ensure_environment
 from orchestrator.errors import ConflictError, NotFoundError
+from orchestrator.jobs import last
 from orchestrator.jobs.plan import Plan, require_possible
 from orchestrator.jobs.record import CodeRef, DataRef, JobRecord, claim_number, get_record, version_prefix
+from orchestrator.jobs.untold import forget, is_untold, telling
 from orchestrator.jobs.view import look
 from orchestrator.progress import Reporter
 from orchestrator.runtime.status import Reason
@@ -40,26 +42,49 @@ def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, re
     data = _bring_data(plan, datasets)
     code = _send_code(plan, store)
     record = _new_record(plan, store, code, data)
-    if interrupted := _interrupted(store, backend, record):
-        submission = backend.submission(interrupted.run)
-        if submission is None:
-            hint = f"mlctl job get {interrupted.name}"
-            raise ConflictError(f"another command is submitting {interrupted.name}/{interrupted.version}", hint=hint)
-        assert interrupted.task
-        reporter.note(f"{interrupted.name}/{interrupted.version} was recorded but never started: going on with it")
-        submission.start(interrupted.task, python, plan.engine.env)
+    if interrupted := _interrupted(store, record):
+        with telling(interrupted.run):
+            _go_on(interrupted, store, backend, python, plan.engine.env, reporter)
+            last.remember(interrupted.name, interrupted.version)
         return interrupted
     submission = backend.submission()
     assert submission is not None  # a new run is nobody else's
     record.run = submission.id
-    try:
-        record = claim_number(store, record, lambda numbered: _with_task(numbered, plan, store))
-    except BaseException:
-        submission.release()
-        raise
-    assert record.task
-    submission.start(record.task, python, plan.engine.env)
+    with telling(record.run):
+        try:
+            record = claim_number(store, record, lambda numbered: _with_task(numbered, plan, store))
+        except BaseException:
+            submission.release()
+            forget(record.run)
+            raise
+        assert record.task
+        submission.start(record.task, python, plan.engine.env)
+        last.remember(record.name, record.version)
     return record
+
+
+def _interrupted(store: Store, wanted: JobRecord) -> JobRecord | None:
+    """Return the latest version if it is this very submission and the command that made it was killed."""
+    try:
+        latest = get_record(store, wanted.name, None)
+    except NotFoundError:
+        return None
+    same = latest.digest == wanted.digest and latest.machine == wanted.machine
+    return latest if same and is_untold(latest.run) else None
+
+
+def _go_on(
+    record: JobRecord, store: Store, backend: Backend, python: Path, environment: dict[str, str], reporter: Reporter
+) -> None:
+    reporter.note(f"{record.name}/{record.version} is this very job; its create command was interrupted: going on with it")
+    if look(store, backend, record).status.reason is not Reason.NOT_STARTED:
+        return
+    submission = backend.submission(record.run)
+    if submission is None:
+        hint = f"mlctl job get {record.name}"
+        raise ConflictError(f"another command is submitting {record.name}/{record.version}", hint=hint)
+    assert record.task
+    submission.start(record.task, python, environment)
 
 
 def _bring_data(plan: Plan, datasets: Datasets) -> DataRef | None:
@@ -148,12 +173,3 @@ def _with_task(record: JobRecord, plan: Plan, store: Store) -> JobRecord:
     )
     return msgspec.structs.replace(record, task=task)
 
-
-def _interrupted(store: Store, backend: Backend, wanted: JobRecord) -> JobRecord | None:
-    """Return the latest version if it is this very submission, recorded here and never started."""
-    try:
-        latest = get_record(store, wanted.name, None)
-    except NotFoundError:
-        return None
-    same = latest.digest == wanted.digest and latest.machine == wanted.machine
-    return latest if same and look(store, backend, latest).status.reason is Reason.NOT_STARTED else None

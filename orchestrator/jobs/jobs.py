@@ -74,11 +74,9 @@ class Jobs:
             PreflightError: It cannot work, with all reasons.
         """
         made = plan if isinstance(plan, Plan) else self.plan(plan, **overrides)
-        record = create(made, self._store, self._backend, self._datasets, reporter=self._reporter)
-        last.remember(record.name, record.version)
-        return self._look(record)
+        return self._look(create(made, self._store, self._backend, self._datasets, reporter=self._reporter))
 
-    def list(self, name: str | None = None, *, all_versions: bool = False) -> list[JobView]:
+    def list(self, name: str | None = None, *, all_versions: bool = False) -> Sequence[JobView]:
         """Return the latest version of each job, or all versions (of one job: always all), the newest first."""
         if name is not None:
             get_record(self._store, name, None)
@@ -139,7 +137,7 @@ class Jobs:
         self._backend.request_cancel(record.run)
         return self.wait(record.name, record.version, timeout=CANCEL_WAIT)
 
-    def delete(self, name: str, version: str | None = None) -> list[str]:
+    def delete(self, name: str, version: str | None = None) -> Sequence[str]:
         """Delete a version, or all of a job, with logs and output; the numbers stay taken.
 
         Output that went to a place of the user's own (`output:` in the spec) is left there.

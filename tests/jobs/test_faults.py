@@ -1,0 +1,263 @@
+"""Any process may be killed at any step: one version, complete or clearly failed; no orphan, nothing lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator.backends.local.rundir import holder
+from orchestrator.errors import PermissionDeniedError, PreflightError
+from orchestrator.runtime.status import Reason, State
+from orchestrator.runtime.task import STATUS
+from orchestrator.store.base import list_objects
+from tests.jobs.conftest import processes_of, run_of, wait_until
+
+ROOT = Path(__file__).parents[2]
+CREATE = "from orchestrator import Client; print(Client().jobs.create(sys.argv[1]).version)"
+
+
+def create_in_process(project, before: str = "") -> subprocess.Popen:
+    """Run create in a process of its own, after the statements `before`."""
+    project.write()
+    source = f"import os, sys\n{before}\n{CREATE}"
+    return subprocess.Popen([sys.executable, "-c", source, project.spec], cwd=Path.cwd(), stdout=subprocess.PIPE, text=True)
+
+
+def die_in(function: str) -> str:
+    """Return statements that make the process kill itself when it calls this method or function."""
+    module, _, name = function.rpartition(":")
+    owner, _, attribute = name.rpartition(".")
+    place = f"module.{owner}" if owner else "module"
+    return (
+        f"import importlib\nmodule = importlib.import_module('{module}')\n"
+        f"setattr({place}, '{attribute}', lambda *a, **k: os.kill(os.getpid(), 9))"
+    )
+
+
+def kill_supervisor(view) -> None:
+    run = run_of(view)
+    wait_until(lambda: holder(run))
+    os.kill(holder(run), signal.SIGKILL)
+
+
+def versions(project) -> list[str]:
+    return [view.version for view in project.client.jobs.list("demo")]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "orchestrator.jobs.create:ensure_environment",
+        "orchestrator.jobs.create:store_code",
+        "orchestrator.jobs.create:claim_number",
+        "orchestrator.jobs.create:_with_task",
+        "orchestrator.backends.local.rundir:RunDir.save_order",
+        "orchestrator.backends.local.backend:LocalSubmission.start",
+        "orchestrator.jobs.last:remember",
+    ],
+)
+def test_create_killed_at_a_step_and_run_again(project, step):
+    killed = create_in_process(project, die_in(step))
+    assert killed.wait() == -signal.SIGKILL
+    again = create_in_process(project)
+    assert again.communicate(timeout=60)[0].strip() == "V0001"
+    view = project.client.jobs.wait("demo", timeout=60)
+    assert view.status.state is State.SUCCEEDED
+    assert versions(project) == ["V0001"]
+    assert project.run().version == "V0002"  # told once, the same submission is a new version again
+
+
+def test_a_job_that_was_recorded_and_not_started_says_so(project):
+    create_in_process(project, die_in("orchestrator.backends.local.backend:LocalSubmission.start")).wait()
+    view = project.client.jobs.get("demo")
+    assert (view.status.state, view.status.reason) == (State.FAILED, Reason.NOT_STARTED)
+    assert "run the same create command again" in view.status.hint
+    assert project.client.jobs.cancel("demo").status.state is State.CANCELLED
+    assert project.run().version == "V0002"
+
+
+def test_a_changed_job_is_not_taken_for_the_interrupted_one(project):
+    create_in_process(project, die_in("orchestrator.backends.local.backend:LocalSubmission.start")).wait()
+    assert project.run(parameters={"lr": 1}).version == "V0002"
+    assert project.client.jobs.get("demo", "v1").status.reason is Reason.NOT_STARTED
+
+
+def test_create_killed_at_any_moment(project):
+    for attempt in range(6):
+        name = f"demo{attempt}"
+        project.fields["name"] = name
+        killed = create_in_process(project)
+        time.sleep(0.12 + 0.07 * attempt)
+        killed.kill()
+        killed.wait()
+        create_in_process(project).wait()
+        assert project.client.jobs.wait(name, timeout=60).status.state is State.SUCCEEDED
+        told = killed.stdout.read().strip()
+        assert len(project.client.jobs.list(name)) == (2 if told else 1)
+
+
+def test_supervisor_killed_in_the_queue(project):
+    project.script("time.sleep(float(given.get('sleep', 0)))")
+    first = project.create(name="first", resources={"cpus": 2}, parameters={"sleep": 60})
+    project.wait_for_state(first, State.RUNNING)
+    second = project.create(name="demo", parameters={})
+    project.wait_for_state(second, State.QUEUED)
+    kill_supervisor(second)
+    wait_until(lambda: project.client.jobs.get("demo").status.state is State.FAILED)
+    assert project.client.jobs.get("demo").status.reason is Reason.SUPERVISOR_LOST
+    project.client.jobs.cancel("first")
+    assert project.run().status.state is State.SUCCEEDED
+    assert versions(project) == ["V0002", "V0001"]
+
+
+def test_supervisor_killed_while_fetching(project):
+    data = project.folder / "data"
+    data.mkdir()
+    for number in range(3000):
+        (data / f"{number}").write_bytes(b"x" * 20_000)
+    view = project.create(data="./data")
+    run = run_of(view)
+    wait_until(lambda: run.workspace.data.exists() and any(run.workspace.data.iterdir()))
+    kill_supervisor(view)
+    after = project.client.jobs.wait("demo", timeout=30)
+    assert (after.status.state, after.status.reason) == (State.FAILED, Reason.SUPERVISOR_LOST)
+    assert processes_of(view.record.run) == []
+    assert not run.folder.exists()
+    assert project.run().status.state is State.SUCCEEDED
+
+
+def test_supervisor_killed_while_the_script_runs(project):
+    project.script(
+        """
+        import subprocess
+        subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True)
+        open(train_url + 'checkpoint', 'w').write('saved')
+        for number in range(1000):
+            print('line', number, flush=True)
+        print('ready', flush=True)
+        time.sleep(60)
+        """
+    )
+    view = project.create()
+    project.wait_for_log(view, b"ready")
+    kill_supervisor(view)
+    after = project.client.jobs.wait("demo", timeout=30)
+    assert (after.status.state, after.status.reason) == (State.FAILED, Reason.SUPERVISOR_LOST)
+    assert project.log(view).count(b"line") == 1000
+    assert project.log(view).endswith(b"ready\n")
+    output = project.client.jobs.outputs("demo")
+    assert [entry.path for entry in output.manifest.entries] == ["checkpoint"]
+    assert not output.complete
+    assert processes_of(view.record.run) == []
+
+
+def test_supervisor_killed_while_saving_loses_nothing_and_the_job_succeeds(project):
+    project.script(
+        """
+        for number in range(2000):
+            open(train_url + str(number), 'wb').write(os.urandom(20_000))
+        print('done')
+        """
+    )
+    view = project.create()
+    run = run_of(view)
+    wait_until(lambda: run.exit() is not None)
+    kill_supervisor(view)
+    assert project.client.store.head(f"jobs/demo/V0001/{STATUS}") is not None
+    after = project.client.jobs.wait("demo", timeout=60)
+    assert after.status.state is State.SUCCEEDED
+    assert after.status.output_files == 2000
+    assert project.log(view) == b"done\n"
+
+
+def test_all_processes_of_a_run_killed_at_once(project):
+    project.script("print('ready', flush=True); time.sleep(60)")
+    view = project.create()
+    project.wait_for_log(view, b"ready")
+    for pid in processes_of(view.record.run):
+        os.kill(pid, signal.SIGKILL)
+    after = project.client.jobs.wait("demo", timeout=30)
+    assert after.status.reason is Reason.SUPERVISOR_LOST
+    assert project.log(view) == b"ready\n"
+
+
+def test_a_script_survives_the_terminal_that_started_it(project):
+    project.script("print('ready', flush=True); time.sleep(2); print('survived')")
+    project.write()
+    parent = subprocess.Popen([sys.executable, "-c", f"import sys\n{CREATE}", project.spec], start_new_session=True)
+    parent.wait()
+    os.killpg(parent.pid, signal.SIGHUP) if processes_of(str(parent.pid)) else None
+    assert project.client.jobs.wait("demo", timeout=30).status.state is State.SUCCEEDED
+    assert project.log(project.client.jobs.get("demo")).endswith(b"survived\n")
+
+
+def test_two_creates_at_once_give_two_versions(project):
+    processes = [create_in_process(project) for _ in range(4)]
+    told = sorted(process.communicate(timeout=60)[0].strip() for process in processes)
+    assert told == ["V0001", "V0002", "V0003", "V0004"]
+    for version in told:
+        assert project.client.jobs.wait("demo", version, timeout=60).status.state is State.SUCCEEDED
+
+
+def test_full_disk_keeps_the_output_here_until_there_is_room(project, small_disk, monkeypatch):
+    from orchestrator import config
+
+    disk = small_disk("size=3m")
+    config.add_context("small", disk.as_uri())
+    config.use_context("small")
+    monkeypatch.setattr("orchestrator.jobs.jobs.LONGEST_POLL", 0.2)
+    project.script("open(train_url + 'large', 'wb').write(os.urandom(5_000_000)); print('done')")
+    view = project.create()
+    project.wait_for_state(view, State.FAILED)
+    status = project.client.jobs.get("demo").status
+    assert status.reason is Reason.OUTPUT_NOT_SAVED
+    assert "No space left on device" in status.message
+    subprocess.run(["mount", "-o", "remount,size=20m", disk], check=True)
+    after = project.client.jobs.wait("demo", timeout=90)
+    wait_until(lambda: project.client.jobs.get("demo").status.state is State.SUCCEEDED, 90)
+    assert after is not None
+    assert project.client.jobs.outputs("demo").manifest.size == 5_000_000
+    assert project.log(view) == b"done\n"
+
+
+def test_read_only_store_is_refused_before_anything_happens(project, small_disk):
+    from orchestrator import config
+
+    config.add_context("frozen", small_disk("ro").as_uri())
+    config.use_context("frozen")
+    with pytest.raises(PreflightError, match="Read-only file system"):
+        project.create()
+
+
+def test_damaged_code_and_data_are_told(project):
+    data = project.folder / "data"
+    data.mkdir()
+    (data / "a").write_text("alpha")
+    project.run(data="./data")
+    store = project.client.store
+    victims = [item.key for item in list_objects(store, "datasets/") if item.key.endswith("/a")]
+    store.put(victims[0], b"ALPHA")
+    view = project.run()
+    assert (view.status.state, view.status.reason) == (State.FAILED, Reason.DATA_DAMAGED)
+    store.delete(victims)
+    view = project.run()
+    assert view.status.reason is Reason.DATA_MISSING
+    assert processes_of(view.record.run) == []
+
+
+def test_a_damaged_record_is_a_clear_error(project):
+    view = project.run()
+    project.client.store.put("jobs/demo/V0001/status.json", b'{"state": 7}')
+    with pytest.raises(Exception, match=r"jobs/demo/V0001/status\.json is damaged") as caught:
+        project.client.jobs.get(view.name)
+    assert caught.value.exit_code == 7
+
+
+def test_home_that_cannot_be_written(project, small_disk, monkeypatch):
+    monkeypatch.setenv("MLCTL_HOME", str(small_disk("ro") / "home"))
+    with pytest.raises((PermissionDeniedError, PreflightError), match="Read-only file system"):
+        project.create()
