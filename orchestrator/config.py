@@ -54,7 +54,7 @@ def cache_dir() -> Path:
 def _user_dir(variable: str, function: str) -> Path:
     if value := os.environ.get(variable):
         return Path(value).expanduser().absolute()
-    import platformdirs  # noqa: PLC0415  (its import is not needed when the variable is set)
+    import platformdirs
 
     path: Path = getattr(platformdirs, function)("mlctl", appauthor=False)
     # Without HOME and without a passwd entry, "~" stays in the path as it is.
@@ -164,7 +164,9 @@ def add_context(name: str, store: str) -> Context:
     context = Context(name=name, store=store)
     for other in list_contexts():
         if other.name == name and other != context:
-            raise ConflictError(f"context {name!r} exists already, with store {other.store}", hint="choose another name")
+            raise ConflictError(
+                f"context {name!r} exists already, with store {other.store}", hint="choose another name"
+            )
     file = _load()
     file.contexts[name] = {"store": store}
     _save(file)

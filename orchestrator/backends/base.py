@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Protocol
 
-from orchestrator.progress import Reporter
 from orchestrator.runtime.status import Status
 from orchestrator.runtime.task import Task
 

@@ -5,7 +5,6 @@ is visible, after it the version is taken up again by whoever submits the same t
 """
 
 import os
-import socket
 import time
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import msgspec
 from orchestrator import config
 from orchestrator.backends.base import Backend
 from orchestrator.datasets import Datasets
+from orchestrator.datasets.versions import author
 from orchestrator.engines.environment import ensure_environment
 from orchestrator.errors import ConflictError, NotFoundError
 from orchestrator.jobs import last
@@ -76,7 +76,9 @@ def _interrupted(store: Store, wanted: JobRecord) -> JobRecord | None:
 def _go_on(
     record: JobRecord, store: Store, backend: Backend, python: Path, environment: dict[str, str], reporter: Reporter
 ) -> None:
-    reporter.note(f"{record.name}/{record.version} is this very job; its create command was interrupted: going on with it")
+    reporter.note(
+        f"{record.name}/{record.version} is this very job; its create command was interrupted: going on with it"
+    )
     if look(store, backend, record).status.reason is not Reason.NOT_STARTED:
         return
     submission = backend.submission(record.run)
@@ -136,18 +138,12 @@ def _new_record(plan: Plan, store: Store, code: CodeRef, data: DataRef | None) -
     )
 
 
-def author() -> str:
-    """Return who submits, as `user@host`."""
-    user = os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
-
-
 def _with_task(record: JobRecord, plan: Plan, store: Store) -> JobRecord:
     assert record.code and plan.sizes
     prefix = version_prefix(record.name, record.number)
     output_store, output_prefix = store.url, prefix + "output/"
     if plan.spec.output:
-        folder = plan.source.parent / plan.spec.output.removeprefix("file://")
+        folder = plan.folder / plan.spec.output.removeprefix("file://")
         output_store, output_prefix = Path(os.path.normpath(folder)).as_uri(), format_version(record.number) + "/"
     asked = plan.spec.resources
     task = Task(
@@ -172,4 +168,3 @@ def _with_task(record: JobRecord, plan: Plan, store: Store) -> JobRecord:
         max_duration=plan.spec.max_seconds,
     )
     return msgspec.structs.replace(record, task=task)
-

@@ -208,9 +208,7 @@ class Jobs:
     def pull_outputs(self, name: str, version: str, target: Path) -> Output:
         """Download a job version's output into a folder, verified. Raises as `outputs`."""
         output = self.outputs(name, version)
-        download_tree(
-            open_store(output.store), output.prefix, output.manifest, target, reporter=self._reporter
-        )
+        download_tree(open_store(output.store), output.prefix, output.manifest, target, reporter=self._reporter)
         return output
 
     def _look(self, record: JobRecord) -> JobView:

@@ -133,4 +133,6 @@ def _compile(grep: str | None) -> "re.Pattern[bytes] | None":
     try:
         return re.compile(grep.encode())
     except re.error as error:
-        raise UsageError(f"--grep {grep!r} is not a regular expression: {error}", hint="quote special characters with \\") from error
+        raise UsageError(
+            f"--grep {grep!r} is not a regular expression: {error}", hint="quote special characters with \\"
+        ) from error

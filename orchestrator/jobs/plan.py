@@ -52,7 +52,8 @@ class Plan(msgspec.Struct, kw_only=True):
     Attributes:
         name: Of the job.
         spec: As written, overrides applied.
-        source: The spec's file.
+        folder: Where its paths start from.
+        source: The spec's file, or its folder.
         code: The snapshot of the code folder, not yet stored; None if there is a problem with it.
         data: Where the data comes from; None for a job without data.
         engine: The framework environment; None if it is unknown.
@@ -68,6 +69,7 @@ class Plan(msgspec.Struct, kw_only=True):
 
     name: str
     spec: JobSpec
+    folder: Path
     source: Path
     code: CodeSnapshot | None
     data: DataPlan | None
@@ -86,9 +88,7 @@ class Plan(msgspec.Struct, kw_only=True):
         assert self.engine is not None
         environment = environment_path(self.engine).name
         engine = self.engine
-        return EngineRef(
-            name=engine.name, framework=engine.framework, version=engine.version, environment=environment
-        )
+        return EngineRef(name=engine.name, framework=engine.framework, version=engine.version, environment=environment)
 
     def digest(self, data: DataRef | None) -> str:
         """Return the hash of all that determines the run, given the dataset version it reads."""
@@ -132,7 +132,8 @@ def make_plan(loaded: LoadedSpec, store: Store, datasets: Datasets, *, cpus_here
     plan = Plan(
         name=spec.name,
         spec=spec,
-        source=loaded.path,
+        folder=loaded.folder,
+        source=loaded.path or loaded.folder,
         code=code,
         data=data,
         engine=engine,
@@ -168,9 +169,7 @@ def _look_at_code(spec: JobSpec, folder: Path, problems: list[MlctlError]) -> tu
     return snapshot, declared_arguments(code / spec.boot_file, code)
 
 
-def _look_at_data(
-    spec: JobSpec, folder: Path, datasets: Datasets, problems: list[MlctlError]
-) -> DataPlan | None:
+def _look_at_data(spec: JobSpec, folder: Path, datasets: Datasets, problems: list[MlctlError]) -> DataPlan | None:
     if spec.data is None:
         return None
     if dataset := parse_dataset_url(spec.data):
@@ -184,7 +183,9 @@ def _look_at_data(
     if scan is None:
         return None
     if not scan.files:
-        problems.append(NotFoundError(f"data folder {source} has no files", hint="put the data there, or correct `data:`"))
+        problems.append(
+            NotFoundError(f"data folder {source} has no files", hint="put the data there, or correct `data:`")
+        )
         return None
     return DataPlan(name=f"{spec.name}-data", folder=source, scan=scan, wanted="push")
 

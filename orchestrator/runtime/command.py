@@ -65,4 +65,3 @@ def script_environment(
         "VC_WORKER_HOSTS": "127.0.0.1",
     }
     return own | dict(engine) | contract | task.environment
-

@@ -68,7 +68,9 @@ class LogReader:
         moments: list[float] = []
         for item in list_objects(self._store, self._prefix):
             if item.key.endswith(".times"):
-                for line in self._store.get(times_key(self._prefix, self._offset(item.key, ".times"))).data.splitlines():
+                for line in self._store.get(
+                    times_key(self._prefix, self._offset(item.key, ".times"))
+                ).data.splitlines():
                     offset, _, moment = line.partition(b" ")
                     offsets.append(int(offset))
                     moments.append(float(moment))

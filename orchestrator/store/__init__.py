@@ -14,9 +14,9 @@ def open_store(url: str) -> Store:
     """
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/"):
-        from pathlib import Path  # noqa: PLC0415
+        from pathlib import Path
 
-        from orchestrator.store.file import FileStore  # noqa: PLC0415
+        from orchestrator.store.file import FileStore
 
         return FileStore(Path(unquote(parts.path)))
     raise UsageError(f"{url!r} is not a store that mlctl can use", hint="a folder is written as file:///absolute/path")

@@ -13,6 +13,7 @@ import msgspec
 
 from orchestrator.errors import ConflictError, NotFoundError, StoreError
 
+
 class ObjectNotFoundError(NotFoundError):
     """No object has that key."""
 

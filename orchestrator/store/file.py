@@ -291,7 +291,9 @@ def _writing(target: str) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             reason = f"cannot write {error.filename or target}: {error.strerror}"
-            raise PermissionDeniedError(reason, hint="check its mode, or use another store: mlctl context add") from error
+            raise PermissionDeniedError(
+                reason, hint="check its mode, or use another store: mlctl context add"
+            ) from error
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             hint = "free some space and run the same command again: it goes on where it stopped"
             raise StoreError(f"cannot write {target}: {error.strerror}", hint=hint) from error

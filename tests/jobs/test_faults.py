@@ -24,7 +24,9 @@ def create_in_process(project, before: str = "") -> subprocess.Popen:
     """Run create in a process of its own, after the statements `before`."""
     project.write()
     source = f"import os, sys\n{before}\n{CREATE}"
-    return subprocess.Popen([sys.executable, "-c", source, project.spec], cwd=Path.cwd(), stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", source, project.spec], cwd=Path.cwd(), stdout=subprocess.PIPE, text=True
+    )
 
 
 def die_in(function: str) -> str:

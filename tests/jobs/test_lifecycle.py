@@ -255,7 +255,9 @@ def test_all_problems_are_told_at_once(project):
 
 
 def test_undeclared_parameters_are_warned_of(project):
-    source = "import argparse; p = argparse.ArgumentParser(); p.add_argument('--num_epochs'); p.add_argument('--train_url')"
+    source = (
+        "import argparse; p = argparse.ArgumentParser(); p.add_argument('--num_epochs'); p.add_argument('--train_url')"
+    )
     (project.folder / "code" / "main.py").write_text(source)
     plan = project.client.jobs.plan(project.write(parameters={"max_epoches": 3}))
     assert len(plan.warnings) == 1

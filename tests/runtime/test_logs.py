@@ -64,7 +64,9 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr(logread, "BLOCK", 10)
 
 
-pieces = st.lists(st.tuples(st.binary(max_size=150), st.sampled_from(["ship", "poll", "crash", "nothing"])), max_size=12)
+pieces = st.lists(
+    st.tuples(st.binary(max_size=150), st.sampled_from(["ship", "poll", "crash", "nothing"])), max_size=12
+)
 
 
 @settings(max_examples=200, deadline=None)

@@ -46,7 +46,9 @@ def finish(run: RunDir, task: Task, store: Store, status: Status, end: Exit) -> 
         final.log_bytes = shipper.read
         if run.workspace.output.exists():
             complete = final.state is State.SUCCEEDED
-            output = save_output(task, run.workspace, store, open_store(task.output_store), complete=complete, reporter=SILENT)
+            output = save_output(
+                task, run.workspace, store, open_store(task.output_store), complete=complete, reporter=SILENT
+            )
             final.output_files, final.output_bytes = output.manifest.files, output.manifest.size
             final.output_complete = complete
         write(store, task.prefix + STATUS, final)

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -59,7 +60,7 @@ def main() -> None:
     )
 
 
-def _start(spec: dict) -> "subprocess.Popen[bytes]":
+def _start(spec: dict[str, Any]) -> "subprocess.Popen[bytes]":
     def in_child() -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
@@ -67,7 +68,7 @@ def _start(spec: dict) -> "subprocess.Popen[bytes]":
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
     with open(spec["log"], "ab") as log:
-        return subprocess.Popen(  # noqa: S603
+        return subprocess.Popen(
             spec["argv"],
             cwd=spec["cwd"],
             env=spec["env"],
@@ -84,7 +85,9 @@ def _watch(pid: int, wake: int) -> tuple[int, bool]:
     lost, deadline = False, None
     watched = [0, wake]
     while True:
-        ready, _, _ = select.select(watched, [], [], None if deadline is None else max(0.0, deadline - time.monotonic()))
+        ready, _, _ = select.select(
+            watched, [], [], None if deadline is None else max(0.0, deadline - time.monotonic())
+        )
         if wake in ready:
             os.read(wake, 512)
         status = _reap(pid)
@@ -161,7 +164,7 @@ def _alive(pid: int) -> bool:
     return bool(fields) and fields[0] not in "ZX"
 
 
-def _save(path: str, value: dict) -> None:
+def _save(path: str, value: dict[str, Any]) -> None:
     temporary = f"{path}.part"
     with open(temporary, "w", encoding="utf-8") as file:
         json.dump(value, file)

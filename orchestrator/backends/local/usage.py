@@ -12,13 +12,11 @@ def tree_memory(root: int) -> int:
     """Return the resident bytes of all processes below `root`; memory they share counts once for each."""
     parents: dict[int, int] = {}
     resident: dict[int, int] = {}
-    with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir("/proc"):
-            if name.isdigit():
-                with contextlib.suppress(OSError):
-                    fields = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
-                    parents[int(name)] = int(fields[1])
-                    resident[int(name)] = int(fields[21]) * PAGE
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
+            parents[int(folder.name)] = int(fields[1])
+            resident[int(folder.name)] = int(fields[21]) * PAGE
     below = {root}
     while new := {pid for pid, parent in parents.items() if parent in below} - below:
         below |= new
