@@ -1,0 +1,89 @@
+"""`mlctl context`: where things are kept and run."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli import complete
+from orchestrator.cli.group import group
+from orchestrator.cli.options import OutputOption
+from orchestrator.cli.render import next_steps, show_list, show_one, write
+
+if TYPE_CHECKING:
+    from orchestrator.config import Context
+
+app = group("Where things are kept and run: a store and a backend by name.")
+
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="The context.", autocompletion=complete.contexts, show_default=False)
+]
+
+
+@app.command("list")
+def list_(output: OutputOption = None) -> None:
+    """List the contexts; the current one has a star."""
+    from orchestrator import config
+
+    current = config.current_name()
+    show_list(
+        config.list_contexts(),
+        output,
+        name=lambda context: context.name,
+        columns={
+            "": lambda context: "*" if context.name == current else "",
+            "NAME": lambda context: context.name,
+            "BACKEND": lambda context: context.backend,
+            "STORE": lambda context: context.store,
+        },
+        empty="there is no context",
+    )
+
+
+@app.command()
+def get(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="The context; by default the current one.", autocompletion=complete.contexts
+        ),
+    ] = None,
+    output: OutputOption = None,
+) -> None:
+    """Show one context, by default the current one."""
+    from orchestrator import config
+
+    context = config.get_context(name)
+    show_one(context, output, name=context.name, details=_details)
+
+
+@app.command()
+def use(name: NameArgument) -> None:
+    """Make a context the current one."""
+    from orchestrator import config
+
+    context = config.use_context(name)
+    write(f"context {context.name} is in use: {context.store}\n")
+    next_steps("mlctl doctor")
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.", show_default=False)],
+    store: Annotated[
+        str,
+        typer.Option("--store", metavar="URL", help="The store, as in file:///data/mlctl.", show_default=False),
+    ],
+) -> None:
+    """Add a context."""
+    from orchestrator import config
+    from orchestrator.specs.names import check_name
+    from orchestrator.store import open_store
+
+    open_store(store)
+    context = config.add_context(check_name(name, "context"), store)
+    write(f"context {context.name} added: {context.store}\n")
+    next_steps(f"mlctl context use {context.name}")
+
+
+def _details(context: "Context") -> dict[str, str]:
+    return {"Name": context.name, "Store": context.store, "Backend": context.backend}

@@ -1,0 +1,125 @@
+"""`mlctl job create`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli import terminal
+from orchestrator.cli.options import ContextOption, OutputOption, YesOption, open_client
+from orchestrator.cli.render import Format, count, detail_lines, encode, next_steps, note, show_one, size, write
+from orchestrator.errors import PreflightError, UsageError
+
+if TYPE_CHECKING:
+    from orchestrator.client import Client
+    from orchestrator.jobs.plan import Plan
+    from orchestrator.jobs.view import JobView
+
+LARGE_CODE = 100_000_000  # bytes of code that are not sent without asking
+
+
+def create(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="The job's YAML file.", show_default=False)],
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change the spec, as in resources.gpus=2. Repeatable."),
+    ] = None,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Change a parameter of the script. Repeatable."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Return when the job is submitted (the default).")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Show the log until the job has ended; exit as it did.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait in silence until it has ended; exit as it did.")] = False,
+    yes: YesOption = False,
+    output: OutputOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Create a new version of a job and start it.
+
+    Code, data and settings are checked first and kept with the version. The job goes on when the
+    terminal is closed.
+
+    \b
+    mlctl job create job_specs/mnist-mxnet.yaml --follow
+    mlctl job create job_specs/mnist-mxnet.yaml -p num_epochs=2 --set max_duration=10m
+    """
+    if sum((detach, follow, wait, dry_run)) > 1:
+        raise UsageError("--dry-run, --detach, --follow and --wait exclude each other", hint="give one of them")
+    if follow and output:
+        raise UsageError("--follow writes the log to stdout, -o a document", hint="use --wait with -o")
+    from orchestrator.cli.plan_view import plan_details, plan_document
+    from orchestrator.jobs.plan import require_possible
+
+    client = open_client(context)
+    plan = client.jobs.plan(spec, assignments=assignments or (), parameters=parameters or ())
+    if dry_run:
+        show_one(plan, output, name=plan.name, details=plan_details, document=plan_document)
+        _warn(plan)
+        require_possible(plan)
+        next_steps(f"mlctl job create {spec}")
+        return
+    require_possible(plan)
+    note(detail_lines(plan_details(plan), sys.stderr).rstrip())
+    _warn(plan)
+    _ask(plan, yes=yes)
+    view = client.jobs.create(plan)
+    if follow:
+        _follow(client, view)
+    elif wait:
+        _wait(client, view, output)
+    else:
+        _result(view, output, f"job {view.ref} created")
+        next_steps(f"mlctl logs -f {view.name}", f"mlctl job get {view.name}")
+
+
+def _warn(plan: "Plan") -> None:
+    for warning in plan.warnings:
+        note(f"{terminal.paint('warning:', 'yellow', sys.stderr)} {terminal.clean(warning)}")
+
+
+def _ask(plan: "Plan", *, yes: bool) -> None:
+    code = plan.code
+    large = bool(code and code.size > LARGE_CODE)
+    if yes or not (large or terminal.is_interactive()):
+        return
+    if not terminal.is_interactive():
+        assert code
+        raise PreflightError(
+            f"the code folder holds {size(code.size)} in {count(code.files, 'file')}; is data among it?",
+            hint=f"leave files out with {code.folder}/.mlctlignore, or send it all with --yes",
+        )
+    question = f"Send {size(code.size)} of code and create this version?" if code and large else "Create this version?"
+    terminal.confirm(question)
+
+
+def _follow(client: "Client", view: "JobView") -> None:
+    from orchestrator.cli.follow import follow, goes_on, tell_end
+
+    note(f"job {view.ref} created")
+    with goes_on(view.name, view.version):
+        tell_end(follow(client, view.name, view.version))
+
+
+def _wait(client: "Client", view: "JobView", output: Format | None) -> None:
+    from orchestrator.cli.follow import goes_on
+    from orchestrator.cli.job_view import ending
+
+    with goes_on(view.name, view.version):
+        view = client.jobs.wait(view.name, view.version)
+    _result(view, output, ending(view))
+    view.raise_if_failed()
+    next_steps(f"mlctl job outputs {view.name}")
+
+
+def _result(view: "JobView", output: Format | None, text: str) -> None:
+    from orchestrator.cli.job_view import document
+
+    if output is Format.NAME:
+        write(f"{view.ref}\n")
+    else:
+        write(encode(document(view), output) if output else f"{text}\n")

@@ -1,0 +1,160 @@
+"""`mlctl dataset`: data in the store, as numbered versions."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli import complete
+from orchestrator.cli.group import group
+from orchestrator.cli.options import (
+    ContextOption,
+    DatasetArgument,
+    DatasetVersionOption,
+    OutputOption,
+    open_client,
+    pick,
+)
+from orchestrator.cli.render import count, next_steps, show_list, show_one, size, write
+
+if TYPE_CHECKING:
+    from orchestrator.datasets.push import PushResult
+
+app = group("Bring data into the store, as numbered versions.")
+
+
+@app.command("import")
+def import_(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="Its name in the catalog.", autocompletion=complete.catalog, show_default=False
+        ),
+    ],
+    output: OutputOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Bring a well-known dataset into the store: `mlctl dataset catalog` lists them."""
+    result = open_client(context).datasets.import_(name)
+    _tell_result(result, output)
+    next_steps(f"mlctl dataset get {name}")
+
+
+@app.command()
+def push(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder with the data.", show_default=False)],
+    name: Annotated[
+        str,
+        typer.Option(
+            "--name", metavar="NAME", help="The dataset.", autocompletion=complete.datasets, show_default=False
+        ),
+    ],
+    description: Annotated[str, typer.Option("--description", metavar="TEXT", help="For people.")] = "",
+    output: OutputOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Make a folder's content the next version of a dataset, sending only what is new."""
+    result = open_client(context).datasets.push(folder, name=name, description=description)
+    _tell_result(result, output)
+    next_steps(f"data: {result.version.url}   (in a job's YAML file)")
+
+
+@app.command("list")
+def list_(output: OutputOption = None, context: ContextOption = None) -> None:
+    """List the datasets, each in its latest version."""
+    from orchestrator.cli.dataset_view import document, version_columns
+
+    show_list(
+        open_client(context).datasets.list(),
+        output,
+        name=lambda version: version.name,
+        columns=version_columns(),
+        empty="no datasets yet; what can be had at once: mlctl dataset catalog",
+        document=document,
+    )
+
+
+@app.command()
+def versions(name: DatasetArgument, output: OutputOption = None, context: ContextOption = None) -> None:
+    """List the versions of a dataset, the latest first."""
+    from orchestrator.cli.dataset_view import document, version_columns
+
+    show_list(
+        open_client(context).datasets.versions(name),
+        output,
+        name=lambda version: f"{version.name}/{version.version}",
+        columns=version_columns(),
+        empty="it has none",
+        document=document,
+    )
+
+
+@app.command()
+def get(
+    name: DatasetArgument,
+    version: DatasetVersionOption = None,
+    files: Annotated[bool, typer.Option("--files", help="List its files.")] = False,
+    output: OutputOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Show one version of a dataset, or its files."""
+    from orchestrator.cli.dataset_view import details, document
+
+    datasets = open_client(context).datasets
+    found = datasets.get(*pick(name, version))
+    if not files:
+        show_one(found, output, name=f"{found.name}/{found.version}", details=details, document=document)
+        return
+    show_list(
+        datasets.manifest(found).entries,
+        output,
+        name=lambda entry: entry.path,
+        columns={"PATH": lambda entry: entry.path, "SIZE": lambda entry: size(entry.size)},
+        empty="it has no files",
+    )
+
+
+@app.command()
+def pull(
+    name: DatasetArgument,
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put it.", show_default=False)],
+    version: DatasetVersionOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Download a version into a folder, verified; what is there already is not fetched again."""
+    found = open_client(context).datasets.pull(*pick(name, version), target)
+    write(f"dataset {found.name}/{found.version}: {count(found.files, 'file')}, {size(found.size)} in {target}\n")
+
+
+@app.command()
+def verify(name: DatasetArgument, version: DatasetVersionOption = None, context: ContextOption = None) -> None:
+    """Read every file of a version in the store again and compare its hash."""
+    report = open_client(context).datasets.verify(*pick(name, version))
+    found = report.version
+    write(f"dataset {found.name}/{found.version} is whole: {count(report.files, 'file')}, {size(report.size)}\n")
+
+
+@app.command()
+def catalog(output: OutputOption = None, context: ContextOption = None) -> None:
+    """List what `mlctl dataset import` can bring."""
+    show_list(
+        open_client(context).datasets.catalog(),
+        output,
+        name=lambda entry: entry.name,
+        columns={"NAME": lambda entry: entry.name, "DESCRIPTION": lambda entry: entry.title},
+        empty="the catalog is empty",
+    )
+
+
+def _tell_result(result: "PushResult", output: OutputOption) -> None:
+    from orchestrator.cli.dataset_view import document, push_details, tell_left_out
+
+    tell_left_out(result)
+    version = result.version
+    show_one(
+        result,
+        output,
+        name=f"{version.name}/{version.version}",
+        details=push_details,
+        document=lambda done: {**document(done.version), "created_now": done.created, "sent": done.sent},
+    )

@@ -1,0 +1,62 @@
+"""How a command fails: one sentence, one hint, one exit code (docs/exit-codes.md)."""
+
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import typer
+
+from orchestrator.cli.terminal import clean, paint
+from orchestrator.errors import MlctlError
+
+UNEXPECTED = 1
+INTERRUPTED = 130
+
+# The base class of all that typer finds wrong with a command line; only its subclasses are public.
+_CommandLineError: type[typer.BadParameter] = typer.BadParameter.__mro__[2]
+
+
+def report(error: BaseException) -> int:
+    """Say on stderr what went wrong and what to do, and return the exit code."""
+    if isinstance(error, MlctlError):
+        _tell(error.message, error.hint)
+        return error.exit_code
+    if isinstance(error, _CommandLineError):
+        context = getattr(error, "ctx", None)
+        message = error.format_message().rstrip(".")
+        _tell(message[:1].lower() + message[1:], f"{context.command_path} --help" if context else "mlctl --help")
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        sys.stderr.write("\n")
+        return INTERRUPTED
+    text = "".join(traceback.format_exception(error))
+    if os.environ.get("MLCTL_DEBUG") == "1":
+        sys.stderr.write(text)
+        where = ""
+    else:
+        where = f" with {path}" if (path := _keep(text)) else " with the output under MLCTL_DEBUG=1"
+    summary = f"{type(error).__name__}: {error}".rstrip(": ").partition("\n")[0]
+    _tell(f"{summary}; please report this{where}", "", label="unexpected error:")
+    return UNEXPECTED
+
+
+def _tell(message: str, hint: str, *, label: str = "error:") -> None:
+    sys.stderr.write(f"{paint(label, 'red', sys.stderr)} {clean(message)}\n")
+    if hint:
+        sys.stderr.write(f"{paint('hint:', 'cyan', sys.stderr)} {clean(hint)}\n")
+
+
+def _keep(text: str) -> Path | None:
+    """Write a traceback to a file and return its path; None where that is not possible either."""
+    from orchestrator.config import home_dir
+
+    try:
+        folder = home_dir() / "debug"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / time.strftime(f"%Y%m%d-%H%M%S-{os.getpid()}.txt")
+        path.write_text(f"{sys.version}\n{sys.argv}\n\n{text}", encoding="utf-8", errors="backslashreplace")
+    except (OSError, MlctlError):
+        return None
+    return path

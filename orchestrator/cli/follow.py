@@ -1,0 +1,77 @@
+"""Watch a job from a terminal that it does not depend on."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from orchestrator.cli import terminal
+from orchestrator.cli.failure import INTERRUPTED
+from orchestrator.cli.job_view import ending, place
+from orchestrator.cli.render import count, next_steps, note, size
+
+if TYPE_CHECKING:
+    from orchestrator.client import Client
+    from orchestrator.jobs.view import JobView
+
+POLL = 0.1  # seconds between two looks at a job that has not started
+
+
+def show_log(blocks: Iterable[bytes]) -> None:
+    """Write a log to stdout: byte for byte, but on a terminal without what could harm it."""
+    cleaner = terminal.Cleaner(colour=terminal.colours(sys.stdout)) if sys.stdout.isatty() else None
+    stream = sys.stdout.buffer
+    try:
+        for block in blocks:
+            stream.write(cleaner.feed(block) if cleaner else block)
+            stream.flush()
+    finally:
+        if cleaner:
+            stream.write(cleaner.end())
+            stream.flush()
+
+
+def follow(client: "Client", name: str, version: str) -> "JobView":
+    """Show a job version's log until it has ended, and what it waits for before that; return how it ended."""
+    _await_start(client, name, version)
+    show_log(client.jobs.logs(name, version, follow=True))
+    return client.jobs.wait(name, version)
+
+
+def tell_end(view: "JobView") -> None:
+    """Say how a job ended and where its output is; raise if it did not end well."""
+    view.raise_if_failed()
+    note(ending(view))
+    task, status = view.record.task, view.status
+    if task and status.output_files:
+        note(
+            f"output: {count(status.output_files, 'file')}, {size(status.output_bytes)} in "
+            f"{place(task.output_store, task.output_prefix)}"
+        )
+    next_steps(f"mlctl job outputs {view.name}")
+
+
+@contextmanager
+def goes_on(name: str, version: str) -> Iterator[None]:
+    """On Ctrl-C, say that the job does not end with the watching."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        note(f"\n{name}/{version} goes on")
+        next_steps(f"mlctl logs -f {name} -v {version}", f"mlctl job cancel {name} -v {version}")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _await_start(client: "Client", name: str, version: str) -> None:
+    told = ""
+    while True:
+        status = client.jobs.get(name, version).status
+        if status.started or status.state.finished:
+            return
+        if (now := f"{status.state}: {status.message}".removesuffix(": ")) != told:
+            note(now)
+            told = now
+        time.sleep(POLL)

@@ -1,0 +1,106 @@
+"""What is shown of a job version."""
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from orchestrator.cli.render import ago, count, duration, moment, plain, size
+
+if TYPE_CHECKING:
+    from orchestrator.jobs.view import JobView
+    from orchestrator.runtime.output import Output
+
+
+def columns() -> dict[str, Any]:
+    """Return the columns of a list of job versions."""
+    return {
+        "NAME": lambda view: view.name,
+        "VERSION": lambda view: view.version,
+        "STATE": lambda view: view.status.state.value,
+        "REASON": lambda view: view.status.reason.value if view.status.reason else "",
+        "CREATED": lambda view: ago(view.record.created),
+        "DURATION": lambda view: duration(view.duration) if view.duration else "",
+        "ENGINE": lambda view: view.record.engine.name if view.record.engine else "",
+        "PARAMETERS": lambda view: parameters(view),
+    }
+
+
+def document(view: "JobView") -> dict[str, Any]:
+    """Return a job version as plain data; the first keys are what programs mostly want."""
+    return {
+        "name": view.name,
+        "version": view.version,
+        "state": view.status.state.value,
+        "duration": view.duration,
+        "record": plain(view.record),
+        "status": plain(view.status),
+    }
+
+
+def details(view: "JobView") -> dict[str, str]:
+    """Return the lines that tell all about a job version, by label."""
+    record, status = view.record, view.status
+    code, data, engine, task = record.code, record.data, record.engine, record.task
+    ended = f"{moment(status.finished)}, after {duration(view.duration)}" if status.finished else ""
+    return {
+        "Job": view.ref,
+        "State": status.state.value,
+        "Reason": status.reason.value if status.reason else "",
+        "Message": status.message,
+        "Hint": status.hint,
+        "Created": f"{moment(record.created)} by {record.author}",
+        "Started": moment(status.started),
+        "Ended": ended,
+        "Running for": duration(view.duration) if status.started and not status.finished else "",
+        "Engine": f"{engine.name} ({engine.framework} {engine.version})" if engine else "",
+        "Code": f"{count(len(code.files), 'file')}, {size(code.size)}{_commit(view)}" if code else "",
+        "Data": f"{data.name} {data.version}: {count(data.files, 'file')}, {size(data.size)}" if data else "none",
+        "Parameters": parameters(view),
+        "Script ended": _end(view),
+        "Peak memory": size(status.peak_memory) if status.peak_memory else "",
+        "CPU time": duration(status.cpu_seconds) if status.cpu_seconds else "",
+        "Log": size(status.log_bytes) if status.log_bytes else "",
+        "Output": _output(view) if status.state.finished and status.output_files else "",
+        "Where": place(task.output_store, task.output_prefix) if task and status.output_files else "",
+        "Last lines": "\n".join(status.last_lines),
+    }
+
+
+def ending(view: "JobView") -> str:
+    """Return one line about how a job version ended."""
+    text = f"{view.ref} {view.status.state}"
+    return f"{text} after {duration(view.duration)}" if view.duration else text
+
+
+def parameters(view: "JobView") -> str:
+    """Return the script's parameters in one line."""
+    return " ".join(f"{key}={value}" for key, value in view.record.parameters.items())
+
+
+def place(store: str, prefix: str) -> str:
+    """Return where something is: a path for what is on this machine, else a URL."""
+    url = f"{store}/{prefix}"
+    return unquote(url.removeprefix("file://")) if url.startswith("file:///") else url
+
+
+def output_summary(output: "Output") -> str:
+    """Return one line about what a job version has written."""
+    text = f"{count(output.manifest.files, 'file')}, {size(output.manifest.size)}"
+    return text if output.complete else f"{text}, incomplete: the job did not end well"
+
+
+def _commit(view: "JobView") -> str:
+    code = view.record.code
+    if code is None or not code.git_commit:
+        return ""
+    return f", commit {code.git_commit[:10]}" + (" with changes" if code.git_dirty else "")
+
+
+def _end(view: "JobView") -> str:
+    status = view.status
+    return f"by {status.signal}" if status.signal else f"exit code {status.exit_code}" if status.exit_code else ""
+
+
+def _output(view: "JobView") -> str:
+    status = view.status
+    text = f"{count(status.output_files, 'file')}, {size(status.output_bytes)}"
+    return text if status.output_complete else f"{text}, incomplete"

@@ -1,0 +1,63 @@
+"""`mlctl logs`, which is also `mlctl job logs`."""
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli import complete
+from orchestrator.cli.options import ContextOption, JobVersionOption, open_client, pick
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
+
+
+@app.command()
+def logs(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="The job, as NAME or NAME/V0003; by default the last one created from this folder.",
+            autocompletion=complete.jobs,
+        ),
+    ] = None,
+    version: JobVersionOption = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
+    tail: Annotated[int | None, typer.Option("--tail", "-n", metavar="N", help="Only the last N lines.", min=0)] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Only what came in the last 10m, 1h30m, ...")
+    ] = None,
+    grep: Annotated[
+        str | None, typer.Option("--grep", metavar="RE", help="Only lines that match a regular expression.")
+    ] = None,
+    timestamps: Annotated[bool, typer.Option("--timestamps", help="Put the time before each line (UTC).")] = False,
+    context: ContextOption = None,
+) -> None:
+    """Show a job's log, live or of old.
+
+    It is whole and stays: what the script wrote, byte for byte, also after the job was killed.
+    """
+    from orchestrator.cli.follow import goes_on, show_log
+    from orchestrator.cli.job_view import ending
+    from orchestrator.cli.render import note
+    from orchestrator.specs.quantities import parse_duration
+
+    client = open_client(context)
+    if name is None:
+        name, latest = client.jobs.last()
+        version = version or latest
+    view = client.jobs.get(*pick(name, version))
+    blocks = client.jobs.logs(
+        view.name,
+        view.version,
+        follow=follow,
+        tail=tail,
+        since=None if since is None else parse_duration(since),
+        grep=grep,
+        timestamps=timestamps,
+    )
+    if not follow or view.status.state.finished:
+        show_log(blocks)
+        return
+    with goes_on(view.name, view.version):
+        show_log(blocks)
+        note(ending(client.jobs.wait(view.name, view.version)))

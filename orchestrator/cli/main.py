@@ -1,0 +1,140 @@
+"""The command `mlctl`: what there is, loaded only when it is used, and how every command ends."""
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from orchestrator.cli import complete
+from orchestrator.cli.failure import report
+from orchestrator.cli.group import Group
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+READER_GONE = 141  # what a shell reports of a program that SIGPIPE ended
+
+
+class Entry(NamedTuple):
+    """A top-level command: the heading it stands under, and its one-line help (as in its module)."""
+
+    section: str
+    help: str
+
+
+# Each is in the module of its name, which `mlctl --help` does not import.
+COMMANDS = {
+    "job": Entry("Train", "Create training jobs, watch them, get what they made."),
+    "logs": Entry("Train", "Show a job's log, live or of old."),
+    "dataset": Entry("Train", "Bring data into the store, as numbered versions."),
+    "engine": Entry("Look up", "The framework environments that jobs run in."),
+    "flavor": Entry("Look up", "The named sizes a job can ask for."),
+    "schema": Entry("Look up", "The JSON Schema of what you write, for your editor."),
+    "context": Entry("Set up", "Where things are kept and run: a store and a backend by name."),
+    "doctor": Entry("Set up", "Check this machine and the store, and say what to do."),
+}
+
+
+class Root(Group):
+    """The top-level group, whose commands are imported on demand."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands: dict[str, Any] = dict.fromkeys(COMMANDS)  # filled by get_command
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        if self.commands[cmd_name] is None:
+            module = import_module(f"orchestrator.cli.{cmd_name}")
+            command = typer.main.get_command(module.app)
+            command.name = cmd_name
+            self.commands[cmd_name] = command
+        return self.commands[cmd_name]
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; end quietly when the reader of its output has gone."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _let_go_of_stdout()
+            raise typer.Exit(READER_GONE) from None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands by section, without importing them."""
+        for section in dict.fromkeys(entry.section for entry in COMMANDS.values()):
+            with formatter.section(section):
+                formatter.write_dl(
+                    [(f"{name:<8}", entry.help) for name, entry in COMMANDS.items() if entry.section == section]
+                )
+
+
+app = typer.Typer(
+    cls=Root,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"mlctl {version('mlctl')}\n")
+        raise typer.Exit
+
+
+@app.callback(
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND",
+    options_metavar="",
+    epilog="Start here: mlctl job create job_specs/mnist-mxnet.yaml --follow",
+)
+def root(
+    invocation: typer.Context,
+    context: Annotated[
+        str | None,
+        typer.Option(
+            "--context",
+            "-c",
+            metavar="NAME",
+            help="Context to use instead of the current one.",
+            autocompletion=complete.contexts,
+        ),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """A training script, a dataset and one YAML file become numbered model versions, here or on your cluster."""
+    if invocation.invoked_subcommand is None:
+        sys.stdout.write(invocation.get_help() + "\n")
+
+
+def run(arguments: "Sequence[str]") -> int:
+    """Run one command line and return its exit code; says on stderr what went wrong."""
+    try:
+        code = app(args=list(arguments), prog_name="mlctl", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _let_go_of_stdout()
+        return READER_GONE
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  (the one place where everything ends)
+        return report(error)
+    return code if isinstance(code, int) else 0
+
+
+def _let_go_of_stdout() -> None:
+    """Let what is still buffered go nowhere, so that the interpreter's last flush cannot fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def main() -> None:
+    """Be the console script `mlctl`."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.exit(run(sys.argv[1:]))

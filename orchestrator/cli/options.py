@@ -1,0 +1,79 @@
+"""Arguments and options that several commands have."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli import complete
+from orchestrator.cli.render import Format
+from orchestrator.errors import UsageError
+
+if TYPE_CHECKING:
+    from orchestrator.client import Client
+
+LATEST = "latest"
+
+
+def _inherit(context: typer.Context, value: str | None) -> str | None:
+    """Return the option's value here, else that before the sub-command."""
+    return value or context.find_root().params.get("context")
+
+
+ContextOption = Annotated[
+    str | None,
+    typer.Option(
+        "--context",
+        "-c",
+        metavar="NAME",
+        help="Context to use instead of the current one.",
+        callback=_inherit,
+        autocompletion=complete.contexts,
+    ),
+]
+OutputOption = Annotated[
+    Format | None, typer.Option("--output", "-o", metavar="json|yaml|name", help="Write this instead of a table.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+JobVersionOption = Annotated[
+    str | None,
+    typer.Option("--version", "-v", metavar="V", help="Version, as in v3.", autocompletion=complete.job_versions),
+]
+DatasetVersionOption = Annotated[
+    str | None,
+    typer.Option("--version", "-v", metavar="V", help="Version, as in v3.", autocompletion=complete.dataset_versions),
+]
+JobArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="The job, as NAME or NAME/V0003.", autocompletion=complete.jobs)
+]
+DatasetArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="The dataset, as NAME or NAME/V0003.", autocompletion=complete.datasets),
+]
+
+
+def split(name: str, version: str | None) -> tuple[str, str | None]:
+    """Return name and version of `NAME` or `NAME/V0003` and the `--version` option.
+
+    Raises:
+        UsageError: There are two different versions.
+    """
+    name, slash, written = name.partition("/")
+    if not slash:
+        return name, version
+    if version and version != written:
+        raise UsageError(f"version {written!r} in the name, and {version!r} as option", hint="give one of them")
+    return name, written or None
+
+
+def pick(name: str, version: str | None) -> tuple[str, str]:
+    """Return name and version as `split`; without a version it is the latest."""
+    name, version = split(name, version)
+    return name, version or LATEST
+
+
+def open_client(context: str | None) -> "Client":
+    """Return a client that reports on stderr."""
+    from orchestrator.cli.progress import reporter
+    from orchestrator.client import Client
+
+    return Client(context, reporter=reporter())

@@ -1,0 +1,198 @@
+"""How results look: tables and details for people, JSON, YAML and names for programs."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum, StrEnum
+from pathlib import PurePath
+from typing import IO, Any, TypeVar
+
+from orchestrator.cli.terminal import clean, colours, paint
+
+MINUTE, HOUR, DAY = 60, 3600, 86400  # seconds
+WIDE = 10_000  # columns of a table that goes to a file
+
+_T = TypeVar("_T")
+
+STATE_STYLES = {
+    "SUCCEEDED": "green",
+    "RUNNING": "cyan",
+    "FAILED": "red",
+    "ok": "green",
+    "warn": "yellow",
+    "fail": "red",
+}
+
+
+class Format(StrEnum):
+    """What `-o` takes."""
+
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+def note(text: str) -> None:
+    """Tell the user something that is not the result."""
+    sys.stderr.write(f"{text}\n")
+
+
+def next_steps(*commands: str) -> None:
+    """Name the commands that probably come next."""
+    for number, command in enumerate(commands):
+        label = "next:" if number == 0 else "     "
+        note(f"{paint(label, 'dim', sys.stderr)} {command}")
+
+
+def show_list(
+    items: Sequence[_T],
+    output: Format | None,
+    *,
+    name: Callable[[_T], str],
+    columns: dict[str, Callable[[_T], str]],
+    empty: str,
+    document: Callable[[_T], Any] = lambda item: item,
+) -> None:
+    """Write many things.
+
+    Args:
+        items: The things.
+        output: As asked for; None is the table.
+        name: What `-o name` shows of one.
+        columns: Headings, and how to get the cell of one.
+        empty: What to say when there are none; on stderr.
+        document: What `-o json` shows of one.
+    """
+    if output is Format.NAME:
+        write("".join(f"{name(item)}\n" for item in items))
+    elif output:
+        write(encode([document(item) for item in items], output))
+    elif items:
+        table(list(columns), [[cell(item) for cell in columns.values()] for item in items])
+    else:
+        note(empty)
+
+
+def show_one(
+    item: _T,
+    output: Format | None,
+    *,
+    name: str,
+    details: Callable[[_T], dict[str, str]],
+    document: Callable[[_T], Any] = lambda item: item,
+) -> None:
+    """Write one thing: for people, what is known about it line by line, without what is empty."""
+    if output is Format.NAME:
+        write(f"{name}\n")
+    elif output:
+        write(encode(document(item), output))
+    else:
+        write(detail_lines(details(item), sys.stdout))
+
+
+def detail_lines(details: dict[str, str], stream: IO[str]) -> str:
+    """Return `label  value` lines for a stream; further lines of a value stand below its first."""
+    shown = {label: clean(value).splitlines() for label, value in details.items() if value}
+    width = max(map(len, shown), default=0)
+    lines = []
+    for label, (first, *rest) in shown.items():
+        gap = " " * (width - len(label) + 2)
+        lines.append(paint(label, "dim", stream) + gap + paint(first, STATE_STYLES.get(first, ""), stream))
+        lines += [f"{'':{width}}  {line}" for line in rest]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a table; on a terminal it fits the width, in a file nothing is cut."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    for heading in headings:
+        grid.add_column(heading, no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        grid.add_row(*(Text(clean(cell), style=STATE_STYLES.get(cell, "")) for cell in row))
+    coloured = colours(sys.stdout)
+    console = Console(
+        width=None if sys.stdout.isatty() else WIDE, force_terminal=coloured, no_color=not coloured, highlight=False
+    )
+    with console.capture() as capture:
+        console.print(grid)
+    write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+
+
+def encode(value: Any, output: Format) -> str:
+    """Return a value as a JSON or YAML document."""
+    if output is Format.JSON:
+        import json
+
+        return json.dumps(plain(value), indent=2) + "\n"
+    import yaml
+
+    return str(yaml.safe_dump(plain(value), sort_keys=False))
+
+
+def plain(value: Any) -> Any:
+    """Return a value as dicts, lists and scalars. Unlike in the store, every field of a struct is there."""
+    if fields := getattr(value, "__struct_fields__", None):
+        return {name: plain(getattr(value, name)) for name in fields}
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, Enum):
+        return value.value
+    return str(value) if isinstance(value, PurePath) else value
+
+
+def write(text: str) -> None:
+    """Write a result to stdout."""
+    sys.stdout.write(text)
+
+
+def size(amount: int) -> str:
+    """Return bytes for people, in decimal units: `55.0 MB`."""
+    value = float(amount)
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if value < 999.95 or unit == "TB":
+            return f"{amount} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError("unreachable")
+
+
+def duration(seconds: float) -> str:
+    """Return a time span for people, its two largest units: `4.2s`, `3m 07s`, `2h 05m`, `3d 4h`."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0):.1f}s"
+    whole = round(seconds)
+    if whole < MINUTE:
+        return f"{whole}s"
+    if whole < HOUR:
+        return f"{whole // MINUTE}m {whole % MINUTE:02}s"
+    if whole < DAY:
+        return f"{whole // HOUR}h {whole % HOUR // MINUTE:02}m"
+    return f"{whole // DAY}d {whole % DAY // HOUR}h"
+
+
+def ago(moment: float) -> str:
+    """Return how long ago a moment was, in its largest unit: `5m ago`; empty for 0."""
+    if not moment:
+        return ""
+    seconds = max(time.time() - moment, 0)
+    for unit, letter in ((DAY, "d"), (HOUR, "h"), (MINUTE, "m")):
+        if seconds >= unit:
+            return f"{int(seconds // unit)}{letter} ago"
+    return "just now" if seconds < 5 else f"{int(seconds)}s ago"
+
+
+def moment(seconds: float) -> str:
+    """Return a moment as local date and time; empty for 0."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds)) if seconds else ""
+
+
+def count(number: int, noun: str) -> str:
+    """Return `1 file`, `2 files`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
