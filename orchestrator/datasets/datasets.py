@@ -1,0 +1,162 @@
+"""The datasets of a store: push, import, look, pull, verify."""
+
+import socket
+from pathlib import Path
+from typing import TypeAlias
+
+from orchestrator.datasets.catalog import CATALOG, CatalogEntry, load_catalog
+from orchestrator.datasets.push import PushResult, push_folder
+from orchestrator.datasets.verify import VerifyReport, verify_version
+from orchestrator.datasets.versions import ROOT, DatasetVersion, existing_versions, find_version
+from orchestrator.errors import NotFoundError, UsageError
+from orchestrator.progress import SILENT, Reporter
+from orchestrator.specs.job import parse_dataset_url
+from orchestrator.specs.names import check_name, nearest, parse_version
+from orchestrator.store import records
+from orchestrator.store.base import CorruptObjectError, ObjectNotFoundError, Store, list_folders
+from orchestrator.store.manifest import Manifest
+from orchestrator.store.transfer import download_tree
+
+# A method is called `list`.
+Versions: TypeAlias = list[DatasetVersion]
+Catalog: TypeAlias = list[CatalogEntry]
+
+
+class Datasets:
+    """The datasets of a store.
+
+    A version is given as a number, as users write it (`v3`, `V0003`, `3`, `latest`), or as None, the
+    latest. Every method that names a dataset or version raises NotFoundError if there is none.
+    """
+
+    def __init__(self, store: Store, *, reporter: Reporter = SILENT, catalog: Path = CATALOG) -> None:
+        self._store = store
+        self._reporter = reporter
+        self._catalog = catalog
+
+    def push(self, folder: Path, *, name: str, description: str = "") -> PushResult:
+        """Make a folder's content the next version, unless it is that of the latest.
+
+        Symbolic links are followed; `.mlctlignore` files are honoured. Killed and run again, it goes on.
+
+        Raises:
+            NotFoundError: There is no such folder.
+            UsageError: The name is not allowed, or the folder has no files.
+            PermissionDeniedError, StoreError: It cannot be read, or the store not be written.
+        """
+        check_name(name, "dataset")
+        folder = folder.resolve()
+        source = f"{socket.gethostname()}:{folder}"
+        return push_folder(self._store, folder, name, description=description, source=source, reporter=self._reporter)
+
+    def import_(self, name: str) -> PushResult:
+        """Bring a dataset of the catalog into the store; does nothing if it is there.
+
+        Raises:
+            NotFoundError: The catalog has no such dataset.
+            DownloadError: None of its sources works; names them all.
+        """
+        entry = self._entry(name)
+        for version in existing_versions(self._store, name):
+            if version.catalog == entry.identity:
+                return PushResult(version=version, created=False)
+        from orchestrator.datasets.prepare import prepare  # it loads the HTTP client
+
+        folder, source = prepare(entry, reporter=self._reporter)
+        return push_folder(
+            self._store,
+            folder,
+            name,
+            description=entry.title,
+            source=source,
+            catalog=entry.identity,
+            reporter=self._reporter,
+        )
+
+    def list(self) -> Versions:
+        """Return the latest version of every dataset, by name."""
+        names = sorted(list_folders(self._store, ROOT))
+        return [version for name in names if (version := next(existing_versions(self._store, name), None))]
+
+    def versions(self, name: str) -> Versions:
+        """Return all versions of a dataset, the latest first."""
+        return [*existing_versions(self._store, self._checked(name))]
+
+    def get(self, name: str, version: int | str | None = None) -> DatasetVersion:
+        """Return one version."""
+        number = parse_version(version) if isinstance(version, str) else version
+        if number is None:
+            return next(existing_versions(self._store, self._checked(name)))
+        if found := find_version(self._store, check_name(name, "dataset"), number):
+            return found
+        known = ", ".join(one.version for one in reversed(self.versions(name)))
+        raise NotFoundError(f"dataset {name} has no version {number}; it has {known}", hint=f"mlctl dataset get {name}")
+
+    def resolve(self, url: str) -> DatasetVersion:
+        """Return the version that `dataset://NAME[@VERSION]` names.
+
+        Raises:
+            UsageError: The URL has another form.
+        """
+        parts = parse_dataset_url(url)
+        if parts is None:
+            raise UsageError(f"{url!r} does not name a dataset", hint="write dataset://mnist or dataset://mnist@v1")
+        return self.get(*parts)
+
+    def manifest(self, version: DatasetVersion) -> Manifest:
+        """Return the files of a version with their sizes and hashes.
+
+        Raises:
+            CorruptObjectError: The manifest is not the one that was recorded.
+        """
+        hint = "restore the object from a backup, or push or import the dataset anew"
+        try:
+            manifest = records.read(self._store, version.manifest_key, Manifest)
+        except ObjectNotFoundError as error:
+            raise CorruptObjectError(f"{version.manifest_key} is missing", hint=hint) from error
+        if manifest.tree_hash() != version.sha256:
+            raise CorruptObjectError(f"{version.manifest_key} is not the manifest of {version.url}", hint=hint)
+        return manifest
+
+    def pull(self, name: str, version: int | str | None, target: Path) -> DatasetVersion:
+        """Download a version into a folder, verified; files that are there already are not fetched again.
+
+        Raises:
+            CorruptObjectError: Objects are damaged or missing; the others are there.
+            PermissionDeniedError, StoreError: The folder cannot be written.
+        """
+        found = self.get(name, version)
+        download_tree(self._store, found.prefix, self.manifest(found), target, reporter=self._reporter)
+        return found
+
+    def verify(self, name: str, version: int | str | None = None) -> VerifyReport:
+        """Read every object of a version again and compare hashes.
+
+        Raises:
+            CorruptObjectError: Objects are damaged or missing; names them.
+        """
+        found = self.get(name, version)
+        return verify_version(self._store, found, self.manifest(found), self._reporter)
+
+    def catalog(self) -> Catalog:
+        """Return what can be imported, by name."""
+        return load_catalog(self._catalog)
+
+    def _checked(self, name: str) -> str:
+        check_name(name, "dataset")
+        if next(existing_versions(self._store, name), None):
+            return name
+        offered = [entry.name for entry in self.catalog()]
+        if name in offered:
+            raise NotFoundError(f"there is no dataset {name} in {self._store.url}", hint=f"mlctl dataset import {name}")
+        near = nearest(name, [*list_folders(self._store, ROOT), *offered])
+        hint = f"did you mean {near}?" if near else "mlctl dataset list"
+        raise NotFoundError(f"there is no dataset {name} in {self._store.url}", hint=hint)
+
+    def _entry(self, name: str) -> CatalogEntry:
+        offered = {entry.name: entry for entry in self.catalog()}
+        if name not in offered:
+            near = nearest(name, offered)
+            hint = f"did you mean {near}?" if near else "push your own: mlctl dataset push FOLDER --name NAME"
+            raise NotFoundError(f"the catalog has no dataset {name!r}; it has {', '.join(offered)}", hint=hint)
+        return offered[name]

@@ -1,0 +1,211 @@
+"""Push a folder: the next version of a dataset, sending only what the store does not have."""
+
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+
+from orchestrator.datasets.claim import claim_number, only_pusher
+from orchestrator.datasets.versions import FILES, RECORD, DatasetVersion, author, existing_versions, version_prefix
+from orchestrator.errors import ConflictError, UsageError
+from orchestrator.progress import Reporter
+from orchestrator.store import records
+from orchestrator.store.base import AlreadyExistsError, Store
+from orchestrator.store.index import Index
+from orchestrator.store.manifest import Entry, Manifest, manifest_of
+from orchestrator.store.scan import Found, Scan, Skipped, scan_data
+from orchestrator.store.transfer import How, hash_tree, upload_tree
+
+
+class PushResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a push or import did.
+
+    Attributes:
+        version: The version that now has the folder's content.
+        created: False if it was there before: then nothing was written.
+        sent: Number of files whose bytes were sent.
+        sent_bytes: Their size.
+        copied: Number of files copied inside the store.
+        skipped: What was left out of the folder, and why.
+        largest: The largest files.
+    """
+
+    version: DatasetVersion
+    created: bool
+    sent: int = 0
+    sent_bytes: int = 0
+    copied: int = 0
+    skipped: list[Skipped] = []
+    largest: list[Found] = []
+
+    @property
+    def files(self) -> int:
+        """Number of files of the version."""
+        return self.version.files
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the version."""
+        return self.version.size
+
+
+def push_folder(
+    store: Store, folder: Path, name: str, *, description: str, source: str, catalog: str = "", reporter: Reporter
+) -> PushResult:
+    """Make the folder's content the next version of a dataset, unless it is that of the latest.
+
+    Killed and run again, it goes on under the same number and does not send again what was sent.
+
+    Args:
+        store: Where to.
+        folder: What to push, absolute.
+        name: The dataset.
+        description: For people.
+        source: For people: where the folder comes from.
+        catalog: Identity of the catalog entry, in an import.
+        reporter: Told of the progress.
+
+    Raises:
+        NotFoundError: There is no such folder.
+        UsageError: It has no files.
+        PermissionDeniedError, StoreError: It cannot be read, or the store not be written; what was
+            stored so far is used by the next push.
+    """
+    with only_pusher(store, name, folder, reporter):
+        scan = scan_data(folder)
+        if not scan.files:
+            left_out = f" ({len(scan.skipped)} left out: {scan.skipped[0].reason})" if scan.skipped else ""
+            raise UsageError(
+                f"{folder} has no files to push{left_out}", hint="put the data there, or name another folder"
+            )
+        push = _Push(store, scan, name, reporter)
+        if push.previous and push.unchanged():
+            push.remember()
+            return PushResult(version=push.previous, created=False, skipped=scan.skipped, largest=scan.largest())
+        manifest, number = push.send()
+        version = DatasetVersion(
+            name=name,
+            number=number,
+            description=description,
+            created=time.time(),
+            author=author(),
+            source=source,
+            sha256=manifest.tree_hash(),
+            files=manifest.files,
+            size=manifest.size,
+            catalog=catalog,
+        )
+        push.commit(version, manifest)
+        push.remember()
+        return PushResult(
+            version=version,
+            created=True,
+            sent=push.sent,
+            sent_bytes=push.sent_bytes,
+            copied=push.copied,
+            skipped=scan.skipped,
+            largest=scan.largest(),
+        )
+
+
+class _Push:
+    """One push: what is known of the folder, of the version before, and what was done."""
+
+    def __init__(self, store: Store, scan: Scan, name: str, reporter: Reporter) -> None:
+        self.sent = 0
+        self.sent_bytes = 0
+        self.copied = 0
+        self.previous = next(existing_versions(store, name), None)
+        self._store = store
+        self._scan = scan
+        self._name = name
+        self._reporter = reporter
+        self._lock = threading.Lock()
+        self._index = Index(scan.folder)
+        self._states = {found.path: found for found in scan.files}
+        self._known = {found.path: sha256 for found in scan.files if (sha256 := self._index.lookup(found))}
+        self._before: dict[str, Entry] = {}
+        if self.previous:
+            manifest = records.read(store, self.previous.manifest_key, Manifest)
+            self._before = {entry.path: entry for entry in manifest.entries}
+
+    def unchanged(self) -> bool:
+        """Return whether the folder has the content of the version before; reads what cannot be told otherwise."""
+        assert self.previous
+        # Where size or name differ, there is a change anyhow: such a file is read once, when it is sent.
+        doubtful = [
+            found
+            for found in self._scan.files
+            if found.path not in self._known
+            and (entry := self._before.get(found.path))
+            and (entry.kind, entry.size) == ("file", found.size)
+        ]
+        if doubtful:
+            hash_tree(self._scan.folder, doubtful, self._learn, reporter=self._reporter)
+        if len(self._known) < len(self._states):
+            return False
+        entries = [
+            Entry(
+                path=found.path,
+                kind=found.kind,
+                size=found.size,
+                sha256=self._known.get(found.path, ""),
+                executable=found.executable,
+            )
+            for found in (*self._states.values(), *(other for other in self._scan.found if other.kind == "folder"))
+        ]
+        return manifest_of(entries).tree_hash() == self.previous.sha256
+
+    def send(self) -> tuple[Manifest, int]:
+        """Claim a number and bring all files into the store."""
+        scan = msgspec.structs.replace(
+            self._scan, found=[self._states.get(found.path, found) for found in self._scan.found]
+        )
+        number = claim_number(
+            self._store, self._name, self._scan.folder, latest=self.previous.number if self.previous else 0
+        )
+        held = {}
+        if self.previous:
+            held = {entry.sha256: self.previous.prefix + entry.path for entry in self._before.values() if entry.sha256}
+        manifest = upload_tree(
+            self._store,
+            version_prefix(self._name, number) + FILES,
+            scan.folder,
+            scan=scan,
+            known=self._known,
+            held=held,
+            on_file=self._stored,
+            reporter=self._reporter,
+        )
+        return manifest, number
+
+    def commit(self, version: DatasetVersion, manifest: Manifest) -> None:
+        """Write the manifest, then the record that makes the version exist."""
+        records.write(self._store, version.manifest_key, manifest)
+        try:
+            records.claim(self._store, version_prefix(version.name, version.number) + RECORD, version)
+        except AlreadyExistsError as error:
+            message = f"{version.name}/{version.version} was finished by another process meanwhile"
+            raise ConflictError(message, hint="run the same command again") from error
+
+    def remember(self) -> None:
+        """Save what was learned about the folder, for the next push."""
+        self._index.save(self._states)
+
+    def _learn(self, found: Found, sha256: str, seen_ns: int) -> None:
+        with self._lock:
+            self._states[found.path] = found
+            self._known[found.path] = sha256
+            self._index.add(found, sha256, seen_ns)
+
+    def _stored(self, found: Found, sha256: str, seen_ns: int, how: How) -> None:
+        # What was known before is remembered with the time when it was read, not with this one.
+        if how == "sent" or found.path not in self._known:
+            self._learn(found, sha256, seen_ns)
+        with self._lock:
+            if how == "sent":
+                self.sent += 1
+                self.sent_bytes += found.size
+            elif how == "copied":
+                self.copied += 1

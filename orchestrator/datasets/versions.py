@@ -1,0 +1,104 @@
+"""The records of datasets, and where they and the files are in a store.
+
+datasets/mnist/V0001/claim.json      who is pushing, or has pushed, this version
+datasets/mnist/V0001/files/...       the files under their own names
+datasets/mnist/V0001/manifest.json   their sizes and hashes (store.manifest.Manifest)
+datasets/mnist/V0001/dataset.json    this record, written last: without it there is no such version
+"""
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator
+
+import msgspec
+
+from orchestrator.specs.names import format_version
+from orchestrator.store.base import Store, list_folders
+from orchestrator.store.records import find
+
+ROOT = "datasets/"
+CLAIM = "claim.json"
+FILES = "files/"
+MANIFEST = "manifest.json"
+RECORD = "dataset.json"
+
+
+class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One immutable version of a dataset.
+
+    Attributes:
+        name: Of the dataset.
+        number: Of the version, from 1.
+        description: What the pusher said about it.
+        created: Seconds since the epoch.
+        author: `user@host`.
+        source: Where the files came from: `host:/folder`, or the catalog's source.
+        sha256: Hash of the tree: names and contents.
+        files: Number of files.
+        size: Bytes of all files.
+        catalog: Identity of the catalog entry it was imported from; empty if it was pushed.
+    """
+
+    name: str
+    number: int
+    description: str = ""
+    created: float
+    author: str
+    source: str
+    sha256: str
+    files: int
+    size: int
+    catalog: str = ""
+
+    @property
+    def version(self) -> str:
+        """As in `V0001`."""
+        return format_version(self.number)
+
+    @property
+    def url(self) -> str:
+        """As a job's `data:` names it, `dataset://mnist@v1`."""
+        return f"dataset://{self.name}@v{self.number}"
+
+    @property
+    def prefix(self) -> str:
+        """Prefix of its files in the store."""
+        return version_prefix(self.name, self.number) + FILES
+
+    @property
+    def manifest_key(self) -> str:
+        """Key of its manifest in the store."""
+        return version_prefix(self.name, self.number) + MANIFEST
+
+
+def version_prefix(name: str, number: int) -> str:
+    """Return the prefix of all objects of a version."""
+    return f"{ROOT}{name}/{format_version(number)}/"
+
+
+def numbers_taken(store: Store, name: str) -> list[int]:
+    """Return the numbers that have objects, whether the version exists or is still being pushed, in order."""
+    folders = list_folders(store, f"{ROOT}{name}/")
+    return sorted(int(folder[1:]) for folder in folders if folder.startswith("V") and folder[1:].isdecimal())
+
+
+def find_version(store: Store, name: str, number: int) -> DatasetVersion | None:
+    """Return a version, or None if it does not exist (yet)."""
+    return find(store, version_prefix(name, number) + RECORD, DatasetVersion)
+
+
+def existing_versions(store: Store, name: str) -> Iterator[DatasetVersion]:
+    """Yield the versions of a dataset that exist, the latest first."""
+    for number in reversed(numbers_taken(store, name)):
+        if version := find_version(store, name, number):
+            yield version
+
+
+def author() -> str:
+    """Return who acts here, as `user@host`."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number without a name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
