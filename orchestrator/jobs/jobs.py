@@ -21,6 +21,7 @@ from orchestrator.jobs.record import (
     version_numbers,
     version_prefix,
 )
+from orchestrator.jobs.untold import forget
 from orchestrator.jobs.view import JobView, look
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.runtime.logread import LogReader
@@ -230,6 +231,7 @@ class Jobs:
         status = Status(state=State.CANCELLED, reason=reason, message="cancelled before it started", finished=now)
         write(self._store, version_prefix(record.name, record.number) + STATUS, status)
         submission.release()
+        forget(record.run)
         return JobView(record, status)
 
     def _delete(self, name: str, number: int) -> None:
@@ -243,5 +245,6 @@ class Jobs:
                 lambda old: JobRecord(name=old.name, number=old.number, deleted=time.time(), author=old.author),
             )
             self._backend.forget(record.run)
+            forget(record.run)
         doomed = [item.key for item in list_objects(self._store, prefix) if item.key != prefix + JOB]
         self._store.delete(doomed)

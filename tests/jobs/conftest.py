@@ -48,7 +48,7 @@ class Project:
 
     def write(self, **fields) -> Path:
         self.fields |= fields
-        self.spec.write_text(yaml.safe_dump({key: value for key, value in self.fields.items() if value is not None}))
+        self.spec.write_text(yaml.safe_dump(self.fields, sort_keys=False))
         return self.spec
 
     def create(self, **fields) -> JobView:
