@@ -128,7 +128,7 @@ def test_supervisor_killed_while_fetching(project):
     kill_supervisor(view)
     after = project.client.jobs.wait("demo", timeout=30)
     assert (after.status.state, after.status.reason) == (State.FAILED, Reason.SUPERVISOR_LOST)
-    assert processes_of(view.record.run) == []
+    wait_until(lambda: processes_of(view.record.run) == [])
     assert not run.folder.exists()
     assert project.run().status.state is State.SUCCEEDED
 
@@ -155,7 +155,7 @@ def test_supervisor_killed_while_the_script_runs(project):
     output = project.client.jobs.outputs("demo")
     assert [entry.path for entry in output.manifest.entries] == ["checkpoint"]
     assert not output.complete
-    assert processes_of(view.record.run) == []
+    wait_until(lambda: processes_of(view.record.run) == [])
 
 
 def test_supervisor_killed_while_saving_loses_nothing_and_the_job_succeeds(project):
@@ -250,7 +250,7 @@ def test_damaged_code_and_data_are_told(project):
     store.delete(victims)
     view = project.run()
     assert view.status.reason is Reason.DATA_DAMAGED
-    assert processes_of(view.record.run) == []
+    wait_until(lambda: processes_of(view.record.run) == [])
 
 
 def test_a_damaged_record_is_a_clear_error(project):

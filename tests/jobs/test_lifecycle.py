@@ -42,7 +42,7 @@ def test_a_job_from_create_to_output(project):
     assert status.output_bytes == 1000
     assert status.peak_memory > 0
     assert not run_of(view).folder.exists()
-    assert processes_of(view.record.run) == []
+    wait_until(lambda: processes_of(view.record.run) == [])
 
 
 def test_the_bucket_is_readable_by_people(project):
@@ -127,7 +127,7 @@ def test_cancel_lets_the_script_say_goodbye(project):
     assert b"saving" in project.log(view)
     assert [entry.path for entry in project.client.jobs.outputs("demo").manifest.entries] == ["checkpoint"]
     assert project.client.jobs.cancel("demo").status.state is State.CANCELLED
-    assert processes_of(view.record.run) == []
+    wait_until(lambda: processes_of(view.record.run) == [])
     with pytest.raises(JobCancelledError):
         cancelled.raise_if_failed()
 
@@ -145,7 +145,7 @@ def test_cancel_of_a_script_that_does_not_listen(project, monkeypatch):
     view = project.create()
     project.wait_for_log(view, b"ready")
     assert project.client.jobs.cancel("demo").status.state is State.CANCELLED
-    assert processes_of(view.record.run) == []
+    wait_until(lambda: processes_of(view.record.run) == [])
 
 
 def test_jobs_wait_for_cpus_in_order(project):
