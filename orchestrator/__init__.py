@@ -11,7 +11,7 @@ __all__ = ["Client"]
 def __getattr__(name: str) -> Any:
     """Load the client on first use, so that `import orchestrator` stays cheap."""
     if name == "Client":
-        from orchestrator.client import Client  # noqa: PLC0415
+        from orchestrator.client import Client
 
         return Client
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

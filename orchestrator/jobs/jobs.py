@@ -1,7 +1,8 @@
 """All that can be done with jobs; the CLI and the SDK make the same calls."""
 
+import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.backends.base import Backend
@@ -28,6 +29,7 @@ from orchestrator.runtime.logread import LogReader
 from orchestrator.runtime.output import Output
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import CANCEL, OUTPUT, STATUS, WORKER_LOG
+from orchestrator.specs.job import ParameterValue
 from orchestrator.specs.load import load_job_spec
 from orchestrator.specs.names import parse_version
 from orchestrator.store import open_store
@@ -54,28 +56,43 @@ class Jobs:
         self._datasets = datasets
         self._reporter = reporter
 
-    def plan(self, spec: Path | str, *, assignments: Sequence[str] = (), parameters: Sequence[str] = ()) -> Plan:
+    def plan(
+        self,
+        spec: Path | str,
+        *,
+        assignments: Sequence[str] = (),
+        parameters: Mapping[str, ParameterValue] | Sequence[str] = (),
+    ) -> Plan:
         """Find out what `create` would do, and change nothing.
 
         Args:
             spec: Path of the YAML file.
             assignments: Overrides, as `resources.gpus=2`.
-            parameters: Overrides of the script's parameters, as `num_epochs=3`.
+            parameters: Overrides of the script's parameters, as `{"num_epochs": 3}` or `["num_epochs=3"]`.
 
         Raises:
             SpecError: The file is not a valid job spec.
         """
+        if isinstance(parameters, Mapping):
+            parameters = [f"{name}={json.dumps(value)}" for name, value in parameters.items()]
         loaded = load_job_spec(Path(spec), assignments=assignments, parameters=parameters)
         return make_plan(loaded, self._store, self._datasets, cpus_here=capacity())
 
-    def create(self, plan: Plan | Path | str, **overrides: Sequence[str]) -> JobView:
-        """Submit a plan, or the spec of that path (see `plan` for the overrides).
+    def create(
+        self,
+        plan: Plan | Path | str,
+        *,
+        assignments: Sequence[str] = (),
+        parameters: Mapping[str, ParameterValue] | Sequence[str] = (),
+    ) -> JobView:
+        """Submit a plan, or the spec of that path with the overrides of `plan`.
 
         Raises:
             PreflightError: It cannot work, with all reasons.
         """
-        made = plan if isinstance(plan, Plan) else self.plan(plan, **overrides)
-        return self._look(create(made, self._store, self._backend, self._datasets, reporter=self._reporter))
+        if not isinstance(plan, Plan):
+            plan = self.plan(plan, assignments=assignments, parameters=parameters)
+        return self._look(create(plan, self._store, self._backend, self._datasets, reporter=self._reporter))
 
     def list(self, name: str | None = None, *, all_versions: bool = False) -> Sequence[JobView]:
         """Return the latest version of each job, or all versions (of one job: always all), the newest first."""
