@@ -1,0 +1,96 @@
+"""The ready scripts train on the real digits in their real engines, started as the contract says."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.datasets import Datasets
+from orchestrator.engines import ensure_environment, get_engine
+from orchestrator.specs.load import load_job_spec
+from orchestrator.store import open_store
+from tests.job_specs.services import serve
+
+SPECS = Path(__file__).parents[2] / "job_specs"
+TRAIN_ACCURACY = 0.97  # the original walk-through's figure for MXNet
+TEST_ACCURACY = 0.97
+DIGITS = 200  # of the test set, asked of the service
+HEADERS = (16, 8)  # bytes, of the image and label files
+
+pytestmark = pytest.mark.journey
+
+
+@pytest.fixture(scope="module")
+def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mnist")
+    datasets = Datasets(open_store((folder / "store").as_uri()))
+    datasets.import_("mnist")
+    datasets.pull("mnist", None, folder / "data")
+    return folder / "data"
+
+
+def train(name: str, data: Path, output: Path, **parameters: object) -> str:
+    """Run a spec's script as a job does; return its log."""
+    loaded = load_job_spec(SPECS / f"{name}.yaml")
+    code = loaded.resolve(loaded.spec.code)
+    engine = get_engine(loaded.spec.engine)
+    arguments = {"data_url": f"{data}/", **loaded.spec.parameters, **parameters, "train_url": f"{output}/"}
+    run = subprocess.run(
+        [
+            ensure_environment(engine),
+            code / loaded.spec.boot_file,
+            *(f"--{key}={value}" for key, value in arguments.items()),
+        ],
+        cwd=output.parent,
+        env=os.environ | engine.env | {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    print(run.stdout)
+    assert run.returncode == 0, run.stdout
+    return run.stdout
+
+
+def last(pattern: str, log: str) -> float:
+    return float(re.findall(pattern + r"=([\d.]+)", log)[-1])
+
+
+def check_package(output: Path, name: str, model_files: set[str], data: Path, tmp_path: Path) -> None:
+    """The model package is complete, and its service recognises digits."""
+    metrics = json.loads((output / "metrics.json").read_text())
+    config = json.loads((output / "model" / "config.json").read_text())
+    assert metrics["validation_accuracy"] >= TEST_ACCURACY
+    assert config["metrics"]["accuracy"] == pytest.approx(metrics["validation_accuracy"], abs=1e-4)
+    assert {path.name for path in (output / "model").iterdir()} == model_files | {"config.json", "customize_service.py"}
+    engine = get_engine(load_job_spec(SPECS / f"{name}.yaml").spec.engine)
+    images = (data / "t10k-images-idx3-ubyte").read_bytes()[HEADERS[0] :][: DIGITS * 28 * 28]
+    labels = (data / "t10k-labels-idx1-ubyte").read_bytes()[HEADERS[1] :][:DIGITS]
+    answers = serve(
+        ensure_environment(engine), config["model_type"], output / "model", images, folder=tmp_path, env=engine.env
+    )
+    right = sum(answer["predicted_label"] == str(label) for answer, label in zip(answers, labels, strict=True))
+    assert right / DIGITS >= TEST_ACCURACY - 0.02
+    assert [len(answer["scores"]) for answer in answers] == [10] * DIGITS
+
+
+def test_mxnet(mnist: Path, tmp_path: Path):
+    output = tmp_path / "V0001"
+    log = train("mnist-mxnet", mnist, output)
+    assert last(r"Epoch\[7\] Train-accuracy", log) >= TRAIN_ACCURACY
+    assert last(r"Epoch\[7\] Validation-accuracy", log) >= TEST_ACCURACY
+    assert "samples/sec" in log
+    assert [path.name for path in sorted(output.glob("*.params"))] == [f"mnist-{n:04d}.params" for n in range(1, 9)]
+    check_package(output, "mnist-mxnet", {"mnist-symbol.json", "mnist-0000.params"}, mnist, tmp_path)
+
+
+def test_pytorch(mnist: Path, tmp_path: Path):
+    output = tmp_path / "V0001"
+    log = train("mnist-pytorch", mnist, output, num_epochs=1)
+    assert last(r"Epoch\[0\] Train-accuracy", log) >= 0.9
+    assert last(r"Validation-accuracy", log) >= TEST_ACCURACY
+    assert [path.name for path in output.glob("*.pt")] == ["mnist-0001.pt"]
+    check_package(output, "mnist-pytorch", {"mnist.pt", "network.py"}, mnist, tmp_path)
