@@ -126,6 +126,7 @@ class _Built(NamedTuple):
 class _Builder:
     def __init__(self, text: str, source: str) -> None:
         self._text = text
+        self._end = _end(text, source)
         self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
         self._document = Document(source)
         self._anchors: dict[str, _Built | None] = {}  # None: not finished yet
@@ -145,10 +146,8 @@ class _Builder:
         return self._document
 
     def _refuse(self, error: yaml.MarkedYAMLError) -> NoReturn:
-        end = _end(self._text, self._document.source)
         mark = error.problem_mark or error.context_mark
-        # The parser may point at a line after the last one.
-        place = min(Place(end.source, mark.line + 1, mark.column + 1), end) if mark else end
+        place = self._place(mark) if mark else self._end
         found = _LINE_BREAK.split(self._text)[place.line - 1][place.column - 1 : place.column]
         hint = "check the indentation, colons and quotes here and just above"
         if found == "\t":
@@ -159,14 +158,15 @@ class _Builder:
     def _next(self) -> Any:
         return next(self._events)
 
-    def _place(self, event: Any) -> Place:
-        return Place(self._document.source, event.start_mark.line + 1, event.start_mark.column + 1)
+    def _place(self, mark: Any) -> Place:
+        # libyaml puts what it misses at the end of the text on a line after the last one.
+        return min(Place(self._document.source, mark.line + 1, mark.column + 1), self._end)
 
     def _fail(self, event: Any, reason: str, *, hint: str = "") -> NoReturn:
-        fail(self._place(event), reason, hint=hint)
+        fail(self._place(event.start_mark), reason, hint=hint)
 
     def _node(self, event: Any, path: KeyPath) -> Any:
-        self._document.values[path] = self._place(event)
+        self._document.values[path] = self._place(event.start_mark)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         before = self._nodes, self._characters
@@ -215,7 +215,7 @@ class _Builder:
             if key in found:
                 first = self._document.keys[(*path, key)]
                 self._fail(event, f"key `{show(key)}` is there twice, first on line {first.line}")
-            self._document.keys[(*path, key)] = self._place(event)
+            self._document.keys[(*path, key)] = self._place(event.start_mark)
             found[key] = self._node(self._next(), (*path, key))
         return found
 

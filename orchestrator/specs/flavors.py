@@ -1,5 +1,6 @@
 """Flavors: named sizes of a node, built in (flavors.yaml beside this file) and the user's own."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,16 +9,20 @@ import msgspec
 from orchestrator.config import home_dir
 from orchestrator.errors import NotFoundError, PermissionDeniedError
 from orchestrator.specs import quantities
-from orchestrator.specs.document import Document, parse_document
+from orchestrator.specs.document import Document, fail, parse_document
 from orchestrator.specs.fields import describe_field
 from orchestrator.specs.job import MIN_MEMORY, Positive, Resources, check_memory
 from orchestrator.specs.names import nearest
+from orchestrator.specs.scalars import describe
 from orchestrator.specs.validate import Problems, build
 
 DEFAULT_FLAVOR = "cpu.small"
 _BUILT_IN = Path(__file__).with_name("flavors.yaml")
 _MEMORY_PER_CPU = 2 * 1024**3  # bytes, as in cpu.small
 _GPU_FLAVOR = "gpu.p100"  # the share of CPUs and memory that comes with each GPU by default
+_NAME_PATTERN = r"[a-z0-9](?:[-._a-z0-9]{0,50}[a-z0-9])?"
+_NAME_RULE = "cannot be the name of a flavor: it takes lower-case letters, digits, `-`, `_` and `.`"
+_HINT = "a flavor is written as `gpu.mine: {cpus: 8, memory: 32Gi, gpus: 1, gpu_type: a100}`"
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,16 +88,17 @@ def list_flavors() -> list[Flavor]:
 def _read(document: Document, known: dict[str, Flavor]) -> dict[str, Flavor]:
     problems = Problems()
     found: dict[str, Flavor] = {}
-    document.data = document.data or {}
+    document.data = {} if document.data is None else document.data
     if not isinstance(document.data, dict):
-        problems.add(document.place(()), "it must be a mapping of flavor names to their sizes")
-        problems.raise_if_any()
+        fail(document.place(()), "flavors are a mapping of names to sizes", hint=_HINT)
     for name, fields in document.data.items():
+        if not re.fullmatch(_NAME_PATTERN, name):
+            problems.add(document.key_place((name,)), f"{describe(name)} {_NAME_RULE}")
         if name in known and isinstance(fields, dict):
             document.data[name] = {**_fields(known[name]), **fields}
         if sizes := build(document, Sizes, problems, path=(name,)):
             found[name] = Flavor(name=name, **msgspec.structs.asdict(sizes))
-    problems.raise_if_any(hint="a flavor is written as `gpu.mine: {cpus: 8, memory: 32Gi, gpus: 1, gpu_type: a100}`")
+    problems.raise_if_any(hint=_HINT)
     return found
 
 

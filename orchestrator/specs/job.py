@@ -1,5 +1,6 @@
 """What a user writes about a job, as objects (docs/job.schema.json is made from them)."""
 
+import posixpath
 import re
 from typing import Annotated, Literal, TypeAlias
 
@@ -159,9 +160,10 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         str,
         describe_field(
             "Python file that the engine starts, relative to the code folder.",
-            must="the path of a .py file inside the code folder (not absolute, without `..`)",
+            must="the path of a .py file inside the code folder (not absolute, without `.` and `..`)",
             example="train_mnist.py",
-            pattern=rf"^{_INSIDE}.*[^/]\.py$",
+            fix=posixpath.normpath,
+            pattern=rf"^{_NO_SCHEME}(?!~)(?!(?:.*/)?\.{{0,2}}(?:/|$)).*[^/]\.py$",
             max_length=MAX_PATH,
         ),
     ]

@@ -70,6 +70,11 @@ def build(document: Document, cls: type[_S], problems: Problems, *, path: KeyPat
     data = document.data
     for step in path:
         data = data[step]
+    if not isinstance(data, dict):
+        problems.add(
+            document.place(path), f"`{_dotted(path)}` must be a mapping of keys to values, not {describe(data)}"
+        )
+        return None
     return _Validator(document, problems).struct(data, cls, path)
 
 

@@ -47,7 +47,15 @@ def test_what_is_not_memory(text):
 
 @pytest.mark.parametrize(
     ("text", "meant"),
-    [("32gb", "32G"), ("32 GiB", "32Gi"), ("512m", "512M"), ("64K", "64k"), ("64ki", "64Ki"), ("32", "32Gi"), ("x", "32Gi")],
+    [
+        ("32gb", "32G"),
+        ("32 GiB", "32Gi"),
+        ("512m", "512M"),
+        ("64K", "64k"),
+        ("64ki", "64Ki"),
+        ("32", "32Gi"),
+        ("x", "32Gi"),
+    ],
 )
 def test_suggested_memory(text, meant):
     assert suggest_memory(text) == meant
@@ -74,14 +82,24 @@ def test_formatted_memory_is_near(amount):
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("1h30m", 5400), ("90s", 90), ("2d", 172_800), ("1.5h", 5400), ("0.5s", 1), (3600, 3600), ("3600", 3600), ("0s", 0)],
+    [
+        ("1h30m", 5400),
+        ("90s", 90),
+        ("2d", 172_800),
+        ("1.5h", 5400),
+        ("0.5s", 1),
+        (3600, 3600),
+        ("3600", 3600),
+        ("0s", 0),
+    ],
 )
 def test_duration(text, seconds):
     assert parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize(
-    "text", ["", "h", "1 hour", "30m1h", "1h30", "-5m", -5, "99999d", MAX_DURATION + 1, "1h\n", float("nan"), "9" * 5000]
+    "text",
+    ["", "h", "1 hour", "30m1h", "1h30", "-5m", -5, "99999d", MAX_DURATION + 1, "1h\n", float("nan"), "9" * 5000],
 )
 def test_what_is_not_a_duration(text):
     with pytest.raises(UsageError):
