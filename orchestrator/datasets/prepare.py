@@ -14,9 +14,9 @@ from orchestrator.datasets.catalog import CatalogEntry, File, Mirror, PythonPack
 from orchestrator.datasets.download import DownloadError, download, path_name
 from orchestrator.datasets.packages import fetch_deb, fetch_wheel
 from orchestrator.datasets.recipes import BLOCK, RECIPES, gzip_file
-from orchestrator.errors import PermissionDeniedError, StoreError
 from orchestrator.progress import Reporter
 from orchestrator.store.index import hash_file
+from orchestrator.store.parallel import as_mlctl_error
 
 MADE = "made"  # folder of files that are complete, but perhaps not all of them
 
@@ -46,13 +46,8 @@ def prepare(entry: CatalogEntry, *, reporter: Reporter) -> tuple[Path, str]:
             if entry.gzipped:
                 _add_gzipped(entry, ready, reporter)
             return ready, note.read_text(encoding="utf-8")
-    except PermissionError as error:
-        raise PermissionDeniedError(
-            f"cannot write {error.filename}: {error.strerror}", hint="set MLCTL_CACHE"
-        ) from error
     except OSError as error:
-        hint = "free some space, or set MLCTL_CACHE, and run the same command again"
-        raise StoreError(f"cannot write {place}: {error.strerror}", hint=hint) from error
+        raise as_mlctl_error(error, f"cannot write {error.filename or place}") from error
 
 
 def _obtain(entry: CatalogEntry, place: Path, lock: int, reporter: Reporter) -> Source:

@@ -16,12 +16,12 @@ from typing import IO
 
 import msgspec
 
-from orchestrator.errors import ConflictError, PermissionDeniedError, StoreError
+from orchestrator.errors import ConflictError
 from orchestrator.store.base import CorruptObjectError, Store
 from orchestrator.store.git import git_state
 from orchestrator.store.index import hash_file
 from orchestrator.store.manifest import Entry, Manifest, manifest_of
-from orchestrator.store.parallel import for_each, raise_failures
+from orchestrator.store.parallel import as_mlctl_error, for_each, raise_failures
 from orchestrator.store.paths import check_path
 from orchestrator.store.scan import Found, Scan, Skipped, scan_code
 
@@ -101,7 +101,7 @@ def store_code(store: Store, snapshot: CodeSnapshot) -> str:
             try:
                 _pack(snapshot, archive)
             except OSError as error:
-                raise StoreError(f"cannot pack {snapshot.folder}: {error.strerror}: {error.filename}") from error
+                raise as_mlctl_error(error, f"cannot pack {error.filename or snapshot.folder}") from error
             store.upload(snapshot.key, archive)
     return snapshot.key
 
@@ -134,12 +134,8 @@ def extract_code(store: Store, key: str, target: Path) -> None:
             if manifest.tree_hash() != expected:
                 raise _damaged(key, f"its content has the hash {manifest.tree_hash()}")
             folder.rename(target)
-    except PermissionError as error:
-        raise PermissionDeniedError(
-            f"cannot write {error.filename}: {error.strerror}", hint="check its mode"
-        ) from error
     except OSError as error:
-        raise StoreError(f"cannot unpack {key} to {target}: {error.strerror}", hint="free some space") from error
+        raise as_mlctl_error(error, f"cannot unpack {key} to {target}") from error
 
 
 def _manifest(scan: Scan) -> Manifest:

@@ -1,5 +1,6 @@
 """Do the same to many files in a few threads, where one bad file must not stop the rest."""
 
+import errno
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -53,7 +54,7 @@ def for_each(
             except MlctlError as error:
                 failures.append(Failure(name(item), error))
             except OSError as error:
-                failures.append(Failure(name(item), _from_os(error)))
+                failures.append(Failure(name(item), as_mlctl_error(error)))
             except BaseException as error:  # noqa: BLE001  (raised anew in the caller's thread)
                 fatal.append(error)
                 stop.set()
@@ -103,10 +104,18 @@ def raise_failures(failures: list[Failure], what: str) -> None:
     raise kind(f"{what}: {count} failed\n" + "\n".join(rows), hint=hint)
 
 
-def _from_os(error: OSError) -> MlctlError:
-    reason = error.strerror or type(error).__name__
-    if isinstance(error, FileNotFoundError):
+def as_mlctl_error(error: OSError, what: str = "") -> MlctlError:
+    """Return an error of the file system as one that a user can act on.
+
+    Args:
+        error: What the system said.
+        what: What was tried, as in `cannot write /some/file`; empty where a table names the file.
+    """
+    reason = ": ".join(filter(None, (what, error.strerror or type(error).__name__)))
+    if isinstance(error, FileNotFoundError) and not what:
         return FileError("it vanished meanwhile", hint="run the same command again when nothing changes the folder")
-    if isinstance(error, PermissionError):
-        return PermissionDeniedError(reason, hint="check the mode of the file")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return PermissionDeniedError(reason, hint="check owner and mode, or choose another folder")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return FileError(reason, hint="free some space and run the same command again: it goes on where it stopped")
     return FileError(reason)
