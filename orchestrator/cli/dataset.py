@@ -15,7 +15,7 @@ from orchestrator.cli.options import (
     open_client,
     pick,
 )
-from orchestrator.cli.render import count, next_steps, show_list, show_one, size, write
+from orchestrator.cli.render import count, next_steps, note, show_list, show_one, size, write
 
 if TYPE_CHECKING:
     from orchestrator.datasets.push import PushResult
@@ -37,7 +37,6 @@ def import_(
     """Bring a well-known dataset into the store: `mlctl dataset catalog` lists them."""
     result = open_client(context).datasets.import_(name)
     _tell_result(result, output)
-    next_steps(f"mlctl dataset get {name}")
 
 
 @app.command()
@@ -56,7 +55,6 @@ def push(
     """Make a folder's content the next version of a dataset, sending only what is new."""
     result = open_client(context).datasets.push(folder, name=name, description=description)
     _tell_result(result, output)
-    next_steps(f"data: {result.version.url}   (in a job's YAML file)")
 
 
 @app.command("list")
@@ -158,3 +156,5 @@ def _tell_result(result: "PushResult", output: OutputOption) -> None:
         details=push_details,
         document=lambda done: {**document(done.version), "created_now": done.created, "sent": done.sent},
     )
+    note(f"in a job's YAML file: data: {version.url}")
+    next_steps(f"mlctl dataset get {version.name}")

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.render import ago, count, moment, note, plain, size
+from orchestrator.store.scan import OUR_IGNORE
 
 if TYPE_CHECKING:
     from orchestrator.datasets.push import PushResult
@@ -59,7 +60,8 @@ def push_details(result: "PushResult") -> dict[str, str]:
 
 def tell_left_out(result: "PushResult") -> None:
     """Say what of the folder was left out, and why."""
-    for skipped in result.skipped[:SHOWN]:
+    left_out = [skipped for skipped in result.skipped if not skipped.path.endswith(OUR_IGNORE)]
+    for skipped in left_out[:SHOWN]:
         note(f"left out: {skipped.path} ({skipped.reason})")
-    if (rest := len(result.skipped) - SHOWN) > 0:
+    if (rest := len(left_out) - SHOWN) > 0:
         note(f"left out: {rest:,} more")

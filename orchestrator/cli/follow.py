@@ -11,7 +11,7 @@ import typer
 from orchestrator.cli import terminal
 from orchestrator.cli.failure import INTERRUPTED
 from orchestrator.cli.job_view import ending, place
-from orchestrator.cli.render import count, next_steps, note, size
+from orchestrator.cli.render import count, next_steps, note, size, writing
 
 if TYPE_CHECKING:
     from orchestrator.client import Client
@@ -23,15 +23,18 @@ POLL = 0.1  # seconds between two looks at a job that has not started
 def show_log(blocks: Iterable[bytes]) -> None:
     """Write a log to stdout: byte for byte, but on a terminal without what could harm it."""
     cleaner = terminal.Cleaner(colour=terminal.colours(sys.stdout)) if sys.stdout.isatty() else None
-    stream = sys.stdout.buffer
     try:
         for block in blocks:
-            stream.write(cleaner.feed(block) if cleaner else block)
-            stream.flush()
+            _write(cleaner.feed(block) if cleaner else block)
     finally:
         if cleaner:
-            stream.write(cleaner.end())
-            stream.flush()
+            _write(cleaner.end())
+
+
+def _write(data: bytes) -> None:
+    with writing():
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
 
 def follow(client: "Client", name: str, version: str) -> "JobView":

@@ -77,15 +77,16 @@ def wait(
     output: OutputOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Wait until a job version has ended; exit 0, 100 (it failed), 101 (timeout) or 103 (it was cancelled)."""
+    """Wait until a job version has ended; exit 0, 100 (failed), 101 (timeout) or 103 (cancelled)."""
     from orchestrator.cli.follow import goes_on
     from orchestrator.cli.job_view import details, document, ending
     from orchestrator.specs.quantities import parse_duration
 
+    seconds = None if timeout is None else parse_duration(timeout)
     client = open_client(context)
     view = client.jobs.get(*pick(name, version))
     with goes_on(view.name, view.version):
-        view = client.jobs.wait(view.name, view.version, timeout=None if timeout is None else parse_duration(timeout))
+        view = client.jobs.wait(view.name, view.version, timeout=seconds)
     if output:
         show_one(view, output, name=view.ref, details=details, document=document)
     else:
@@ -131,7 +132,7 @@ def outputs(
     context: ContextOption = None,
 ) -> None:
     """Show what a job version has written, or download it."""
-    from orchestrator.cli.job_view import output_summary, place
+    from orchestrator.cli.job_view import output_summary
 
     client = open_client(context)
     view = client.jobs.get(*pick(name, version))
@@ -147,5 +148,5 @@ def outputs(
         columns={"PATH": lambda entry: entry.path, "SIZE": lambda entry: size(entry.size)},
         empty="it wrote nothing",
     )
-    note(f"{view.ref}: {output_summary(made)} in {place(made.store, made.prefix)}")
+    note(output_summary(view, made))
     next_steps(f"mlctl job outputs {view.name} -v {view.version} --pull DIR")

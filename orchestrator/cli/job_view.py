@@ -82,10 +82,11 @@ def place(store: str, prefix: str) -> str:
     return unquote(url.removeprefix("file://")) if url.startswith("file:///") else url
 
 
-def output_summary(output: "Output") -> str:
+def output_summary(view: "JobView", output: "Output") -> str:
     """Return one line about what a job version has written."""
-    text = f"{count(output.manifest.files, 'file')}, {size(output.manifest.size)}"
-    return text if output.complete else f"{text}, incomplete: the job did not end well"
+    amount = f"{count(output.manifest.files, 'file')}, {size(output.manifest.size)}"
+    state = "" if output.complete else " (incomplete: the job did not end well)"
+    return f"{view.ref}{state}: {amount} in {place(output.store, output.prefix)}"
 
 
 def _commit(view: "JobView") -> str:

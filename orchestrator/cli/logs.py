@@ -41,6 +41,7 @@ def logs(
     from orchestrator.cli.render import note
     from orchestrator.specs.quantities import parse_duration
 
+    seconds = None if since is None else parse_duration(since)
     client = open_client(context)
     if name is None:
         name, latest = client.jobs.last()
@@ -51,7 +52,7 @@ def logs(
         view.version,
         follow=follow,
         tail=tail,
-        since=None if since is None else parse_duration(since),
+        since=seconds,
         grep=grep,
         timestamps=timestamps,
     )

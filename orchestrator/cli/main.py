@@ -3,13 +3,15 @@
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from orchestrator.cli import complete
-from orchestrator.cli.failure import report
+from orchestrator.cli.failure import INTERRUPTED, report
 from orchestrator.cli.group import Group
+from orchestrator.cli.render import output_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,12 +58,14 @@ class Root(Group):
         return self.commands[cmd_name]
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; end quietly when the reader of its output has gone."""
+        """Run the command; Ctrl-C and a reader of the output that has gone end it without a word."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            _let_go_of_stdout()
             raise typer.Exit(READER_GONE) from None
+        except KeyboardInterrupt:
+            sys.stderr.write("\n")
+            raise typer.Exit(INTERRUPTED) from None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands by section, without importing them."""
@@ -118,23 +122,24 @@ def root(
 def run(arguments: "Sequence[str]") -> int:
     """Run one command line and return its exit code; says on stderr what went wrong."""
     try:
-        code = app(args=list(arguments), prog_name="mlctl", standalone_mode=False)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _let_go_of_stdout()
-        return READER_GONE
+        result = app(args=list(arguments), prog_name="mlctl", standalone_mode=False)
+        code = result if isinstance(result, int) else 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  (the one place where everything ends)
-        return report(error)
-    return code if isinstance(code, int) else 0
-
-
-def _let_go_of_stdout() -> None:
-    """Let what is still buffered go nowhere, so that the interpreter's last flush cannot fail."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = report(error)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # Let the rest go nowhere: the interpreter would try to write it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = code or (READER_GONE if isinstance(error, BrokenPipeError) else report(output_error(error)))
+    return code
 
 
 def main() -> None:
     """Be the console script `mlctl`."""
+    # A program may be started with its streams closed; and not every terminal knows every character.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.exit(run(sys.argv[1:]))

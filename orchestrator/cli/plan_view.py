@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.render import count, plain, size
+from orchestrator.jobs.changes import NONE, Change
 
 if TYPE_CHECKING:
     from orchestrator.jobs.plan import DataPlan, Plan
@@ -17,16 +18,15 @@ SHOWN = 4  # of a long list
 def plan_details(plan: "Plan") -> dict[str, str]:
     """Return the lines of the plan by label."""
     since = f"Since {plan.previous.version}" if plan.previous else "Since"
-    changes = [f"{change.what}: {change.before} -> {change.now}" for change in plan.changes]
     return {
-        "Job": plan.name,
+        "Job": f"{plan.name}, a new version",
         "Code": _code(plan.code) if plan.code else "",
         "Left out": _some(_skipped(plan.code.skipped)) if plan.code else "",
         "Data": _data(plan.data) if plan.data else "none",
         "Engine": _engine(plan),
         "Resources": _resources(plan.sizes, plan.spec.resources.nodes, plan.spec.max_duration) if plan.sizes else "",
         "Arguments": " ".join(plan.arguments),
-        since: _some(changes) or "the same in everything" if plan.previous else "",
+        since: _some([_change(change) for change in plan.changes]) or "nothing has changed" if plan.previous else "",
     }
 
 
@@ -55,6 +55,14 @@ def _code(code: "CodeSnapshot") -> str:
     if code.files > 1 and code.largest:
         text += f"; largest: {code.largest[0].path} ({size(code.largest[0].size)})"
     return text
+
+
+def _change(change: "Change") -> str:
+    if change.before == NONE:
+        return f"+ {change.what}: {change.now}"
+    if change.now == NONE:
+        return f"- {change.what}: {change.before}"
+    return f"  {change.what}: {change.before} -> {change.now}"
 
 
 def _skipped(skipped: "Iterable[Skipped]") -> list[str]:

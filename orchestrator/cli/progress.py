@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import Lock, Timer
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli import terminal
@@ -12,8 +12,9 @@ from orchestrator.cli.render import size
 from orchestrator.progress import Bar, Reporter, Unit
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, Task, TaskID
+    from rich.progress import Progress, Task
 
+PATIENCE = 0.3  # seconds of work before a bar appears: what is over by then needs none
 INTERVAL = 10.0  # seconds between two plain lines of one long work
 
 
@@ -55,18 +56,18 @@ class _Line:
 
 
 class BarReporter:
-    """For terminals: bars while something is going on, notes above them. The bars vanish when they are done."""
+    """For terminals: bars while long work is going on, notes above them. The bars vanish when they are done."""
 
     def __init__(self) -> None:
+        self._open: list[_Bar] = []
         self._progress: Progress | None = None
-        self._open = 0
         self._lock = Lock()
 
     def note(self, message: str) -> None:
         """Write the message as a line, above the bars if there are any."""
+        text = terminal.clean(message)
         with self._lock:
-            text = terminal.clean(message)
-            if self._progress is not None and self._open:
+            if self._progress:
                 self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
             else:
                 sys.stderr.write(f"{text}\n")
@@ -74,31 +75,68 @@ class BarReporter:
 
     @contextmanager
     def bar(self, label: str, *, total: int | None, unit: Unit) -> Iterator[Bar]:
-        """Show a bar until the work ends, well or not."""
+        """Show a bar, if the work takes time, until it ends, well or not."""
+        bar = _Bar(terminal.clean(label), total, unit)
+        timer = Timer(PATIENCE, self._show, [bar])
+        timer.daemon = True
         with self._lock:
+            self._open.append(bar)
+        timer.start()
+        try:
+            yield bar
+        finally:
+            timer.cancel()
+            self._close(bar)
+
+    def _show(self, bar: "_Bar") -> None:
+        with self._lock:
+            if bar not in self._open:
+                return
             if self._progress is None:
                 self._progress = _bars()
-            progress = self._progress
-            task = progress.add_task(terminal.clean(label), total=total, unit=unit)
-            self._open += 1
-            progress.start()
-        try:
-            yield _Bar(progress, task)
-        finally:
-            with self._lock:
-                self._open -= 1
-                if not self._open:
-                    progress.stop()
-                progress.remove_task(task)
+                self._progress.start()
+            bar.show(self._progress)
+
+    def _close(self, bar: "_Bar") -> None:
+        with self._lock:
+            self._open.remove(bar)
+            bar.hide()
+            if self._progress and not any(other.shown for other in self._open):
+                self._progress.stop()
+                self._progress = None
 
 
 class _Bar:
-    def __init__(self, progress: "Progress", task: "TaskID") -> None:
-        self._progress = progress
-        self._task = task
+    """Work in progress; `shown` once it has a bar."""
+
+    def __init__(self, label: str, total: int | None, unit: Unit) -> None:
+        self.shown: Progress | None = None
+        self._label = label
+        self._total = total
+        self._unit = unit
+        self._done = 0
+        self._task: Any = None
+        self._started = time.monotonic()
+        self._lock = Lock()
 
     def advance(self, amount: int) -> None:
-        self._progress.advance(self._task, amount)
+        with self._lock:
+            self._done += amount
+            if self.shown:
+                self.shown.update(self._task, completed=self._done)
+
+    def show(self, progress: "Progress") -> None:
+        with self._lock:
+            self._task = progress.add_task(
+                self._label, total=self._total, completed=self._done, unit=self._unit, started=self._started
+            )
+            self.shown = progress
+
+    def hide(self) -> None:
+        with self._lock:
+            if self.shown:
+                self.shown.remove_task(self._task)
+                self.shown = None
 
 
 def _bars() -> "Progress":
@@ -113,33 +151,28 @@ def _bars() -> "Progress":
 
     class Rate(ProgressColumn):
         def render(self, task: "Task") -> Text:
-            return Text(_rate(task), style="dim")
+            seconds = time.monotonic() - task.fields["started"]
+            return Text(_rate(task.completed, task.total, seconds, task.fields["unit"]), style="dim")
 
     console = Console(stderr=True, no_color=not terminal.colours(sys.stderr), force_terminal=True)
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=28),
-        Amount(),
-        Rate(),
-        console=console,
-        transient=True,
-    )
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(28), Amount(), Rate())
+    return Progress(*columns, console=console, transient=True)
 
 
 def _amount(done: int, total: int | None, unit: Unit) -> str:
     def show(amount: int) -> str:
-        return size(amount) if unit == "bytes" else str(amount)
+        return size(amount) if unit == "bytes" else f"{amount:,}"
 
     return show(done) if total is None else f"{show(done)} of {show(total)}"
 
 
-def _rate(task: Any) -> str:
-    parts = []
-    if task.speed and task.fields["unit"] != "steps":
-        per_second = size(int(task.speed)) if task.fields["unit"] == "bytes" else f"{task.speed:.0f} files"
-        parts.append(f"{per_second}/s")
-    if task.time_remaining:
-        minutes, seconds = divmod(int(task.time_remaining), 60)
-        parts.append(f"{minutes}:{seconds:02} left")
-    return ", ".join(parts)
+def _rate(done: float, total: float | None, seconds: float, unit: Unit) -> str:
+    """Return the rate since the start, and the time left at that rate."""
+    if not done or seconds <= 0:
+        return ""
+    rate = done / seconds
+    shown = {"bytes": f"{size(int(rate))}/s", "files": f"{rate:,.0f} files/s", "steps": ""}[unit]
+    if total is None or done > total:
+        return shown
+    minutes, rest = divmod(round((total - done) / rate), 60)
+    return ", ".join(filter(None, (shown, f"{minutes}:{rest:02} left")))

@@ -2,15 +2,19 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum, StrEnum
 from pathlib import PurePath
+from shutil import get_terminal_size
 from typing import IO, Any, TypeVar
 
-from orchestrator.cli.terminal import clean, colours, paint
+from orchestrator.cli.terminal import clean, paint
+from orchestrator.errors import MlctlError
 
 MINUTE, HOUR, DAY = 60, 3600, 86400  # seconds
-WIDE = 10_000  # columns of a table that goes to a file
+GAP = 3  # columns between those of a table
+NARROWEST = 8  # columns that the last one of a table keeps
 
 _T = TypeVar("_T")
 
@@ -103,23 +107,21 @@ def detail_lines(details: dict[str, str], stream: IO[str]) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a table; on a terminal it fits the width, in a file nothing is cut."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    """Write a table; on a terminal the last column is cut to fit the width, in a file nothing is."""
+    from rich.cells import cell_len, set_cell_size
 
-    grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    for heading in headings:
-        grid.add_column(heading, no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        grid.add_row(*(Text(clean(cell), style=STATE_STYLES.get(cell, "")) for cell in row))
-    coloured = colours(sys.stdout)
-    console = Console(
-        width=None if sys.stdout.isatty() else WIDE, force_terminal=coloured, no_color=not coloured, highlight=False
-    )
-    with console.capture() as capture:
-        console.print(grid)
-    write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+    cells = [[" ".join(clean(cell).split()) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(headings, *cells, strict=True)]
+    if sys.stdout.isatty():
+        left = get_terminal_size().columns - sum(widths[:-1]) - GAP * len(widths[:-1])
+        widths[-1] = min(widths[-1], max(left, NARROWEST))
+    for number, row in enumerate([headings, *cells]):
+        shown = []
+        for cell, width in zip(row, widths, strict=True):
+            fitted = cell if cell_len(cell) <= width else set_cell_size(cell, width - 1) + "…"
+            style = STATE_STYLES.get(cell, "") if number else "dim"
+            shown.append(paint(fitted, style, sys.stdout) + " " * (width - cell_len(fitted)))
+        write((" " * GAP).join(shown).rstrip() + "\n")
 
 
 def encode(value: Any, output: Format) -> str:
@@ -150,7 +152,24 @@ def plain(value: Any) -> Any:
 
 def write(text: str) -> None:
     """Write a result to stdout."""
-    sys.stdout.write(text)
+    with writing():
+        sys.stdout.write(text)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Tell why stdout cannot be written; that its reader has gone is another matter (main.Root)."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise output_error(error) from error
+
+
+def output_error(error: OSError) -> MlctlError:
+    """Return what to tell about a failed write to stdout."""
+    return MlctlError(f"cannot write the output: {error.strerror}", hint="look where stdout goes")
 
 
 def size(amount: int) -> str:
@@ -158,7 +177,7 @@ def size(amount: int) -> str:
     value = float(amount)
     for unit in ("bytes", "kB", "MB", "GB", "TB"):
         if value < 999.95 or unit == "TB":
-            return f"{amount} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+            return count(amount, "byte") if unit == "bytes" else f"{value:.1f} {unit}"
         value /= 1000
     raise AssertionError("unreachable")
 

@@ -16,7 +16,7 @@ _SEQUENCE = re.compile(
     rb"\x1b\[[\x30-\x3f]*[\x20-\x2f]*[\x40-\x7e]"  # CSI: cursor, screen, and SGR (the colours)
     rb"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC, DCS, SOS, PM, APC: titles, clipboard, links
     rb"|\x1b[\x20-\x2f]*[\x30-\x5a\x5c\x60-\x7e]"  # others: character sets, reset
-    rb"|\xc2[\x80-\x9f]"  # C1 controls in UTF-8
+    rb"|\xc2(?:[\x80-\x9f]|(?![\xa0-\xbf]))"  # C1 controls in UTF-8, and what could become one
     rb"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 )
 _UNFINISHED = re.compile(rb"(?:\x1b(?:\[[\x20-\x3f]*|[\]PX^_][^\x07\x1b]*\x1b?|[\x20-\x2f]*)?|\xc2)\Z")

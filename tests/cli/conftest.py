@@ -1,0 +1,64 @@
+"""The real program, in processes of its own, with and without a terminal."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tests.jobs.conftest import Project, project
+
+__all__ = ["Project", "project"]
+
+MLCTL = str(Path(sys.executable).with_name("mlctl"))
+TIMEOUT = 60  # seconds
+WIDTH = 100  # columns of the terminal
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def mlctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Give a function that runs mlctl without a terminal and returns exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+    def run(*arguments: str | Path, **settings) -> "subprocess.CompletedProcess[str]":
+        command = [MLCTL, *map(str, arguments)]
+        defaults = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": TIMEOUT}
+        return subprocess.run(command, **(defaults | settings), check=False)
+
+    return run
+
+
+@pytest.fixture
+def terminal(mlctl: Run):
+    """Give a function that runs mlctl on a terminal; as a context manager it gives the process."""
+
+    @contextmanager
+    def run(*arguments: str | Path, **environment: str) -> Iterator[pexpect.spawn]:
+        with closing(
+            pexpect.spawn(
+                MLCTL,
+                list(map(str, arguments)),
+                env={**os.environ, **environment},
+                encoding="utf-8",
+                dimensions=(40, WIDTH),
+                timeout=TIMEOUT,
+            )
+        ) as process:
+            yield process
+
+    return run
+
+
+def end(process: pexpect.spawn) -> tuple[int, str]:
+    """Return the exit code of a process on a terminal, and what it still wrote."""
+    process.expect(pexpect.EOF)
+    process.close()
+    return process.exitstatus, process.before

@@ -1,0 +1,152 @@
+"""How commands fail: message, hint, exit code."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator import errors
+from orchestrator.cli import failure, main
+from tests.cli.conftest import MLCTL
+
+DOCUMENTED = Path(__file__).parents[2] / "docs" / "exit-codes.md"
+
+
+def classes(base=errors.MlctlError):
+    return [base, *(found for below in base.__subclasses__() for found in classes(below))]
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Give a function that runs a command which raises an error."""
+
+    def run(error):
+        def raise_it():
+            raise error
+
+        monkeypatch.setattr("orchestrator.config.list_contexts", raise_it)
+        return main.run(["context", "list"])
+
+    return run
+
+
+@pytest.mark.parametrize("kind", [kind for kind in classes() if kind.__module__ == errors.__name__])
+def test_every_error_has_its_exit_code_message_and_hint(kind, failing, capsys):
+    code = failing(kind("the bucket is gone", hint="look for it"))
+    assert code == kind.exit_code
+    assert capsys.readouterr() == ("", "error: the bucket is gone\nhint: look for it\n")
+
+
+def test_all_exit_codes_are_documented():
+    written = {int(code) for code in re.findall(r"^\| (\d+) \|", DOCUMENTED.read_text(), re.MULTILINE)}
+    raised = {kind.exit_code for kind in classes()}
+    assert written == raised | {0, failure.UNEXPECTED, failure.INTERRUPTED, main.READER_GONE}
+
+
+def test_an_error_without_hint_has_one_line(failing, capsys):
+    failing(errors.StoreError("the disk is full"))
+    assert capsys.readouterr().err == "error: the disk is full\n"
+
+
+def test_what_a_message_quotes_cannot_harm_the_terminal(failing, capsys):
+    failing(errors.NotFoundError("there is no job '\x1b]0;title\x07x'", hint="two\nlines\x1b[2J"))
+    assert capsys.readouterr().err == "error: there is no job 'x'\nhint: two\nlines\n"
+
+
+def test_something_unexpected_is_kept_in_a_file(failing, capsys, home):
+    assert failing(ZeroDivisionError("division by zero")) == 1
+    out, told = capsys.readouterr()
+    assert out == ""
+    match = re.fullmatch(
+        r"unexpected error: ZeroDivisionError: division by zero; please report this with (\S+)\n", told
+    )
+    assert match, told
+    kept = Path(match[1])
+    assert kept.is_relative_to(home / "debug")
+    assert "Traceback" in kept.read_text() and "in raise_it" in kept.read_text()
+
+
+def test_something_unexpected_shows_its_traceback_if_asked(failing, capsys, monkeypatch, home):
+    monkeypatch.setenv("MLCTL_DEBUG", "1")
+    assert failing(ZeroDivisionError()) == 1
+    assert "in raise_it" in capsys.readouterr().err
+    assert not home.exists()
+
+
+def test_something_unexpected_where_nothing_can_be_written(failing, capsys, monkeypatch):
+    monkeypatch.setenv("MLCTL_HOME", "/proc/nowhere")
+    assert failing(ZeroDivisionError()) == 1
+    assert (
+        capsys.readouterr().err
+        == "unexpected error: ZeroDivisionError; please report this with the output under MLCTL_DEBUG=1\n"
+    )
+
+
+def test_an_interruption(failing, capsys):
+    assert failing(KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err == "\n"
+
+
+@pytest.mark.parametrize(
+    "arguments, message, hint",
+    [
+        (["jbo"], "no such command 'jbo'. Did you mean 'job'?", "mlctl --help"),
+        (["job", "lst"], "no such command 'lst'. Did you mean 'list'?", "mlctl job --help"),
+        (["--bogus"], "no such option: --bogus", "mlctl --help"),
+        (["job", "get"], "missing argument 'NAME'", "mlctl job get --help"),
+        (["context", "add", "x"], "missing option '--store'", "mlctl context add --help"),
+        (["job", "list", "-o", "xml"], "'xml' is not one of 'json', 'yaml', 'name'", "mlctl job list --help"),
+        (["logs", "--tail", "many"], "'many' is not a valid int", "mlctl logs --help"),
+        (["logs", "--tail", "-1"], "-1 is not in the range x>=0", "mlctl logs --help"),
+        (["flavor", "list", "surplus"], "unexpected extra argument", "mlctl flavor list --help"),
+        (["logs", "x", "--since", "soon"], "'soon' is not a duration", "write it as"),
+        (["job", "create", "x", "--detach", "--follow"], "exclude each other", "give one of them"),
+        (["job", "create", "x", "--follow", "-o", "json"], "--follow writes the log to stdout", "use --wait with -o"),
+        (["job", "get", "x/v1", "-v", "v2"], "version 'v1' in the name, and 'v2' as option", "give one of them"),
+        (["job", "get", "x", "-v", "newest"], "'newest' is not a version", "write v3"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_command_line(arguments, message, hint, mlctl):
+    done = mlctl(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    told = done.stderr.splitlines()
+    assert told[0].startswith("error: ") and message in told[0]
+    assert told[1].startswith(f"hint: {hint}")
+    assert "Usage" not in done.stderr
+
+
+def bash(script):
+    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+
+
+def test_the_reader_of_the_output_goes_away():
+    script = f"{MLCTL} schema job | true; echo ${{PIPESTATUS[0]}}"
+    done = bash(script)
+    assert done.stdout == "141\n"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_the_output_cannot_be_written(mlctl, monkeypatch, unbuffered):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    with Path("/dev/full").open("w") as full:
+        done = mlctl("flavor", "list", capture_output=False, stdout=full, stderr=-1)
+    assert done.returncode == 1
+    assert done.stderr == "error: cannot write the output: No space left on device\nhint: look where stdout goes\n"
+
+
+def test_closed_streams():
+    script = f"{MLCTL} flavor list >&-; echo $?; {MLCTL} flavor lst 2>&-; echo $?"
+    done = bash(script)
+    assert (done.stdout, done.stderr) == ("0\n2\n", "")
+
+
+def test_characters_that_the_terminal_does_not_know(mlctl, monkeypatch):
+    for name, value in {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}.items():
+        monkeypatch.setenv(name, value)
+    done = mlctl("job", "get", "größe")
+    assert done.returncode == 4
+    assert "gr" in done.stderr and "Traceback" not in done.stderr
