@@ -7,13 +7,19 @@ from typing import TypeAlias
 from orchestrator.datasets.catalog import CATALOG, CatalogEntry, load_catalog
 from orchestrator.datasets.push import PushResult, push_folder
 from orchestrator.datasets.verify import VerifyReport, verify_version
-from orchestrator.datasets.versions import ROOT, DatasetVersion, existing_versions, find_version
+from orchestrator.datasets.versions import (
+    ROOT,
+    DatasetVersion,
+    damaged_paths,
+    existing_versions,
+    find_version,
+    read_manifest,
+)
 from orchestrator.errors import NotFoundError, UsageError
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.specs.job import parse_dataset_url
 from orchestrator.specs.names import check_name, nearest, parse_version
-from orchestrator.store import records
-from orchestrator.store.base import CorruptObjectError, ObjectNotFoundError, Store, list_folders
+from orchestrator.store.base import Store, list_folders
 from orchestrator.store.manifest import Manifest
 from orchestrator.store.transfer import download_tree
 
@@ -50,7 +56,7 @@ class Datasets:
         return push_folder(self._store, folder, name, description=description, source=source, reporter=self._reporter)
 
     def import_(self, name: str) -> PushResult:
-        """Bring a dataset of the catalog into the store; does nothing if it is there.
+        """Bring a dataset of the catalog into the store; does nothing if it is there undamaged.
 
         Raises:
             NotFoundError: The catalog has no such dataset.
@@ -58,7 +64,7 @@ class Datasets:
         """
         entry = self._entry(name)
         for version in existing_versions(self._store, name):
-            if version.catalog == entry.identity:
+            if version.catalog == entry.identity and not damaged_paths(self._store, version):
                 return PushResult(version=version, created=False)
         from orchestrator.datasets.prepare import prepare  # it loads the HTTP client
 
@@ -109,14 +115,7 @@ class Datasets:
         Raises:
             CorruptObjectError: The manifest is not the one that was recorded.
         """
-        hint = "restore the object from a backup, or push or import the dataset anew"
-        try:
-            manifest = records.read(self._store, version.manifest_key, Manifest)
-        except ObjectNotFoundError as error:
-            raise CorruptObjectError(f"{version.manifest_key} is missing", hint=hint) from error
-        if manifest.tree_hash() != version.sha256:
-            raise CorruptObjectError(f"{version.manifest_key} is not the manifest of {version.url}", hint=hint)
-        return manifest
+        return read_manifest(self._store, version)
 
     def pull(self, name: str, version: int | str | None, target: Path) -> DatasetVersion:
         """Download a version into a folder, verified; files that are there already are not fetched again.

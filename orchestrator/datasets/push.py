@@ -7,11 +7,20 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.datasets.claim import claim_number, only_pusher
-from orchestrator.datasets.versions import FILES, RECORD, DatasetVersion, author, existing_versions, version_prefix
+from orchestrator.datasets.versions import (
+    FILES,
+    RECORD,
+    DatasetVersion,
+    author,
+    damaged_paths,
+    existing_versions,
+    read_manifest,
+    version_prefix,
+)
 from orchestrator.errors import ConflictError, UsageError
 from orchestrator.progress import Reporter
 from orchestrator.store import records
-from orchestrator.store.base import AlreadyExistsError, Store
+from orchestrator.store.base import AlreadyExistsError, CorruptObjectError, Store
 from orchestrator.store.index import Index
 from orchestrator.store.manifest import Entry, Manifest, manifest_of
 from orchestrator.store.scan import Found, Scan, Skipped, scan_data
@@ -126,9 +135,13 @@ class _Push:
         self._states = {found.path: found for found in scan.files}
         self._known = {found.path: sha256 for found in scan.files if (sha256 := self._index.lookup(found))}
         self._before: dict[str, Entry] = {}
+        self._damaged: frozenset[str] = frozenset()
         if self.previous:
-            manifest = records.read(store, self.previous.manifest_key, Manifest)
-            self._before = {entry.path: entry for entry in manifest.entries}
+            try:
+                self._before = {entry.path: entry for entry in read_manifest(store, self.previous).entries}
+            except CorruptObjectError as error:
+                reporter.note(f"{error.message}: sending everything anew")
+            self._damaged = damaged_paths(store, self.previous)
 
     def unchanged(self) -> bool:
         """Return whether the folder has the content of the version before; reads what cannot be told otherwise."""
@@ -145,6 +158,8 @@ class _Push:
             hash_tree(self._scan.folder, doubtful, self._learn, reporter=self._reporter)
         if len(self._known) < len(self._states):
             return False
+        if self._damaged or not self._before:
+            return False  # the store has lost some of the content
         entries = [
             Entry(
                 path=found.path,
@@ -167,7 +182,11 @@ class _Push:
         )
         held = {}
         if self.previous:
-            held = {entry.sha256: self.previous.prefix + entry.path for entry in self._before.values() if entry.sha256}
+            held = {
+                entry.sha256: self.previous.prefix + entry.path
+                for entry in self._before.values()
+                if entry.sha256 and entry.path not in self._damaged
+            }
         manifest = upload_tree(
             self._store,
             version_prefix(self._name, number) + FILES,

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 import msgspec
 
 from orchestrator.specs.names import format_version
-from orchestrator.store.base import Store, list_folders
+from orchestrator.store.base import CorruptObjectError, ObjectNotFoundError, Store, list_folders
+from orchestrator.store.manifest import Manifest
 from orchestrator.store.records import find
 
 ROOT = "datasets/"
@@ -22,6 +23,7 @@ CLAIM = "claim.json"
 FILES = "files/"
 MANIFEST = "manifest.json"
 RECORD = "dataset.json"
+DAMAGE = "damaged.json"
 
 
 class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,6 +74,12 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         return version_prefix(self.name, self.number) + MANIFEST
 
 
+class Damage(msgspec.Struct, frozen=True):
+    """Which files of a version were found damaged or missing."""
+
+    paths: list[str]
+
+
 def version_prefix(name: str, number: int) -> str:
     """Return the prefix of all objects of a version."""
     return f"{ROOT}{name}/{format_version(number)}/"
@@ -93,6 +101,30 @@ def existing_versions(store: Store, name: str) -> Iterator[DatasetVersion]:
     for number in reversed(numbers_taken(store, name)):
         if version := find_version(store, name, number):
             yield version
+
+
+def read_manifest(store: Store, version: DatasetVersion) -> Manifest:
+    """Return the files of a version with their sizes and hashes.
+
+    Raises:
+        CorruptObjectError: The manifest is missing, or not the one that was recorded.
+    """
+    hint = "restore the object from a backup, or push or import the dataset anew"
+    try:
+        manifest = msgspec.json.decode(store.get(version.manifest_key).data, type=Manifest)
+    except ObjectNotFoundError as error:
+        raise CorruptObjectError(f"{version.manifest_key} is missing", hint=hint) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CorruptObjectError(f"{version.manifest_key} is damaged: {error}", hint=hint) from error
+    if manifest.tree_hash() != version.sha256:
+        raise CorruptObjectError(f"{version.manifest_key} is not the manifest of {version.url}", hint=hint)
+    return manifest
+
+
+def damaged_paths(store: Store, version: DatasetVersion) -> frozenset[str]:
+    """Return the files that `verify` last found damaged."""
+    damage = find(store, version_prefix(version.name, version.number) + DAMAGE, Damage)
+    return frozenset(damage.paths if damage else ())
 
 
 def author() -> str:
