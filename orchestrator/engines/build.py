@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from orchestrator.engines.catalog import Engine
-from orchestrator.engines.uv import EngineBuildError, Outcome, run_uv
+from orchestrator.engines.uv import EngineBuildError, Outcome, run, run_uv
 from orchestrator.errors import MlctlError, PermissionDeniedError
 from orchestrator.progress import Bar, Reporter
 
@@ -61,7 +61,8 @@ def build(engine: Engine, path: Path, *, lock: int, reporter: Reporter) -> str:
         The version of the Python that was used, as in `3.11`.
 
     Raises:
-        EngineBuildError: No accepted Python, no network, disk full, or packages that cannot be had.
+        EngineBuildError: No accepted Python, no network, disk full, packages that cannot be had, or
+            that do not work here.
         PermissionDeniedError: A folder cannot be written.
     """
     with ExitStack() as stack:
@@ -75,7 +76,21 @@ def build(engine: Engine, path: Path, *, lock: int, reporter: Reporter) -> str:
             outcome = uv([*install, "--torch-backend", backend])
     if outcome.code != 0:
         raise _install_error(engine, path, outcome)
+    _check(engine, path, lock)
     return version
+
+
+def _check(engine: Engine, path: Path, lock: int) -> None:
+    """Find out now, and not in the middle of a job, whether the system lacks something that the engine needs."""
+    if engine.local.check:
+        command = [str(path / "bin" / "python"), "-I", "-c", engine.local.check]
+        outcome = run(command, environment=engine.env, lock=lock)
+        if outcome.code != 0:
+            raise EngineBuildError(
+                f"engine {engine.name} is installed, but does not work on this machine: "
+                f"{outcome.lines[-1] if outcome.lines else f'exit code {outcome.code}'}",
+                hint=engine.local.check_hint or f"run the job in the engine's container image ({engine.images.cpu})",
+            )
 
 
 def _make_venv(engine: Engine, path: Path, uv: Callable[[Sequence[str]], Outcome]) -> str:

@@ -1,9 +1,9 @@
-"""Runs `uv`, so that it never outlives its caller unnoticed, and reads what went wrong from its output."""
+"""Runs `uv` so that it never outlives its caller unnoticed, and reads from its output what went wrong."""
 
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -32,7 +32,7 @@ class EngineBuildError(PreflightError):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How a call of `uv` ended.
+    """How a program ended.
 
     Attributes:
         code: Exit code.
@@ -44,7 +44,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def fault(self) -> Fault:
-        """Return the kind of a failure."""
+        """Return the kind of a failure of uv."""
         text = "\n".join(self.lines)
         return next((fault for fault, signs in _SIGNS if any(sign in text for sign in signs)), "other")
 
@@ -59,27 +59,46 @@ class Outcome(msgspec.Struct, frozen=True):
 def run_uv(
     arguments: Sequence[str], *, directory: Path, lock: int, on_line: Callable[[str], None] = lambda line: None
 ) -> Outcome:
-    """Run `uv` to its end; kill it, and all that it started, if the caller is interrupted.
+    """Run `uv` to its end, with the user's pip settings where uv's own are not set.
 
     Args:
         arguments: What follows `uv`.
         directory: Where uv looks for a project's settings; those of the user's working directory
             have nothing to do with an engine. User and system settings of uv do count.
-        lock: An open file descriptor that uv inherits: a file lock on it lasts until the last process
-            of the build is gone, even when the caller was killed.
+        lock: See `run`.
         on_line: Called with each line of output as it comes.
 
     Raises:
         EngineBuildError: uv itself is missing.
         UsageError: The user's pip settings are malformed.
     """
-    environment = os.environ | pip_settings().uv_environment() | {"NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
+    settings = pip_settings().uv_environment() | {"NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
+    command = [_uv_binary(), *arguments, "--project", str(directory)]
+    return run(command, environment=settings, lock=lock, on_line=on_line)
+
+
+def run(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    lock: int,
+    on_line: Callable[[str], None] = lambda line: None,
+) -> Outcome:
+    """Run a program to its end; kill it, and all that it started, if the caller is interrupted.
+
+    Args:
+        command: Program and arguments.
+        environment: Variables to add to our own.
+        lock: An open file descriptor that it inherits: a file lock on it lasts until the last process
+            of the build is gone, even when the caller was killed.
+        on_line: Called with each line of output as it comes.
+    """
     process = subprocess.Popen(
-        [_uv_binary(), *arguments, "--project", str(directory)],
+        command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=environment,
+        env=os.environ | environment,
         pass_fds=(lock,),
         process_group=0,
         text=True,

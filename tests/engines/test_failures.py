@@ -137,3 +137,14 @@ def test_uv_is_missing(workshop: Workshop, monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(uv, "find_uv_bin", nothing)
     assert "uv is missing" in failure(workshop.engine()).message
+
+
+def test_an_engine_that_does_not_work_here_says_why(workshop: Workshop):
+    """As on a machine without a system library that a wheel expects."""
+    check = "import alpha, ctypes; ctypes.CDLL('libnowhere.so.7')"
+    engine = workshop.engine(
+        workshop.wheel("alpha"), more=f'local: {{check: "{check}", check_hint: apt install nowhere}}\n'
+    )
+    error = failure(engine)
+    assert "libnowhere.so.7" in error.message
+    assert error.hint == "apt install nowhere"
