@@ -19,7 +19,7 @@ from orchestrator.cli.options import (
     pick,
     split,
 )
-from orchestrator.cli.render import count, next_steps, note, show_list, show_one, size, write
+from orchestrator.cli.render import Format, count, encode, next_steps, note, show_list, show_one, size, write
 
 app = group("Create training jobs, watch them, get what they made.")
 app.command()(create)
@@ -117,8 +117,10 @@ def delete(
     if terminal.is_interactive() and not yes:
         what = f"{job}/{chosen}" if chosen else f"all versions of {job}"
         terminal.confirm(f"Delete {what}, with logs and output?", default=False)
-    for deleted in client.jobs.delete(job, chosen):
-        write(f"{job}/{deleted} deleted\n")
+    deleted = client.jobs.delete(job, chosen)
+    write("".join(f"{job}/{number} deleted\n" for number in deleted))
+    if not deleted:
+        note(f"there was nothing left of {job}")
 
 
 @app.command()
@@ -132,7 +134,7 @@ def outputs(
     context: ContextOption = None,
 ) -> None:
     """Show what a job version has written, or download it."""
-    from orchestrator.cli.job_view import output_summary
+    from orchestrator.cli.job_view import output_document, output_summary
 
     client = open_client(context)
     view = client.jobs.get(*pick(name, version))
@@ -140,6 +142,9 @@ def outputs(
     if pull:
         client.jobs.pull_outputs(view.name, view.version, pull)
         write(f"{view.ref}: {count(made.manifest.files, 'file')}, {size(made.manifest.size)} in {pull}\n")
+        return
+    if output in (Format.JSON, Format.YAML):
+        write(encode(output_document(view, made), output))
         return
     show_list(
         made.manifest.entries,

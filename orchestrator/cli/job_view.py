@@ -89,6 +89,17 @@ def output_summary(view: "JobView", output: "Output") -> str:
     return f"{view.ref}{state}: {amount} in {place(output.store, output.prefix)}"
 
 
+def output_document(view: "JobView", output: "Output") -> dict[str, Any]:
+    """Return what a job version has written as plain data."""
+    return {
+        "name": view.name,
+        "version": view.version,
+        "complete": output.complete,
+        "place": place(output.store, output.prefix),
+        "files": plain(output.manifest.entries),
+    }
+
+
 def _commit(view: "JobView") -> str:
     code = view.record.code
     if code is None or not code.git_commit:

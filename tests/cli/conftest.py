@@ -48,6 +48,7 @@ def terminal(mlctl: Run):
                 list(map(str, arguments)),
                 env={**os.environ, **environment},
                 encoding="utf-8",
+                codec_errors="replace",
                 dimensions=(40, WIDTH),
                 timeout=TIMEOUT,
             )
