@@ -151,7 +151,7 @@ def test_random_trees(tree, flow):
     check(dump(tree, flow=flow))
 
 
-@thousand
+@hundreds
 @given(st.dictionaries(st.sampled_from(KEYS), TREES, min_size=1, max_size=3))
 def test_valid_documents_with_random_values(changes):
     check(dump({**VALID, **changes}))

@@ -63,7 +63,7 @@ TABLES = st.dictionaries(
 TOP = st.sampled_from([*job_schema()["properties"], "other"])
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=700, deadline=None)
 @given(st.data())
 def test_the_schema_and_the_loader_agree(data):
     spec = yaml.safe_load(data.draw(st.sampled_from([MINIMAL, FULL])).replace("${BUCKET}", "bucket"))
