@@ -149,10 +149,10 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     code: Annotated[
         str,
         describe_field(
-            "Folder of the training code, beside or below the YAML file, or an s3:// or obs:// prefix.",
-            must="a folder beside or below the YAML file (not absolute, without `..`), or an s3:// or obs:// prefix",
+            "Folder of the training code; relative paths count from the YAML file's folder.",
+            must="a folder",
             example="./mnist-mxnet",
-            pattern=rf"^(?:{_REMOTE}|{_INSIDE}.+)$",
+            pattern=rf"^{_FOLDER}$",
             max_length=MAX_PATH,
         ),
     ]
