@@ -1,9 +1,10 @@
 """Builds one engine environment: finds a Python, makes a virtual environment, installs the lock file."""
 
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
@@ -121,7 +122,24 @@ def _find_python(engine: Engine, uv: Callable[[Sequence[str]], Outcome]) -> tupl
         outcome = uv(["python", "find", "--no-python-downloads", version])
         if outcome.code == 0 and outcome.lines:
             return version, outcome.lines[-1]
+        if found := _pyenv_python(version):
+            return version, str(found)
     return engine.python[0], ""
+
+
+def _pyenv_python(version: str) -> Path | None:
+    """Return pyenv's newest Python of that version. On the PATH, where uv looks, pyenv has its global one only."""
+    with suppress(RuntimeError):  # no home directory
+        root = Path(os.environ.get("PYENV_ROOT") or "~/.pyenv").expanduser()
+        released = re.compile(rf"{re.escape(version)}\.(\d+)")
+        found = {
+            int(match[1]): python
+            for python in root.glob(f"versions/{version}.*/bin/python{version}")
+            if (match := released.fullmatch(python.parents[1].name))
+        }
+        if found:
+            return found[max(found)]
+    return None
 
 
 def _install_error(engine: Engine, path: Path, outcome: Outcome) -> MlctlError:

@@ -1,5 +1,6 @@
 import shutil
 import subprocess
+import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -144,3 +145,14 @@ def test_the_cache_can_be_moved_away_and_back(workshop: Workshop, tmp_path: Path
     assert not environment_state(engine).ready
     shutil.move(tmp_path / "elsewhere", tmp_path / "cache")
     assert environment_state(engine).ready
+
+
+def test_pythons_of_pyenv_are_found_though_not_on_the_path(workshop: Workshop, tmp_path: Path, monkeypatch):
+    for patch, target in (("9", "/nowhere/python"), ("10", sys.executable), ("11t", "/nowhere/python")):
+        python = tmp_path / "pyenv" / "versions" / f"3.97.{patch}" / "bin" / "python3.97"
+        python.parent.mkdir(parents=True)
+        python.symlink_to(target)
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    engine = workshop.engine(workshop.wheel("alpha"), python="3.98', '3.97")
+    assert run(ensure_environment(engine), "import alpha; print(alpha.version)") == "1.0"
+    assert environment_state(engine).python == "3.97"
