@@ -5,7 +5,7 @@ A completion that fails must not disturb the line that is being typed: it offers
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -35,8 +35,9 @@ def _client(ctx: typer.Context) -> "Client":
 
 
 def _name(ctx: typer.Context) -> str:
-    name: Any = ctx.params.get("name")
-    return str(name or "").partition("/")[0]
+    """Return the name that was written before; with an option still to be completed it is among the unparsed words."""
+    name: str = ctx.params.get("name") or next(iter(ctx.args), "")
+    return name.partition("/")[0]
 
 
 @_offers

@@ -154,7 +154,7 @@ def _bars() -> "Progress":
             seconds = time.monotonic() - task.fields["started"]
             return Text(_rate(task.completed, task.total, seconds, task.fields["unit"]), style="dim")
 
-    console = Console(stderr=True, no_color=not terminal.colours(sys.stderr), force_terminal=True)
+    console = Console(stderr=True, color_system="auto" if terminal.colours(sys.stderr) else None, force_terminal=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(28), Amount(), Rate())
     return Progress(*columns, console=console, transient=True)
 
