@@ -121,11 +121,8 @@ def test_what_is_refused(line, message):
         ("name", "true", 'did you mean `name: "true"`?'),
         ("name", '"mnist\\n"', "did you mean `name: mnist`?"),
         ("engine", "MXNet 1.9", "did you mean `engine: mxnet-1.9`?"),
-        ("code", "/home/me/mnist", "for example: `code: ./mnist-mxnet`"),
-        ("code", "../mnist", "for example"),
-        ("code", "a/../../b", "for example"),
-        ("code", "a/..", "for example"),
-        ("code", "~/mnist", "for example"),
+        ("code", "~/mnist", "for example: `code: ./mnist-mxnet`"),
+        ("code", "s3://bucket/code/", "for example"),
         ("code", "https://github.com/x/y", "for example"),
         ("code", "''", "for example"),
         ("boot_file", "/train.py", "for example"),
@@ -169,13 +166,13 @@ def test_what_is_accepted(line):
     assert parse(MINIMAL + line)
 
 
-@pytest.mark.parametrize("code", [".", "s3://bucket/code/", "obs://bucket/code", "a..b/c", "数字"])
+@pytest.mark.parametrize("code", [".", "../mnist", "/home/me/mnist", "a..b/c", "数字"])
 def test_code_that_is_accepted(code):
     assert parse(MINIMAL.replace("./mnist", code)).spec.code == code
 
 
 def test_everything_wrong_is_told_at_once_in_order():
-    found = refusal("nam: x\ncode: /a\nresources:\n  gpus: two\n  cpu: 1\n")
+    found = refusal("nam: x\ncode: ~/a\nresources:\n  gpus: two\n  cpu: 1\n")
     assert [line.split(" ")[0] for line in found] == [
         "job.yaml:1:1:",  # nam: is the missing name
         "job.yaml:1:1:",  # no boot_file
