@@ -18,6 +18,24 @@ MLCTL = str(Path(sys.executable).with_name("mlctl"))
 TIMEOUT = 60  # seconds
 WIDTH = 100  # columns of the terminal
 
+TRAIN = """
+    import argparse
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data_url")
+    parser.add_argument("--train_url")
+    parser.add_argument("--num_epochs", type=int, default=2)
+    parser.add_argument("--fail", default="")
+    arguments = parser.parse_args()
+    for epoch in range(arguments.num_epochs):
+        print(f"epoch {epoch}", flush=True)
+    open(os.path.join(arguments.train_url, "model.bin"), "wb").write(b"x" * 1000)
+    os.makedirs(os.path.join(arguments.train_url, "more"))
+    open(os.path.join(arguments.train_url, "more", "names.txt"), "w").write("0 1 2")
+    if arguments.fail:
+        sys.exit(arguments.fail)
+"""
+FOREVER = "print('started', flush=True); time.sleep(600)"
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -56,6 +74,23 @@ def terminal(mlctl: Run):
             yield process
 
     return run
+
+
+@pytest.fixture
+def spec(project, mlctl, monkeypatch):
+    monkeypatch.chdir(project.folder)
+    project.script(TRAIN)
+    project.write(parameters={"num_epochs": 2})
+    return "job.yaml"
+
+
+@pytest.fixture
+def running(spec, project, mlctl):
+    project.script(FOREVER)
+    assert mlctl("job", "create", spec).returncode == 0
+    project.wait_for_log(project.client.jobs.get("demo"), b"started")
+    yield "demo"
+    mlctl("job", "cancel", "demo")
 
 
 def end(process: pexpect.spawn) -> tuple[int, str]:

@@ -8,9 +8,6 @@ import pexpect
 import pytest
 
 from tests.cli.conftest import MLCTL, TIMEOUT
-from tests.cli.test_job import spec
-
-__all__ = ["spec"]
 
 
 @pytest.fixture

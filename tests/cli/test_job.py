@@ -5,47 +5,12 @@ import re
 
 import pytest
 
-TRAIN = """
-    import argparse
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--data_url")
-    parser.add_argument("--train_url")
-    parser.add_argument("--num_epochs", type=int, default=2)
-    parser.add_argument("--fail", default="")
-    arguments = parser.parse_args()
-    for epoch in range(arguments.num_epochs):
-        print(f"epoch {epoch}", flush=True)
-    open(os.path.join(arguments.train_url, "model.bin"), "wb").write(b"x" * 1000)
-    os.makedirs(os.path.join(arguments.train_url, "more"))
-    open(os.path.join(arguments.train_url, "more", "names.txt"), "w").write("0 1 2")
-    if arguments.fail:
-        sys.exit(arguments.fail)
-"""
-FOREVER = "print('started', flush=True); time.sleep(600)"
-
-
-@pytest.fixture
-def spec(project, mlctl, monkeypatch):
-    monkeypatch.chdir(project.folder)
-    project.script(TRAIN)
-    project.write(parameters={"num_epochs": 2})
-    return "job.yaml"
-
 
 @pytest.fixture
 def done(spec, mlctl):
     created = mlctl("job", "create", spec, "--wait")
     assert created.returncode == 0, created.stderr
     return "demo"
-
-
-@pytest.fixture
-def running(spec, project, mlctl):
-    project.script(FOREVER)
-    assert mlctl("job", "create", spec).returncode == 0
-    project.wait_for_log(project.client.jobs.get("demo"), b"started")
-    yield "demo"
-    mlctl("job", "cancel", "demo")
 
 
 def test_create_detaches_and_says_what_comes_next(spec, mlctl):

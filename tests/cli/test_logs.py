@@ -4,10 +4,6 @@ import re
 
 import pytest
 
-from tests.cli.test_job import running, spec
-
-__all__ = ["running", "spec"]
-
 RUBBISH = bytes(range(256)) + b"\x1b]0;title\x07\x1b[31mred\x1b[0m\n"
 
 

@@ -8,10 +8,7 @@ import textwrap
 import pexpect
 import pytest
 
-from tests.cli.conftest import TIMEOUT, WIDTH, end
-from tests.cli.test_job import FOREVER, spec
-
-__all__ = ["spec"]
+from tests.cli.conftest import FOREVER, TIMEOUT, WIDTH, end
 
 BARS = """
     import time
