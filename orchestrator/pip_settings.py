@@ -47,8 +47,9 @@ class PipSettings(msgspec.Struct, frozen=True, kw_only=True):
             found["UV_INDEX"] = " ".join(self.extra_index_urls)
             # uv stops at the first index that knows the name, pip looks at all of them.
             found["UV_INDEX_STRATEGY"] = "unsafe-best-match"
-        if self.find_links:
-            found["UV_FIND_LINKS"] = ",".join(self.find_links)
+        # pip passes over a folder that is not there, uv stops at it.
+        if links := [link for link in self.find_links if "://" in link or Path(link).expanduser().exists()]:
+            found["UV_FIND_LINKS"] = ",".join(links)
         if self.cert:
             found["SSL_CERT_FILE"] = self.cert
         if self.trusted_hosts:

@@ -22,17 +22,17 @@ def own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = tmp_path / "pip.conf"
     file.write_text(
         "[global]\nindex_url = https://mirror.example/simple/\nextra-index-url =\n  https://a.example\n  https://b.example\n"
-        "find-links = /wheels\ncert = /ca.pem\ntrusted-host = mirror.example\n"
+        f"find-links = {tmp_path} /gone\ncert = /ca.pem\ntrusted-host = mirror.example\n"
     )
     monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
     return file
 
 
-def test_the_settings_file_is_read() -> None:
+def test_the_settings_file_is_read(own_files: Path) -> None:
     assert pip_settings() == PipSettings(
         index_url="https://mirror.example/simple",
         extra_index_urls=("https://a.example", "https://b.example"),
-        find_links=("/wheels",),
+        find_links=(str(own_files.parent), "/gone"),
         cert="/ca.pem",
         trusted_hosts=("mirror.example",),
     )
@@ -68,13 +68,15 @@ def test_a_user_without_a_home_has_the_defaults(monkeypatch: pytest.MonkeyPatch)
     assert pip_settings() == PipSettings()
 
 
-def test_uv_gets_the_same_settings_unless_the_user_set_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    environment = pip_settings().uv_environment()
+def test_uv_gets_the_same_settings_unless_the_user_set_its_own(
+    own_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = pip_settings().uv_environment()  # without the folder that is gone, at which uv would stop
     assert environment == {
         "UV_DEFAULT_INDEX": "https://mirror.example/simple",
         "UV_INDEX": "https://a.example https://b.example",
         "UV_INDEX_STRATEGY": "unsafe-best-match",
-        "UV_FIND_LINKS": "/wheels",
+        "UV_FIND_LINKS": str(own_files.parent),
         "SSL_CERT_FILE": "/ca.pem",
         "UV_INSECURE_HOST": "mirror.example",
     }
