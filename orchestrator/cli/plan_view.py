@@ -62,7 +62,7 @@ def _change(change: "Change") -> str:
         return f"+ {change.what}: {change.now}"
     if change.now == NONE:
         return f"- {change.what}: {change.before}"
-    return f"  {change.what}: {change.before} -> {change.now}"
+    return f"~ {change.what}: {change.before} -> {change.now}"
 
 
 def _skipped(skipped: "Iterable[Skipped]") -> list[str]:

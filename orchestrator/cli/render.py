@@ -129,7 +129,10 @@ def encode(value: Any, output: Format) -> str:
     if output is Format.JSON:
         import json
 
-        return json.dumps(plain(value), indent=2) + "\n"
+        import msgspec
+
+        # Python's own encoder is slow when it indents; msgspec's writes what an ASCII terminal cannot.
+        return msgspec.json.format(json.dumps(plain(value)), indent=2) + "\n"
     import yaml
 
     return str(yaml.safe_dump(plain(value), sort_keys=False))

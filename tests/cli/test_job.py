@@ -106,7 +106,7 @@ def test_the_plan_shows_what_changed(done, spec, mlctl, project):
     (project.folder / "code" / "model.py").write_text("x = 1\n")
     shown = mlctl("job", "create", spec, "--dry-run", "-p", "num_epochs=3", "--set", "resources.cpus=2").stdout
     assert "Since V0001" in shown
-    assert "  parameters.num_epochs: 2 -> 3" in shown
+    assert "~ parameters.num_epochs: 2 -> 3" in shown
     assert "+ code: model.py: added" in shown
     assert "resources" in shown
 
