@@ -63,7 +63,10 @@ def _fetch(url: str, part: Path, reporter: Reporter) -> None:
             start = 0  # the server does not do ranges
         length = response.headers.get("Content-Length")
         total = start + int(length) if length else None
-        with reporter.bar(path_name(url), total=total, unit="bytes") as bar, part.open("ab" if start else "wb") as file:
+        with (
+            reporter.bar(path_name(url), total=total, unit="bytes") as bar,
+            part.open("ab" if start else "wb", 0) as file,
+        ):
             bar.advance(start)
             while block := _read(response):
                 file.write(block)
@@ -98,7 +101,7 @@ def _open(request: urllib.request.Request, part: Path) -> http.client.HTTPRespon
 
 def _read(response: http.client.HTTPResponse) -> bytes:
     try:
-        return response.read(BLOCK)
+        return response.read1(BLOCK)  # what has come, so that nothing is lost at a kill
     except (OSError, http.client.HTTPException) as error:
         raise _BrokenError(str(error) or type(error).__name__) from error
 
