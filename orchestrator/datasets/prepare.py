@@ -18,6 +18,7 @@ from orchestrator.progress import Reporter
 from orchestrator.store.index import hash_file
 from orchestrator.store.parallel import as_mlctl_error
 
+RAW = "raw-"  # folders of what sources gave; one that a killed import left is used by the next
 MADE = "made"  # folder of files that are complete, but perhaps not all of them
 
 
@@ -42,7 +43,8 @@ def prepare(entry: CatalogEntry, *, reporter: Reporter) -> tuple[Path, str]:
                 note.write_text(source.label, encoding="utf-8")
                 for file in entry.files:
                     (place / MADE / file.path).replace(ready / file.path)
-                shutil.rmtree(place / MADE)
+                for leftover in (place / MADE, *place.glob(f"{RAW}*")):
+                    shutil.rmtree(leftover)
             if entry.gzipped:
                 _add_gzipped(entry, ready, reporter)
             return ready, note.read_text(encoding="utf-8")
@@ -70,10 +72,8 @@ def _obtain(entry: CatalogEntry, place: Path, lock: int, reporter: Reporter) -> 
 
 def _use(source: Source, entry: CatalogEntry, place: Path, lock: int, reporter: Reporter) -> None:
     """Make the entry's files from one source, which must give exactly what the catalog says."""
-    raw = place / f"raw-{hashlib.sha256(source.label.encode()).hexdigest()[:12]}"
+    raw = place / f"{RAW}{hashlib.sha256(source.label.encode()).hexdigest()[:12]}"
     made = place / MADE
-    if not isinstance(source, Mirror):  # their tools cannot go on with half a download
-        shutil.rmtree(raw, ignore_errors=True)
     shutil.rmtree(made, ignore_errors=True)
     raw.mkdir(exist_ok=True)
     made.mkdir()
@@ -88,7 +88,6 @@ def _use(source: Source, entry: CatalogEntry, place: Path, lock: int, reporter: 
     if bad:
         shutil.rmtree(raw)
         raise DownloadError(f"{source.label}: wrong content of {', '.join(bad)}")
-    shutil.rmtree(raw)
 
 
 def _fetch(source: Source, raw: Path, lock: int, reporter: Reporter) -> list[Path]:
