@@ -21,7 +21,7 @@ from orchestrator.errors import ConflictError, UsageError
 from orchestrator.progress import Reporter
 from orchestrator.store import records
 from orchestrator.store.base import AlreadyExistsError, CorruptObjectError, Store
-from orchestrator.store.index import Index
+from orchestrator.store.index import Index, forget_sent
 from orchestrator.store.manifest import Entry, Manifest, manifest_of
 from orchestrator.store.scan import Found, Scan, Skipped, scan_data
 from orchestrator.store.transfer import How, hash_tree, upload_tree
@@ -106,6 +106,7 @@ def push_folder(
             catalog=catalog,
         )
         push.commit(version, manifest)
+        forget_sent(store, version.prefix)
         push.remember()
         return PushResult(
             version=version,

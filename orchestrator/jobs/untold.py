@@ -4,13 +4,13 @@ While a submission is made, `creating/<run id>` exists and its maker holds an `f
 that nobody holds belongs to a command that was killed.
 """
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.config import home_dir
+from orchestrator.locks import is_held, take
 
 
 @contextmanager
@@ -21,28 +21,19 @@ def telling(run_id: str) -> Iterator[None]:
     """
     path = _path(run_id)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    descriptor = take(path)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
         path.unlink(missing_ok=True)
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def is_untold(run_id: str) -> bool:
     """Tell whether the command that made this submission died before it could tell."""
-    try:
-        descriptor = os.open(_path(run_id), os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+    path = _path(run_id)
+    return path.exists() and not is_held(path)
 
 
 def forget(run_id: str) -> None:

@@ -5,6 +5,7 @@ import msgspec
 from orchestrator.progress import Reporter
 from orchestrator.runtime.task import OUTPUT, Task, Workspace
 from orchestrator.store.base import Store
+from orchestrator.store.index import forget_sent
 from orchestrator.store.manifest import Manifest
 from orchestrator.store.records import write
 from orchestrator.store.transfer import upload_tree
@@ -42,4 +43,5 @@ def save_output(
     manifest = upload_tree(output_store, task.output_prefix, workspace.output, reporter=reporter)
     output = Output(store=task.output_store, prefix=task.output_prefix, complete=complete, manifest=manifest)
     write(store, task.prefix + OUTPUT, output)
+    forget_sent(output_store, task.output_prefix)
     return output

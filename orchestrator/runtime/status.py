@@ -61,7 +61,7 @@ _HINTS = {
     Reason.TIMEOUT: "raise max_duration in the spec, or train fewer epochs",
     Reason.CANCELLED_BY_USER: "create the job again to get a new version",
     Reason.SUPERVISOR_LOST: "create the job again; what it wrote so far: mlctl job outputs {job} -v {version}",
-    Reason.OUTPUT_NOT_SAVED: "mend the store, then look again, which saves the output: mlctl job get {job} -v {version}",
+    Reason.OUTPUT_NOT_SAVED: "mend the store, then look again, which saves it: mlctl job get {job} -v {version}",
 }
 
 

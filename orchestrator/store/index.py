@@ -128,7 +128,7 @@ class Sent:
     """What an upload to one prefix has stored so far; survives the process that did it."""
 
     def __init__(self, store: Store, prefix: str) -> None:
-        path = notes_path(f"{store.url}/{prefix}", ".sent")
+        path = _sent_path(store, prefix)
         self._lines = _Lines(path, Put)
         self.hashes = {put.path: put.sha256 for put in self._lines.read()}
         for other in path.parent.glob("*.sent"):
@@ -142,6 +142,15 @@ class Sent:
     def close(self) -> None:
         """Close the file of notes."""
         self._lines.close()
+
+
+def forget_sent(store: Store, prefix: str) -> None:
+    """Drop the notes of an upload whose result is committed."""
+    _sent_path(store, prefix).unlink(missing_ok=True)
+
+
+def _sent_path(store: Store, prefix: str) -> Path:
+    return notes_path(f"{store.url}/{prefix}", ".sent")
 
 
 def notes_path(subject: str, suffix: str) -> Path:

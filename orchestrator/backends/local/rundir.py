@@ -7,7 +7,6 @@ run always means that nobody looks after it.
 """
 
 import contextlib
-import fcntl
 import os
 import secrets
 import shutil
@@ -20,6 +19,7 @@ import msgspec
 
 from orchestrator.config import home_dir
 from orchestrator.errors import PermissionDeniedError, StoreError
+from orchestrator.locks import is_held, take
 from orchestrator.runtime.exits import Exit
 from orchestrator.runtime.status import Status
 from orchestrator.runtime.task import Task, Workspace
@@ -100,16 +100,10 @@ def acquire(run: RunDir) -> int | None:
     """Take the run's lock; return its descriptor, or None if somebody else looks after the run."""
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(run.lock_path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        return take(run.lock_path)
     except OSError as error:
         kind = PermissionDeniedError if isinstance(error, PermissionError) else StoreError
         raise kind(f"cannot write {run.folder}: {error.strerror}", hint="set MLCTL_HOME to another folder") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
 
 
 def holder(run: RunDir) -> int:
@@ -122,18 +116,7 @@ def holder(run: RunDir) -> int:
 
 def is_looked_after(run: RunDir) -> bool:
     """Tell whether a living process holds the run's lock."""
-    try:
-        descriptor = os.open(run.lock_path, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        # Shared, so that two who ask at once do not take each other for the holder.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return is_held(run.lock_path)
 
 
 def all_runs() -> Iterator[RunDir]:
