@@ -2,7 +2,8 @@
 
 Code keeps symbolic links as links, and honours `.gitignore` (also those of the git work tree around
 the folder) and `.mlctlignore`. Data honours `.mlctlignore` alone, and follows links, as `aws s3 cp`
-does: a bucket has no links, and data folders are often made of links to one big disk.
+does: a bucket has no links, and data folders are often made of links to one big disk. In an
+output nothing is ignored.
 """
 
 import os
@@ -95,13 +96,18 @@ def scan_code(folder: Path) -> Scan:
         PermissionDeniedError: It cannot be read.
     """
     folder = _checked(folder)
-    walk = _Walk(folder, ignore_names=(GIT_IGNORE, OUR_IGNORE), follow=False)
+    walk = _Walk(folder, ignore_names=(GIT_IGNORE, OUR_IGNORE), always=ALWAYS_IGNORED, follow=False)
     return walk.run(_outer_rules(folder))
 
 
 def scan_data(folder: Path) -> Scan:
     """Scan a data folder. Raises as `scan_code`."""
-    return _Walk(_checked(folder), ignore_names=(OUR_IGNORE,), follow=True).run(())
+    return _Walk(_checked(folder), ignore_names=(OUR_IGNORE,), always=ALWAYS_IGNORED, follow=True).run(())
+
+
+def scan_all(folder: Path) -> Scan:
+    """Scan a folder in which everything counts, such as a job's output; links are followed. Raises as `scan_code`."""
+    return _Walk(_checked(folder), ignore_names=(), always=frozenset(), follow=True).run(())
 
 
 def found_at(path: str, info: os.stat_result) -> Found:
@@ -111,8 +117,9 @@ def found_at(path: str, info: os.stat_result) -> Found:
 
 
 class _Walk:
-    def __init__(self, folder: Path, *, ignore_names: tuple[str, ...], follow: bool) -> None:
+    def __init__(self, folder: Path, *, ignore_names: tuple[str, ...], always: frozenset[str], follow: bool) -> None:
         self._folder = folder
+        self._always = always
         self._ignore_names = ignore_names
         self._follow = follow
         self._found: list[Found] = []
@@ -159,7 +166,7 @@ class _Walk:
 
     def _add(self, path: str, entry: os.DirEntry[str], rules: tuple[IgnoreFile, ...]) -> tuple[int, int] | None:
         """Record an entry; if it is a folder to walk into, return its identity instead."""
-        if entry.name in ALWAYS_IGNORED:
+        if entry.name in self._always:
             self._skip(path, "always ignored")
             return None
         info = entry.stat(follow_symlinks=False)

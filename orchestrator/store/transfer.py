@@ -13,7 +13,7 @@ from orchestrator.store.index import Sent, hash_file, stat_file
 from orchestrator.store.manifest import Entry, Manifest, manifest_of
 from orchestrator.store.parallel import FileError, for_each, raise_failures
 from orchestrator.store.paths import parents
-from orchestrator.store.scan import Found, Scan, scan_data
+from orchestrator.store.scan import Found, Scan, scan_all
 
 STABLE_ATTEMPTS = 3  # readings of a file that changes meanwhile
 STABLE_PAUSE = 0.2  # seconds between them
@@ -41,7 +41,7 @@ def upload_tree(
         store: Where to.
         prefix: Ends in `/`.
         folder: Where from.
-        scan: What to send; by default what `scan_data` finds.
+        scan: What to send; by default all that there is, and what cannot be sent is noted.
         known: SHA-256 by path, of files that need not be read.
         held: Keys in the store by SHA-256, which are copied rather than sent.
         on_file: Told from several threads of each stored file: its state, SHA-256, the time before
@@ -52,7 +52,10 @@ def upload_tree(
         PermissionDeniedError: The store or all failed files refuse access.
         StoreError: The table of the files that failed; the others are stored.
     """
-    scan = scan or scan_data(folder)
+    if scan is None:
+        scan = scan_all(folder)
+        for skipped in scan.skipped:
+            reporter.note(f"{folder / skipped.path} is not uploaded: {skipped.reason}")
     upload = _Upload(store, prefix, folder, known or {}, held or {})
     done: list[Entry] = []
     others = [

@@ -1,7 +1,9 @@
 """What belongs to a folder's code or data, and what is said about the rest."""
 
+import multiprocessing
 import os
 import socket
+import tempfile
 import time
 from pathlib import Path
 
@@ -80,6 +82,26 @@ def test_sockets_pipes_and_names_that_are_not_utf8_are_reported(tmp_path, monkey
             "caf\\udce9": "its name is not UTF-8",
             "d\\udcff": "its name is not UTF-8",
         }
+
+
+def scan_as_nobody(folder: Path, answer) -> None:
+    os.setuid(65534)
+    answer.put(reasons(scan_data(folder)))
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_what_cannot_be_read_is_reported():
+    fork = multiprocessing.get_context("fork")
+    with tempfile.TemporaryDirectory() as place:
+        folder = make_tree(Path(place), {"a": "", "closed/x": "", "secret": ""})
+        for name, mode in ((".", 0o755), ("closed", 0o700), ("secret", 0o600)):
+            (folder / name).chmod(mode)
+        answer = fork.Queue()
+        child = fork.Process(target=scan_as_nobody, args=(folder, answer))
+        child.start()
+        told = "cannot be read: Permission denied"
+        assert answer.get(timeout=20) == {"closed": told, "secret": told}
+        child.join()
 
 
 def test_code_keeps_links_that_stay_inside(tmp_path):

@@ -25,9 +25,10 @@ class Recorder:
 
     def __init__(self) -> None:
         self.total = self.done = 0
+        self.notes: list[str] = []
 
     def note(self, message):
-        pass
+        self.notes.append(message)
 
     def bar(self, label, *, total, unit):
         self.total += total
@@ -90,6 +91,15 @@ def test_progress_counts_every_byte(store, folder, tmp_path):
     ):
         work(reporter)
         assert reporter.done == reporter.total == scan_data(folder).size
+
+
+def test_nothing_of_an_output_is_ignored_and_what_cannot_be_sent_is_told(store, tmp_path):
+    tree = {".mlctlignore": "*\n", ".gitignore": "*\n", "__pycache__/x": "1", ".git/y": "2", "z": "3"}
+    folder = make_tree(tmp_path / "output", tree)
+    os.mkfifo(folder / "pipe")
+    reporter = Recorder()
+    assert upload_tree(store, "t/", folder, reporter=reporter).files == 5
+    assert reporter.notes == [f"{folder}/pipe is not uploaded: neither a file nor a folder"]
 
 
 def test_what_was_sent_is_not_sent_again(store, folder):
