@@ -27,7 +27,9 @@ TORCHX = "torchx==0.7.0"
 ROUNDS = 7
 VERSIONS = 1000
 FILES = 10_000
-SCRIPT = "import sys, time; open([a for a in sys.argv if a.startswith('--stamp=')][0][8:], 'w').write(str(time.time()))\n"
+SCRIPT = (
+    "import sys, time; open([a for a in sys.argv if a.startswith('--stamp=')][0][8:], 'w').write(str(time.time()))\n"
+)
 ENGINE = """\
 name: bare
 framework: Python
@@ -129,7 +131,9 @@ def main() -> None:
         folder = Path(scratch)
         os.environ["MLCTL_HOME"] = str(folder / "home")
         ours, peers = help_time()
-        table.add_row("mlctl --help / import typer, rich", f"{ours:.3f}", f"{peers:.3f}", f"{ours / peers:.2f}", "≤ 1.5")
+        table.add_row(
+            "mlctl --help / import typer, rich", f"{ours:.3f}", f"{peers:.3f}", f"{ours / peers:.2f}", "≤ 1.5"
+        )
         ours, peers = first_line(folder)
         row = "job create to the script's first line / torchx local_cwd"
         table.add_row(row, f"{ours:.3f}", f"{peers:.3f}", f"{ours / peers:.2f}", "≤ 2, and < 1.5 s")
