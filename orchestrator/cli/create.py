@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli import terminal
+from orchestrator.cli.failure import INTERRUPTED
 from orchestrator.cli.options import ContextOption, OutputOption, YesOption, open_client
 from orchestrator.cli.render import Format, count, detail_lines, encode, next_steps, note, show_one, size, write
 from orchestrator.errors import PreflightError, UsageError
@@ -67,7 +68,11 @@ def create(
     note(detail_lines(plan_details(plan), sys.stderr).rstrip())
     _warn(plan)
     _ask(plan, yes=yes)
-    view = client.jobs.create(plan)
+    try:
+        view = client.jobs.create(plan)
+    except KeyboardInterrupt:
+        note("\ninterrupted; the same command goes on from here")
+        raise typer.Exit(INTERRUPTED) from None
     if follow:
         _follow(client, view)
     elif wait:

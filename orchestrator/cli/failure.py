@@ -4,6 +4,7 @@ import os
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 import typer
@@ -52,11 +53,11 @@ def _keep(text: str) -> Path | None:
     """Write a traceback to a file and return its path; None where that is not possible either."""
     from orchestrator.config import home_dir
 
-    try:
+    # Whatever goes wrong here must not hide the error that is being told.
+    with suppress(Exception):
         folder = home_dir() / "debug"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / time.strftime(f"%Y%m%d-%H%M%S-{os.getpid()}.txt")
         path.write_text(f"{sys.version}\n{sys.argv}\n\n{text}", encoding="utf-8", errors="backslashreplace")
-    except (OSError, MlctlError):
-        return None
-    return path
+        return path
+    return None

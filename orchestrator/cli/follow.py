@@ -17,18 +17,22 @@ if TYPE_CHECKING:
     from orchestrator.client import Client
     from orchestrator.jobs.view import JobView
 
+PATIENCE = 1.0  # seconds of waiting that are not worth a word
 POLL = 0.1  # seconds between two looks at a job that has not started
 
 
-def show_log(blocks: Iterable[bytes]) -> None:
-    """Write a log to stdout: byte for byte, but on a terminal without what could harm it."""
+def show_log(blocks: Iterable[bytes]) -> int:
+    """Write a log to stdout: byte for byte, but on a terminal without what could harm it; return its bytes."""
     cleaner = terminal.Cleaner(colour=terminal.colours(sys.stdout)) if sys.stdout.isatty() else None
+    size = 0
     try:
         for block in blocks:
             _write(cleaner.feed(block) if cleaner else block)
+            size += len(block)
     finally:
         if cleaner:
             _write(cleaner.end())
+    return size
 
 
 def _write(data: bytes) -> None:
@@ -39,7 +43,7 @@ def _write(data: bytes) -> None:
 
 def follow(client: "Client", name: str, version: str) -> "JobView":
     """Show a job version's log until it has ended, and what it waits for before that; return how it ended."""
-    _await_start(client, name, version)
+    await_start(client, name, version)
     show_log(client.jobs.logs(name, version, follow=True))
     return client.jobs.wait(name, version)
 
@@ -68,13 +72,15 @@ def goes_on(name: str, version: str) -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _await_start(client: "Client", name: str, version: str) -> None:
-    told = ""
+def await_start(client: "Client", name: str, version: str) -> None:
+    """Wait until a job version's script runs, and say what it waits for if that takes time."""
+    begun, told = time.monotonic(), ""
     while True:
         status = client.jobs.get(name, version).status
         if status.started or status.state.finished:
             return
-        if (now := f"{status.state}: {status.message}".removesuffix(": ")) != told:
+        now = f"{status.state}: {status.message}".removesuffix(": ")
+        if now != told and time.monotonic() - begun > PATIENCE:
             note(now)
             told = now
         time.sleep(POLL)

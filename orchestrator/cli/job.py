@@ -92,6 +92,7 @@ def wait(
     else:
         write(f"{ending(view)}\n")
     view.raise_if_failed()
+    next_steps(f"mlctl job outputs {view.name} -v {view.version}")
 
 
 @app.command()

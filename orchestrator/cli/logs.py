@@ -36,7 +36,7 @@ def logs(
 
     It is whole and stays: what the script wrote, byte for byte, also after the job was killed.
     """
-    from orchestrator.cli.follow import goes_on, show_log
+    from orchestrator.cli.follow import await_start, goes_on, show_log
     from orchestrator.cli.job_view import ending
     from orchestrator.cli.render import note
     from orchestrator.specs.quantities import parse_duration
@@ -57,8 +57,10 @@ def logs(
         timestamps=timestamps,
     )
     if not follow or view.status.state.finished:
-        show_log(blocks)
+        if not show_log(blocks) and view.status.log_bytes == 0:
+            note(f"{view.ref} is {view.status.state} and has written no log")
         return
     with goes_on(view.name, view.version):
+        await_start(client, view.name, view.version)
         show_log(blocks)
         note(ending(client.jobs.wait(view.name, view.version)))

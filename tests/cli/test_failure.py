@@ -83,6 +83,15 @@ def test_something_unexpected_where_nothing_can_be_written(failing, capsys, monk
     )
 
 
+def test_something_unexpected_when_even_the_home_fails(capsys, monkeypatch):
+    def fail():
+        raise RuntimeError("no home")
+
+    monkeypatch.setattr("orchestrator.config.home_dir", fail)
+    assert main.run(["context", "list"]) == 1
+    assert capsys.readouterr().err.startswith("unexpected error: RuntimeError: no home; please report this")
+
+
 def test_an_interruption(failing, capsys):
     assert failing(KeyboardInterrupt()) == 130
     assert capsys.readouterr().err == "\n"

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from orchestrator.cli import main
+
 
 @pytest.fixture
 def done(spec, mlctl):
@@ -122,6 +124,15 @@ def test_large_code_is_not_sent_without_asking(spec, mlctl, project):
     (project.folder / "code" / ".mlctlignore").write_text("*.bin\n")
     done = mlctl("job", "create", spec, "--dry-run")
     assert "weights.bin (rule *.bin in .mlctlignore)" in done.stdout
+
+
+def test_ctrl_c_while_a_job_is_created(spec, mlctl, monkeypatch, capsys):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("orchestrator.jobs.jobs.Jobs.create", interrupt)
+    assert main.run(["job", "create", spec]) == 130
+    assert capsys.readouterr().err.endswith("\ninterrupted; the same command goes on from here\n")
 
 
 def test_lists(spec, mlctl):

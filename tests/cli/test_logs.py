@@ -1,8 +1,11 @@
 """mlctl logs."""
 
 import re
+import subprocess
 
 import pytest
+
+from tests.cli.conftest import MLCTL, TIMEOUT
 
 RUBBISH = bytes(range(256)) + b"\x1b]0;title\x07\x1b[31mred\x1b[0m\n"
 
@@ -47,6 +50,28 @@ def test_following_a_job_to_its_end(spec, project, mlctl):
     done = mlctl("logs", "-f")
     assert (done.returncode, done.stdout) == (0, "0\n1\n2\n3\n4\n")
     assert re.fullmatch(r"demo/V0001 SUCCEEDED after .*\n", done.stderr)
+
+
+def test_following_a_queued_job_says_what_it_waits_for(running, project, mlctl, monkeypatch):
+    project.script("print('at last')")
+    assert mlctl("job", "create", "job.yaml", "--set", "name=second", "--set", "resources.cpus=2").returncode == 0
+    waiting = mlctl("logs", "second")
+    assert (waiting.returncode, waiting.stdout) == (0, "")
+    assert "second/V0001 is QUEUED and has written no log" in waiting.stderr
+    process = subprocess.Popen([MLCTL, "logs", "-f", "second"], stdout=-1, stderr=-1, text=True)
+    assert process.stderr.readline().startswith("QUEUED: ")
+    assert mlctl("job", "cancel", running).returncode == 0
+    shown, told = process.communicate(timeout=TIMEOUT)
+    assert (process.returncode, shown) == (0, "at last\n")
+    assert "second/V0001 SUCCEEDED" in told
+
+
+def test_a_job_that_wrote_nothing(spec, project, mlctl):
+    project.script("pass")
+    assert mlctl("job", "create", spec, "--wait").returncode == 0
+    done = mlctl("logs")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "demo/V0001 is SUCCEEDED and has written no log\n"
 
 
 def test_in_a_file_every_byte_is_kept(spec, project, mlctl):
