@@ -62,7 +62,7 @@ def build(name: NameArgument) -> None:
     from orchestrator.engines import ensure_environment, get_engine
 
     python = ensure_environment(get_engine(name), reporter=reporter())
-    write(f"engine {name} is ready: {python}\n")
+    write(f"{python}\n")
     next_steps("mlctl job create SPEC")
 
 
