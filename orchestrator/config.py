@@ -56,9 +56,12 @@ def _user_dir(variable: str, function: str) -> Path:
         return Path(value).expanduser().absolute()
     import platformdirs
 
-    path: Path = getattr(platformdirs, function)("mlctl", appauthor=False)
-    # Without HOME and without a passwd entry, "~" stays in the path as it is.
-    if not path.is_absolute() or path.parts[1:2] == ("~",):
+    try:
+        path: Path = getattr(platformdirs, function)("mlctl", appauthor=False)
+    except RuntimeError:
+        path = Path("~")
+    # Without HOME and without a passwd entry there is no path, or "~" stays in it as it is.
+    if not path.is_absolute() or "~" in path.parts:
         raise UsageError(
             "this user has no home directory, so mlctl has nowhere to keep its data",
             hint=f"set HOME, or name a folder: export {variable}=/some/folder",
@@ -91,8 +94,8 @@ def _load() -> _File:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return _File()
-    except PermissionError as error:
-        raise PermissionDeniedError(f"cannot read {path}: {error.strerror}", hint="check its owner and mode") from error
+    except OSError as error:
+        raise PermissionDeniedError(f"cannot read {path}: {error.strerror}", hint="set MLCTL_HOME") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid YAML: {error}", hint="correct or remove that file") from error
     try:

@@ -21,7 +21,7 @@ from orchestrator.specs.job import JobSpec, parse_dataset_url
 from orchestrator.specs.load import LoadedSpec
 from orchestrator.specs.names import nearest
 from orchestrator.store.archive import CodeSnapshot, snapshot_code
-from orchestrator.store.base import Store
+from orchestrator.store.base import CorruptObjectError, Store
 from orchestrator.store.scan import Scan, scan_data
 
 Found = TypeVar("Found")
@@ -33,8 +33,8 @@ class DataPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: The dataset.
-        version: Its version, if it is in the store.
-        folder: The local folder that will be pushed as its next version, if its content changed.
+        version: Its version, if it is in the store (of a folder: as far as names, sizes and times tell).
+        folder: The local folder that is pushed as its next version, if its content has changed.
         scan: What that folder holds.
         wanted: What has to be done first: nothing, `push` or `import`.
     """
@@ -187,7 +187,20 @@ def _look_at_data(spec: JobSpec, folder: Path, datasets: Datasets, problems: lis
             NotFoundError(f"data folder {source} has no files", hint="put the data there, or correct `data:`")
         )
         return None
-    return DataPlan(name=f"{spec.name}-data", folder=source, scan=scan, wanted="push")
+    name = f"{spec.name}-data"
+    version = _looks_same(scan, name, datasets)
+    return DataPlan(name=name, version=version, folder=source, scan=scan, wanted="" if version else "push")
+
+
+def _looks_same(scan: Scan, name: str, datasets: Datasets) -> DatasetVersion | None:
+    """Return the dataset's latest version if names, sizes and times are the folder's; `create` looks closer."""
+    try:
+        version = datasets.get(name)
+        entries = datasets.manifest(version).entries
+    except (NotFoundError, CorruptObjectError):
+        return None
+    before = {(entry.path, entry.size, entry.mtime_ns) for entry in entries if entry.kind == "file"}
+    return version if before == {(file.path, file.size, file.mtime_ns) for file in scan.files} else None
 
 
 def _dataset_plan(name: str, number: int | None, datasets: Datasets) -> DataPlan:

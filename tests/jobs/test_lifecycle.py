@@ -69,6 +69,18 @@ def test_versions_count_up_and_the_plan_tells_the_difference(project):
     assert project.client.jobs.get("demo", "v1").record.parameters == {"lr": 0.1}
 
 
+def test_a_data_folder_is_a_change_only_when_it_changed(project):
+    (project.folder / "data").mkdir()
+    (project.folder / "data" / "x").write_text("x")
+    project.run(data="./data")
+    assert project.client.jobs.plan(project.spec).changes == []
+    (project.folder / "data" / "y").write_text("y")
+    changes = project.client.jobs.plan(project.spec).changes
+    assert [(change.what, change.before, change.now) for change in changes] == [
+        ("data", "demo-data@V0001", "demo-data (to push)")
+    ]
+
+
 def test_planning_changes_nothing(project):
     (project.folder / "data").mkdir()
     (project.folder / "data" / "x").write_text("x")
