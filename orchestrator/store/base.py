@@ -5,13 +5,20 @@ as a whole, and a reader sees the old object or the new one, never half. A write
 condition succeeds for exactly one of any number of racing writers, also when writers are killed.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 
 from orchestrator.errors import ConflictError, NotFoundError, StoreError
+
+# Told, from any thread, of each block of a large transfer before it moves: its bytes. It may wait, to limit the rate.
+OnBytes: TypeAlias = Callable[[int], None]
+
+
+def ignore_bytes(amount: int) -> None:
+    """Neither count nor wait."""
 
 
 class ObjectNotFoundError(NotFoundError):
@@ -82,7 +89,10 @@ class Store(Protocol):
         """Read a whole object. Raises ObjectNotFoundError."""
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
-        """Read up to `length` bytes from `start`; fewer (or none) at the end. Raises ObjectNotFoundError."""
+        """Read up to `length` bytes from `start`; fewer (or none) at the end. Raises ObjectNotFoundError.
+
+        Packed datasets are read by it, some MiB at once, from several threads.
+        """
 
     def head(self, key: str) -> ObjectInfo | None:
         """Return size and ETag, or None if there is no such object."""
@@ -96,19 +106,25 @@ class Store(Protocol):
     def put_if_unchanged(self, key: str, data: bytes, etag: str) -> str:
         """Replace the object that has this ETag; return the new one. Raises ChangedError (also if it is gone)."""
 
-    def upload(self, key: str, path: Path) -> str:
-        """Create or replace an object from a file of any size.
+    def upload(self, key: str, source: Path | bytes, *, on_bytes: OnBytes = ignore_bytes) -> str:
+        """Create or replace an object from a file of any size, or from memory.
+
+        Args:
+            key: Of the object.
+            source: The file, or the bytes.
+            on_bytes: Told of what is sent; a block that is sent again counts again, and one that an
+                earlier, broken upload brought does not.
 
         Returns:
             The SHA-256 (hex) of the bytes that were stored, so that a caller can tell whether the
             file changed while it was read.
         """
 
-    def download(self, key: str, path: Path, *, sha256: str | None = None) -> None:
+    def download(self, key: str, path: Path, *, sha256: str | None = None, on_bytes: OnBytes = ignore_bytes) -> None:
         """Write an object of any size to a new file at `path`, whose folder exists.
 
         The file appears under its name only when it is whole and, where `sha256` is given, its
-        bytes have that hash. Raises ObjectNotFoundError, CorruptObjectError.
+        bytes have that hash. `on_bytes` is told of what is fetched. Raises ObjectNotFoundError, CorruptObjectError.
         """
 
     def copy(self, source: str, target: str) -> None:

@@ -25,12 +25,14 @@ from orchestrator.store.base import (
     Object,
     ObjectInfo,
     ObjectNotFoundError,
+    OnBytes,
     Page,
+    ignore_bytes,
 )
+from orchestrator.store.blocks import blocks_of, write_blocks
 
 INTERNAL = ".mlctl"  # folder of locks and unfinished writes; never listed
 LOCKS = 256  # writers of different keys rarely meet
-BLOCK = 1 << 20  # bytes read at once
 PAGE_SIZE = 100_000  # objects; a listing reads whole folders anyway
 STALE = 86_400.0  # seconds after which an unfinished write is dead
 
@@ -91,21 +93,21 @@ class FileStore:
                     raise ChangedError(f"{key} was changed meanwhile in {self.url}")
                 return self._commit(key, temporary)
 
-    def upload(self, key: str, path: Path) -> str:
+    def upload(self, key: str, source: Path | bytes, *, on_bytes: OnBytes = ignore_bytes) -> str:
         with self._temporary(key) as temporary:
-            digest = _copy_bytes(path, temporary)
+            digest = write_blocks(blocks_of(source), temporary, on_bytes)
             with self._lock(key):
                 self._commit(key, temporary)
         return digest
 
-    def download(self, key: str, path: Path, *, sha256: str | None = None) -> None:
+    def download(self, key: str, path: Path, *, sha256: str | None = None, on_bytes: OnBytes = ignore_bytes) -> None:
         source = self._path(key)
         partial = path.with_name(f".mlctl-{os.getpid()}-{next(_serial)}")
         try:
             with _reading(key):
                 source.stat()
             with _writing(str(path)):
-                digest = _copy_bytes(source, partial)
+                digest = write_blocks(blocks_of(source), partial, on_bytes)
                 if sha256 and digest != sha256:
                     raise CorruptObjectError(
                         f"{key} in {self.url} is damaged: its SHA-256 is {digest}, recorded was {sha256}",
@@ -259,17 +261,6 @@ def _write_durably(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _copy_bytes(source: Path, target: Path) -> str:
-    digest = hashlib.sha256()
-    with source.open("rb", buffering=0) as reader, target.open("wb", buffering=0) as writer:
-        while block := reader.read(BLOCK):
-            digest.update(block)
-            view = memoryview(block)
-            while view:
-                view = view[writer.write(view) :]
-    return digest.hexdigest()
 
 
 @contextlib.contextmanager

@@ -148,9 +148,9 @@ def test_urls_resolve_to_versions(datasets, folder):
 
 def slow_store(root: Path, seconds: float) -> FileStore:
     class Slow(FileStore):
-        def upload(self, key, path):
+        def upload(self, key, path, **options):
             time.sleep(seconds)
-            return super().upload(key, path)
+            return super().upload(key, path, **options)
 
     return Slow(root)
 

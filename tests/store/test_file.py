@@ -262,3 +262,14 @@ def test_urls_with_spaces_and_unicode_round_trip(tmp_path):
     store.put("k", b"x")
     assert (folder / "k").read_bytes() == b"x"
     assert open_store(store.url).get("k").data == b"x"
+
+
+def test_large_transfers_tell_of_each_block_before_it_moves(store, tmp_path):
+    data = os.urandom(2_500_000)
+    told: list[int] = []
+    assert store.upload("k", data, on_bytes=told.append) == hashlib.sha256(data).hexdigest()
+    store.download("k", tmp_path / "back", on_bytes=told.append)
+    assert (tmp_path / "back").read_bytes() == data
+    assert sum(told) == 2 * len(data) and max(told) <= 1 << 20
+    assert store.upload("empty", b"") == hashlib.sha256(b"").hexdigest()
+    assert store.get("empty").data == b""

@@ -145,8 +145,8 @@ class Meddling(FileStore):
         super().__init__(root)
         self.meddle = meddle
 
-    def upload(self, key, path):
-        sha256 = super().upload(key, path)
+    def upload(self, key, path, **options):
+        sha256 = super().upload(key, path, **options)
         self.meddle(path)
         return sha256
 
