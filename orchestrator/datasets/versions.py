@@ -7,7 +7,6 @@ datasets/mnist/V0001/dataset.json    this record, written last: without it there
 """
 
 import getpass
-import getpass
 import os
 import socket
 from collections.abc import Iterator
