@@ -4,7 +4,7 @@ Example:
     from orchestrator import Client
 
     client = Client()
-    job = client.jobs.create("job_specs/mnist-mxnet.yaml", parameters={"num_epochs": 2})
+    job = client.jobs.create("job_specs/mnist-mxnet.yaml", parameters={"num_epochs": 1})
     job = client.jobs.wait(job.name, job.version)
     print(job.status.state, [entry.path for entry in client.jobs.outputs(job.name).manifest.entries])
 """
