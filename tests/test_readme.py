@@ -60,8 +60,9 @@ def mentions():
     for path in PAGES:
         for quoted in re.findall(r"`mlctl ([^`]+)`|^    +mlctl (.+)", prose(path), flags=re.MULTILINE):
             yield name_of(path), "".join(quoted)
+    in_text = re.compile(rf"(?<![\w/.-])mlctl ((?:{'|'.join(COMMANDS)}) [^\"`';,)]*)")
     for path in sorted(ROOT.glob("orchestrator/**/*.py")):
-        for quoted in re.findall(r"(?<![\w/.-])mlctl ((?:%s) [^\"`';,)]*)" % "|".join(COMMANDS), path.read_text()):
+        for quoted in in_text.findall(path.read_text(encoding="utf-8")):
             yield name_of(path), quoted
 
 
