@@ -318,16 +318,3 @@ def test_a_full_store_is_named_and_the_push_goes_on_later(folder, small_disk):
     result = datasets.push(folder, name="words")
     assert (result.version.version, result.sent) == ("V0001", 1)
     assert datasets.verify("words").files == 4
-
-
-def test_an_unchanged_folder_of_ten_thousand_files_is_pushed_in_under_a_second(datasets, tmp_path):
-    big = make_tree(tmp_path / "big", {f"{n % 100}/{n}": f"{n}" for n in range(10_000)})
-    for path in big.rglob("*"):
-        os.utime(path, (1_000_000_000, 1_000_000_000))
-    datasets.push(big, name="big")
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        assert not datasets.push(big, name="big").created
-        times.append(time.perf_counter() - start)
-    assert min(times) < 1  # measured: 0.2 s

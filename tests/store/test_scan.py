@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import socket
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -147,13 +146,8 @@ def test_missing_folders_and_files_in_their_place_are_named(tmp_path):
         scan_data(tmp_path / "file")
 
 
-def test_ten_thousand_files_are_scanned_at_once(tmp_path):
+def test_ten_thousand_files_are_scanned(tmp_path):
     folder = make_tree(
         tmp_path / "tree", {f"{n % 100}/{n}": "" for n in range(10_000)} | {".mlctlignore": "*.pyc\nx/\n/y"}
     )
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        assert len(scan_data(folder).files) == 10_000
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.5  # measured: 0.07 s on an idle machine
+    assert len(scan_data(folder).files) == 10_000
