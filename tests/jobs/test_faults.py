@@ -30,14 +30,14 @@ def create_in_process(project, before: str = "") -> subprocess.Popen:
     )
 
 
-def die_in(function: str) -> str:
-    """Return statements that make the process kill itself when it calls this method or function."""
+def die_in(function: str, number: int = signal.SIGKILL) -> str:
+    """Return statements that make the process send itself a signal when it calls this method or function."""
     module, _, name = function.rpartition(":")
     owner, _, attribute = name.rpartition(".")
     place = f"module.{owner}" if owner else "module"
     return (
         f"import importlib\nmodule = importlib.import_module('{module}')\n"
-        f"setattr({place}, '{attribute}', lambda *a, **k: os.kill(os.getpid(), 9))"
+        f"setattr({place}, '{attribute}', lambda *a, **k: os.kill(os.getpid(), {int(number)}))"
     )
 
 
@@ -51,18 +51,19 @@ def versions(project) -> list[str]:
     return [view.version for view in project.client.jobs.list("demo")]
 
 
-@pytest.mark.parametrize(
-    "step",
-    [
-        "orchestrator.jobs.create:ensure_environment",
-        "orchestrator.jobs.create:store_code",
-        "orchestrator.jobs.create:claim_number",
-        "orchestrator.jobs.create:_with_task",
-        "orchestrator.backends.local.rundir:RunDir.save_order",
-        "orchestrator.backends.local.backend:LocalSubmission.start",
-        "orchestrator.jobs.last:remember",
-    ],
-)
+STEPS = [
+    "orchestrator.jobs.plan:snapshot_code",
+    "orchestrator.jobs.create:ensure_environment",
+    "orchestrator.jobs.create:store_code",
+    "orchestrator.jobs.create:claim_number",
+    "orchestrator.jobs.create:_with_task",
+    "orchestrator.backends.local.rundir:RunDir.save_order",
+    "orchestrator.backends.local.backend:LocalSubmission.start",
+    "orchestrator.jobs.last:remember",
+]
+
+
+@pytest.mark.parametrize("step", STEPS)
 def test_create_killed_at_a_step_and_run_again(project, step):
     killed = create_in_process(project, die_in(step))
     assert killed.wait() == -signal.SIGKILL
@@ -72,6 +73,22 @@ def test_create_killed_at_a_step_and_run_again(project, step):
     assert view.status.state is State.SUCCEEDED
     assert versions(project) == ["V0001"]
     assert project.run().version == "V0002"  # told once, the same submission is a new version again
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_ctrl_c_at_a_step_and_run_again(project, step):
+    project.write()
+    source = (
+        f"import os, sys\n{die_in(step, signal.SIGINT)}\nfrom orchestrator.cli.main import run\n"
+        "sys.exit(run(['job', 'create', sys.argv[1], '--yes']))"
+    )
+    stopped = subprocess.run([sys.executable, "-c", source, project.spec], capture_output=True, text=True)
+    assert stopped.returncode == 130, stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    again = create_in_process(project)
+    assert again.communicate(timeout=60)[0].strip() == "V0001"
+    assert project.client.jobs.wait("demo", timeout=60).status.state is State.SUCCEEDED
+    assert versions(project) == ["V0001"]
 
 
 def test_a_job_that_was_recorded_and_not_started_says_so(project):
