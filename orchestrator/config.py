@@ -1,9 +1,11 @@
 """Where mlctl keeps things on this machine, and the contexts (a store and a backend by name)."""
 
+import itertools
 import os
 import secrets
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 import yaml
@@ -12,25 +14,38 @@ from orchestrator.errors import ConflictError, NotFoundError, PermissionDeniedEr
 
 BackendName = Literal["local"]
 DEFAULT_CONTEXT = "local"
+BUCKET_SCHEMES = ("s3", "obs")  # of stores in a bucket
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A store and the backend that jobs run on.
 
+    What is left open of a bucket's settings is taken from the AWS variables and the profile, as by other tools.
+
     Attributes:
         name: What the user calls it.
-        store: URL of the store, `file:///absolute/folder`.
+        store: URL of the store, `file:///absolute/folder` or `s3://bucket/prefix`.
         backend: Where processes run.
+        endpoint: URL of the S3 service, `https://host[:port]`.
+        profile: Named keys and settings, as in `~/.aws/credentials`. Keys themselves never stand in a context.
+        region: Of the bucket.
+        ca_bundle: PEM file of the authorities to trust beside the system's.
+        path_style: Whether the bucket's name goes into the path of a request; by default what suits the endpoint.
     """
 
     name: str
     store: str
     backend: BackendName = "local"
+    endpoint: str = ""
+    profile: str = ""
+    region: str = ""
+    ca_bundle: str = ""
+    path_style: bool | None = None
 
 
 class _File(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     current: str = DEFAULT_CONTEXT
-    contexts: dict[str, dict[str, str]] = {}
+    contexts: dict[str, dict[str, str | bool]] = {}
 
 
 def home_dir() -> Path:
@@ -158,19 +173,84 @@ def use_context(name: str) -> Context:
     return context
 
 
-def add_context(name: str, store: str) -> Context:
-    """Record a new context and return it.
+def context_for(url: str, name: str | None = None) -> Context | None:
+    """Return the context whose settings reach the bucket of a URL.
+
+    That is the named (else the current) context if the bucket is its own, else the one whose store has most of the
+    URL in common, else again the named or current one if its store is a bucket: another bucket of the same service.
+
+    Args:
+        url: `s3://bucket/prefix`.
+        name: Of a context.
 
     Raises:
-        ConflictError: The name is taken by a context with another store.
+        NotFoundError: No context has that name.
+        UsageError: Several contexts reach buckets of that name, with different settings.
     """
-    context = Context(name=name, store=store)
+    bucket, chosen = bucket_of(url), get_context(name)
+    if bucket_of(chosen.store) == bucket:
+        return chosen
+    common = {
+        context.name: _common(context.store, url) for context in list_contexts() if bucket_of(context.store) == bucket
+    }
+    if not common:
+        return chosen if bucket_of(chosen.store) else None
+    fitting = [get_context(one) for one, length in common.items() if length == max(common.values())]
+    if len({_settings(context) for context in fitting}) > 1:
+        names = ", ".join(context.name for context in fitting)
+        raise UsageError(f"{url} could be reached by several contexts: {names}", hint="choose one: --context NAME")
+    return fitting[0]
+
+
+def add_context(
+    name: str,
+    store: str,
+    *,
+    endpoint: str = "",
+    profile: str = "",
+    region: str = "",
+    ca_bundle: str = "",
+    path_style: bool | None = None,
+) -> Context:
+    """Record a new context and return it; see `Context` for the settings.
+
+    Raises:
+        ConflictError: The name is taken by a context with other settings.
+    """
+    context = Context(
+        name=name,
+        store=store,
+        endpoint=endpoint,
+        profile=profile,
+        region=region,
+        ca_bundle=ca_bundle,
+        path_style=path_style,
+    )
     for other in list_contexts():
         if other.name == name and other != context:
             raise ConflictError(
                 f"context {name!r} exists already, with store {other.store}", hint="choose another name"
             )
     file = _load()
-    file.contexts[name] = {"store": store}
+    fields = msgspec.structs.asdict(context)
+    file.contexts[name] = {
+        key: value for key, value in fields.items() if key not in ("name", "backend") and value not in ("", None)
+    }
     _save(file)
     return context
+
+
+def bucket_of(store: str) -> str:
+    """Return the bucket that a store's URL names; empty if it is a folder."""
+    parts = urlsplit(store)
+    return parts.netloc if parts.scheme in BUCKET_SCHEMES else ""
+
+
+def _common(store: str, url: str) -> int:
+    """Return how many of the leading parts of two URLs are the same."""
+    pairs = zip(store.split("/"), url.split("/"), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _settings(context: Context) -> tuple[str | bool | None, ...]:
+    return context.endpoint, context.profile, context.region, context.ca_bundle, context.path_style

@@ -40,7 +40,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 @contextmanager
 def only_pusher(store: Store, name: str, folder: Path, reporter: Reporter) -> Iterator[None]:
     """Keep other processes of this home from pushing the same folder to the same dataset; wait for one that does."""
-    path = notes_path(f"{store.url}/{name}:{folder}", ".lock")
+    path = notes_path(f"{store.identity}/{name}:{folder}", ".lock")
     with path.open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

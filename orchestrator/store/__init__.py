@@ -2,21 +2,37 @@
 
 from urllib.parse import unquote, urlsplit
 
+from orchestrator.config import BUCKET_SCHEMES, context_for
 from orchestrator.errors import UsageError
 from orchestrator.store.base import Store
 
 
-def open_store(url: str) -> Store:
-    """Open the store at `url`.
+def open_store(url: str, context: str | None = None, *, patience: float | None = None) -> Store:
+    """Open the store at `url`; nothing is asked of it yet.
+
+    Args:
+        url: `file:///absolute/folder`, `s3://bucket/prefix` or `obs://bucket/prefix`.
+        context: Name of the context whose endpoint and profile a bucket is reached with, where several could be
+            meant; by default the one whose store it is.
+        patience: Seconds that one operation may take with all its attempts; by default the store's own measure.
 
     Raises:
-        UsageError: The URL's scheme is not supported or it names no folder.
+        UsageError: The URL is not a store's, or a setting is not valid.
+        NotFoundError: The profile or the CA bundle that is named does not exist.
     """
     parts = urlsplit(url)
+    if parts.scheme in BUCKET_SCHEMES:
+        from orchestrator.store.s3 import PATIENCE, S3Store, address_of
+
+        address = address_of(url, context_for(url, context))
+        return S3Store(address, patience=PATIENCE if patience is None else patience)
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/"):
         from pathlib import Path
 
         from orchestrator.store.file import FileStore
 
         return FileStore(Path(unquote(parts.path)))
-    raise UsageError(f"{url!r} is not a store that mlctl can use", hint="a folder is written as file:///absolute/path")
+    raise UsageError(
+        f"{url!r} is not a store that mlctl can use",
+        hint="a folder is written as file:///absolute/path, a bucket as s3://bucket/prefix",
+    )

@@ -43,7 +43,7 @@ class ObjectInfo(msgspec.Struct, frozen=True):
     Attributes:
         key: Full key.
         size: Bytes.
-        etag: Opaque; differs whenever the object was replaced.
+        etag: Opaque; differs whenever the object was replaced by other bytes.
         modified: Seconds since the epoch.
     """
 
@@ -54,7 +54,7 @@ class ObjectInfo(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """One page of a listing, in byte order of the keys.
+    """One page of a listing, in the store's order: that of the bytes of the keys, but for some servers.
 
     Attributes:
         objects: Objects below the prefix (with a delimiter: directly below it).
@@ -84,6 +84,10 @@ class Store(Protocol):
     @property
     def url(self) -> str:
         """Return the address, as in `file:///data/store`, without a trailing slash."""
+
+    @property
+    def identity(self) -> str:
+        """Return what tells the store from all others; two services may have buckets of the same URL."""
 
     def get(self, key: str) -> Object:
         """Read a whole object. Raises ObjectNotFoundError."""

@@ -49,6 +49,10 @@ class FileStore:
     def url(self) -> str:
         return self._root.as_uri()
 
+    @property
+    def identity(self) -> str:
+        return self.url
+
     def get(self, key: str) -> Object:
         path = self._path(key)
         with _reading(key), path.open("rb") as file:
