@@ -1,5 +1,8 @@
 """Every test runs in a home of its own; the cache of engine environments and downloads is shared."""
 
+import os
+import secrets
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,15 +10,50 @@ from pathlib import Path
 import pytest
 
 from orchestrator import config
+from tests.buckets import Bucket, open_bucket
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the test its own MLCTL_HOME."""
+    """Give the test its own MLCTL_HOME, and no keys to any bucket."""
     monkeypatch.setenv("MLCTL_CACHE", str(config.cache_dir()))
     monkeypatch.setenv("MLCTL_HOME", str(tmp_path / "mlctl-home"))
     monkeypatch.delenv("MLCTL_CONTEXT", raising=False)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "aws-credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     return tmp_path / "mlctl-home"
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
+    """Give the session's bucket."""
+    with open_bucket(tmp_path_factory.mktemp("s3")) as bucket:
+        yield bucket
+
+
+@pytest.fixture
+def bucket_url(s3: Bucket, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Give the URL of an empty prefix in the bucket, and the keys in the environment."""
+    for name, value in {**s3.environment, "AWS_ENDPOINT_URL": s3.endpoint}.items():
+        monkeypatch.setenv(name, value)
+    # What conditional writes are worth there is proven once for all tests.
+    if (s3.home / "stores").exists():
+        shutil.copytree(s3.home / "stores", home / "stores")
+    else:
+        from orchestrator.store import open_store
+
+        open_store(f"s3://{s3.name}/proof").put_if_absent(secrets.token_hex(8), b"")
+        shutil.copytree(home / "stores", s3.home / "stores")
+    return f"s3://{s3.name}/test-{secrets.token_hex(8)}"
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the URL of an empty store, of each kind in turn."""
+    return (tmp_path / "store").as_uri() if request.param == "folder" else request.getfixturevalue("bucket_url")
 
 
 @pytest.fixture

@@ -105,11 +105,9 @@ class FileStore:
         return digest
 
     def download(self, key: str, path: Path, *, sha256: str | None = None, on_bytes: OnBytes = ignore_bytes) -> None:
-        source = self._path(key)
+        source = self._existing(key)
         partial = path.with_name(f".mlctl-{os.getpid()}-{next(_serial)}")
         try:
-            with _reading(key):
-                source.stat()
             with _writing(str(path)):
                 digest = write_blocks(blocks_of(source), partial, on_bytes)
                 if sha256 and digest != sha256:
@@ -122,9 +120,7 @@ class FileStore:
             partial.unlink(missing_ok=True)
 
     def copy(self, source: str, target: str) -> None:
-        origin = self._path(source)
-        with _reading(source):
-            origin.stat()
+        origin = self._existing(source)
         with self._temporary(target) as temporary:
             # Objects are only ever replaced, never written in place, so two keys may share an inode.
             try:
@@ -173,6 +169,11 @@ class FileStore:
         if any(segment in ("", ".", "..") for segment in segments) or "\0" in key or segments[0] == INTERNAL:
             raise UsageError(f"{key!r} cannot be the key of an object")
         return self._root.joinpath(*segments)
+
+    def _existing(self, key: str) -> Path:
+        if self.head(key) is None:
+            raise ObjectNotFoundError(f"there is no object {key}")
+        return self._path(key)
 
     @contextlib.contextmanager
     def _temporary(self, key: str) -> Iterator[Path]:

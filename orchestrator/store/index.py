@@ -1,8 +1,8 @@
 """What this machine remembers about trees, so that nothing unchanged is read or sent again.
 
-Two kinds of small files in the user's home: `Index` knows the hashes of a folder's files by their
-stat, `Sent` knows what an unfinished upload has already put into a store. Both are appended to
-as work goes on, so that a killed process loses at most its last line.
+Small files in the user's home: `Index` knows the hashes of a folder's files by their stat, `Sent` and
+`PackNotes` know what an unfinished upload has already put into a store. They are appended to as work goes
+on, so that a killed process loses little.
 """
 
 import hashlib
@@ -23,6 +23,8 @@ from orchestrator.store.scan import Found, found_at
 
 RACY = 2_000_000_000  # nanoseconds; the coarsest time stamps in use (FAT)
 STALE = 30 * 86_400.0  # seconds after which an upload's notes are dropped
+BATCH = 100  # files noted by one write
+QUICK = 1 << 20  # bytes; what is smaller is read again in no time
 
 Line = TypeVar("Line", bound=msgspec.Struct)
 
@@ -44,6 +46,13 @@ class Put(msgspec.Struct, frozen=True, array_like=True):
 
     path: str
     sha256: str
+
+
+class Packed(msgspec.Struct, frozen=True, array_like=True):
+    """A pack that was stored: its key, and the SHA-256 and offset of all that it holds."""
+
+    key: str
+    contents: list[tuple[str, int]]
 
 
 class _Lines(Generic[Line]):
@@ -68,12 +77,12 @@ class _Lines(Generic[Line]):
                 continue
         return found
 
-    def append(self, line: Line) -> None:
+    def append(self, *lines: Line) -> None:
         with self._lock:
             if self._file is None:
                 self._file = self._path.open("ab", buffering=0)
-            # The leading line end parts it from a torn line.
-            self._file.write(b"\n" + msgspec.json.encode(line))
+            # The leading line end parts them from a torn line.
+            self._file.write(b"\n" + msgspec.json.Encoder().encode_lines(lines))
 
     def close(self) -> None:
         with self._lock:
@@ -98,6 +107,7 @@ class Index:
         self._lines = _Lines(notes_path(str(folder.absolute()), ".index"), Known)
         self._known = {known.path: known for known in self._lines.read()}
         self._changed = False
+        self._unwritten: list[Known] = []
 
     def lookup(self, found: Found) -> str | None:
         """Return the SHA-256 of a file whose stat is as it was when it was read, else None."""
@@ -110,11 +120,17 @@ class Index:
         return known.sha256 if same else None
 
     def add(self, found: Found, sha256: str, seen_ns: int) -> None:
-        """Remember a file; `seen_ns` is the time before it was read."""
+        """Remember a file; `seen_ns` is the time before it was read.
+
+        Small files are written down some at a time, which a kill may lose.
+        """
         known = Known(found.path, found.size, found.mtime_ns, found.ctime_ns, found.inode, seen_ns, sha256)
-        self._lines.append(known)
         self._known[found.path] = known
         self._changed = True
+        self._unwritten.append(known)
+        if len(self._unwritten) >= BATCH or found.size >= QUICK:
+            self._lines.append(*self._unwritten)
+            self._unwritten = []
 
     def save(self, paths: Iterable[str]) -> None:
         """Write the index anew with these paths alone, if it has changed."""
@@ -131,9 +147,7 @@ class Sent:
         path = _sent_path(store, prefix)
         self._lines = _Lines(path, Put)
         self.hashes = {put.path: put.sha256 for put in self._lines.read()}
-        for other in path.parent.glob("*.sent"):
-            if other != path and time.time() - other.stat().st_mtime > STALE:
-                other.unlink(missing_ok=True)
+        _drop_stale(path)
 
     def add(self, path: str, sha256: str) -> None:
         """Note a file that is now in the store."""
@@ -144,13 +158,45 @@ class Sent:
         self._lines.close()
 
 
+class PackNotes:
+    """Which packs an upload of one folder has stored so far; survives the process that did it."""
+
+    def __init__(self, store: Store, prefix: str, folder: Path) -> None:
+        self._path = _sent_path(store, f"{prefix}:{folder}")
+        self._lines = _Lines(self._path, Packed)
+        _drop_stale(self._path)
+
+    def read(self) -> list[Packed]:
+        """Return what was noted."""
+        return self._lines.read()
+
+    def add(self, key: str, contents: list[tuple[str, int]]) -> None:
+        """Note a pack that is now in the store."""
+        self._lines.append(Packed(key, contents))
+
+    def close(self) -> None:
+        """Close the file of notes."""
+        self._lines.close()
+
+    def forget(self) -> None:
+        """Drop the notes: what they tell is committed."""
+        self.close()
+        self._path.unlink(missing_ok=True)
+
+
 def forget_sent(store: Store, prefix: str) -> None:
     """Drop the notes of an upload whose result is committed."""
     _sent_path(store, prefix).unlink(missing_ok=True)
 
 
+def _drop_stale(path: Path) -> None:
+    for other in path.parent.glob("*.sent"):
+        if other != path and time.time() - other.stat().st_mtime > STALE:
+            other.unlink(missing_ok=True)
+
+
 def _sent_path(store: Store, prefix: str) -> Path:
-    return notes_path(f"{store.url}/{prefix}", ".sent")
+    return notes_path(f"{store.identity}/{prefix}", ".sent")
 
 
 def notes_path(subject: str, suffix: str) -> Path:
