@@ -137,6 +137,5 @@ def test_pytorch_trains_mnist(first, user):
     assert (folder / "model" / "mnist.pt").is_file()
 
 
-def test_it_stays_in_its_folders(first, user):
-    assert {path.name for path in user.home.iterdir()} <= {"mlctl", ".local", ".cache"}
+def test_the_clone_stays_as_it_was(first, user):
     assert user.run("git status --porcelain --untracked-files=no") == ""
