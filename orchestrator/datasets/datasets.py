@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from orchestrator.datasets.catalog import CATALOG, CatalogEntry, load_catalog
+from orchestrator.datasets.layout import LayoutChoice
 from orchestrator.datasets.push import PushResult, push_folder
 from orchestrator.datasets.verify import VerifyReport, verify_version
 from orchestrator.datasets.versions import (
@@ -21,6 +22,7 @@ from orchestrator.specs.job import parse_dataset_url
 from orchestrator.specs.names import check_name, nearest, parse_version
 from orchestrator.store.base import Store, list_folders
 from orchestrator.store.manifest import Manifest
+from orchestrator.store.rate import Rate
 from orchestrator.store.transfer import download_tree
 
 # A method is called `list`.
@@ -40,10 +42,25 @@ class Datasets:
         self._reporter = reporter
         self._catalog = catalog
 
-    def push(self, folder: Path, *, name: str, description: str = "") -> PushResult:
+    def push(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        description: str = "",
+        layout: LayoutChoice = "auto",
+        bandwidth: int | None = None,
+    ) -> PushResult:
         """Make a folder's content the next version, unless it is that of the latest.
 
         Symbolic links are followed; `.mlctlignore` files are honoured. Killed and run again, it goes on.
+
+        Args:
+            folder: What to push.
+            name: Of the dataset.
+            description: For people.
+            layout: How to store it; another one than that of the latest version makes a new version.
+            bandwidth: Bytes per second at most.
 
         Raises:
             NotFoundError: There is no such folder.
@@ -53,9 +70,18 @@ class Datasets:
         check_name(name, "dataset")
         folder = folder.resolve()
         source = f"{socket.gethostname()}:{folder}"
-        return push_folder(self._store, folder, name, description=description, source=source, reporter=self._reporter)
+        return push_folder(
+            self._store,
+            folder,
+            name,
+            description=description,
+            source=source,
+            layout=layout,
+            rate=Rate(bandwidth),
+            reporter=self._reporter,
+        )
 
-    def import_(self, name: str) -> PushResult:
+    def import_(self, name: str, *, layout: LayoutChoice = "auto") -> PushResult:
         """Bring a dataset of the catalog into the store; does nothing if it is there undamaged.
 
         Raises:
@@ -64,7 +90,8 @@ class Datasets:
         """
         entry = self._entry(name)
         for version in existing_versions(self._store, name):
-            if version.catalog == entry.identity and not damaged_paths(self._store, version):
+            fits = version.catalog == entry.identity and layout in ("auto", version.layout)
+            if fits and not damaged_paths(self._store, version):
                 return PushResult(version=version, created=False)
         from orchestrator.datasets.prepare import prepare  # it loads the HTTP client
 
@@ -76,6 +103,8 @@ class Datasets:
             description=entry.title,
             source=source,
             catalog=entry.identity,
+            layout=layout,
+            rate=Rate(),
             reporter=self._reporter,
         )
 
@@ -117,15 +146,24 @@ class Datasets:
         """
         return read_manifest(self._store, version)
 
-    def pull(self, name: str, version: int | str | None, target: Path) -> DatasetVersion:
+    def pull(
+        self, name: str, version: int | str | None, target: Path, *, bandwidth: int | None = None
+    ) -> DatasetVersion:
         """Download a version into a folder, verified; files that are there already are not fetched again.
+
+        Args:
+            name: Of the dataset.
+            version: Which one.
+            target: The folder.
+            bandwidth: Bytes per second at most.
 
         Raises:
             CorruptObjectError: Objects are damaged or missing; the others are there.
             PermissionDeniedError, StoreError: The folder cannot be written.
         """
         found = self.get(name, version)
-        download_tree(self._store, found.prefix, self.manifest(found), target, reporter=self._reporter)
+        rate = Rate(bandwidth)
+        download_tree(self._store, found.prefix, self.manifest(found), target, rate=rate, reporter=self._reporter)
         return found
 
     def verify(self, name: str, version: int | str | None = None) -> VerifyReport:

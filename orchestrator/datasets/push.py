@@ -7,24 +7,19 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.datasets.claim import claim_number, only_pusher
-from orchestrator.datasets.versions import (
-    FILES,
-    RECORD,
-    DatasetVersion,
-    author,
-    damaged_paths,
-    existing_versions,
-    read_manifest,
-    version_prefix,
-)
+from orchestrator.datasets.held import Held
+from orchestrator.datasets.layout import LayoutChoice, choose_layout
+from orchestrator.datasets.versions import FILES, RECORD, DatasetVersion, author, packs_prefix, version_prefix
 from orchestrator.errors import ConflictError, UsageError
 from orchestrator.progress import Reporter
 from orchestrator.store import records
-from orchestrator.store.base import AlreadyExistsError, CorruptObjectError, Store
-from orchestrator.store.index import Index, forget_sent
-from orchestrator.store.manifest import Entry, Manifest, manifest_of
+from orchestrator.store.base import AlreadyExistsError, Store
+from orchestrator.store.index import Index, PackNotes, forget_sent
+from orchestrator.store.manifest import Entry, Manifest, encode_manifest, manifest_of
+from orchestrator.store.pack import How, Packing
+from orchestrator.store.rate import Rate
 from orchestrator.store.scan import Found, Scan, Skipped, scan_data
-from orchestrator.store.transfer import How, hash_tree, upload_tree
+from orchestrator.store.transfer import hash_tree, upload_tree
 
 
 class PushResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +30,7 @@ class PushResult(msgspec.Struct, frozen=True, kw_only=True):
         created: False if it was there before: then nothing was written.
         sent: Number of files whose bytes were sent.
         sent_bytes: Their size.
-        copied: Number of files copied inside the store.
+        copied: Number of files that an earlier version has: copied inside the store, or left in their packs.
         skipped: What was left out of the folder, and why.
         largest: The largest files.
     """
@@ -60,7 +55,16 @@ class PushResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def push_folder(
-    store: Store, folder: Path, name: str, *, description: str, source: str, catalog: str = "", reporter: Reporter
+    store: Store,
+    folder: Path,
+    name: str,
+    *,
+    description: str,
+    source: str,
+    catalog: str = "",
+    layout: LayoutChoice = "auto",
+    rate: Rate,
+    reporter: Reporter,
 ) -> PushResult:
     """Make the folder's content the next version of a dataset, unless it is that of the latest.
 
@@ -73,6 +77,8 @@ def push_folder(
         description: For people.
         source: For people: where the folder comes from.
         catalog: Identity of the catalog entry, in an import.
+        layout: How to store it; another one than that of the latest version makes a new version.
+        rate: Of what is sent.
         reporter: Told of the progress.
 
     Raises:
@@ -88,11 +94,11 @@ def push_folder(
             raise UsageError(
                 f"{folder} has no files to push{left_out}", hint="put the data there, or name another folder"
             )
-        push = _Push(store, scan, name, reporter)
+        push = _Push(store, scan, name, layout, reporter)
         if push.previous and push.unchanged():
             push.remember()
             return PushResult(version=push.previous, created=False, skipped=scan.skipped, largest=scan.largest())
-        manifest, number = push.send()
+        manifest, number = push.send(rate)
         version = DatasetVersion(
             name=name,
             number=number,
@@ -104,9 +110,10 @@ def push_folder(
             files=manifest.files,
             size=manifest.size,
             catalog=catalog,
+            layout=push.layout,
+            layout_asked=layout != "auto",
         )
         push.commit(version, manifest)
-        forget_sent(store, version.prefix)
         push.remember()
         return PushResult(
             version=version,
@@ -120,46 +127,43 @@ def push_folder(
 
 
 class _Push:
-    """One push: what is known of the folder, of the version before, and what was done."""
+    """One push: what is known of the folder, of the versions before, and what was done."""
 
-    def __init__(self, store: Store, scan: Scan, name: str, reporter: Reporter) -> None:
+    def __init__(self, store: Store, scan: Scan, name: str, asked: LayoutChoice, reporter: Reporter) -> None:
         self.sent = 0
         self.sent_bytes = 0
         self.copied = 0
-        self.previous = next(existing_versions(store, name), None)
+        self._held = Held(store, name, reporter)
+        self.previous = self._held.latest
+        self.layout = choose_layout(asked, scan, self.previous)
+        self._asked = asked
         self._store = store
         self._scan = scan
         self._name = name
         self._reporter = reporter
         self._lock = threading.Lock()
         self._index = Index(scan.folder)
+        self._notes = PackNotes(store, packs_prefix(name), scan.folder)
         self._states = {found.path: found for found in scan.files}
         self._known = {found.path: sha256 for found in scan.files if (sha256 := self._index.lookup(found))}
-        self._before: dict[str, Entry] = {}
-        self._damaged: frozenset[str] = frozenset()
-        if self.previous:
-            try:
-                self._before = {entry.path: entry for entry in read_manifest(store, self.previous).entries}
-            except CorruptObjectError as error:
-                reporter.note(f"{error.message}: sending everything anew")
-            self._damaged = damaged_paths(store, self.previous)
 
     def unchanged(self) -> bool:
         """Return whether the folder has the content of the version before; reads what cannot be told otherwise."""
         assert self.previous
+        before = self._held.entries
         # Where size or name differ, there is a change anyhow: such a file is read once, when it is sent.
         doubtful = [
             found
             for found in self._scan.files
             if found.path not in self._known
-            and (entry := self._before.get(found.path))
+            and (entry := before.get(found.path))
             and (entry.kind, entry.size) == ("file", found.size)
         ]
         if doubtful:
             hash_tree(self._scan.folder, doubtful, self._learn, reporter=self._reporter)
-        if len(self._known) < len(self._states):
+        if len(self._known) < len(self._states) or self._asked not in ("auto", self.previous.layout):
             return False
-        if self._damaged or not self._before:
+        if self._held.damaged or not before:
             return False  # the store has lost some of the content
         entries = [
             Entry(
@@ -173,7 +177,7 @@ class _Push:
         ]
         return manifest_of(entries).tree_hash() == self.previous.sha256
 
-    def send(self) -> tuple[Manifest, int]:
+    def send(self, rate: Rate) -> tuple[Manifest, int]:
         """Claim a number and bring all files into the store."""
         scan = msgspec.structs.replace(
             self._scan, found=[self._states.get(found.path, found) for found in self._scan.found]
@@ -181,33 +185,35 @@ class _Push:
         number = claim_number(
             self._store, self._name, self._scan.folder, latest=self.previous.number if self.previous else 0
         )
-        held = {}
-        if self.previous:
-            held = {
-                entry.sha256: self.previous.prefix + entry.path
-                for entry in self._before.values()
-                if entry.sha256 and entry.path not in self._damaged
-            }
+        packing = None
+        if self.layout == "packed":
+            places, whole = self._held.places(scan.files, self._known)
+            packing = Packing(self._store, packs_prefix(self._name), places=places, whole=whole, notes=self._notes)
         manifest = upload_tree(
             self._store,
             version_prefix(self._name, number) + FILES,
             scan.folder,
             scan=scan,
             known=self._known,
-            held=held,
+            held=self._held.objects(),
+            packing=packing,
             on_file=self._stored,
+            rate=rate,
             reporter=self._reporter,
         )
+        self._held.require(manifest.packs)
         return manifest, number
 
     def commit(self, version: DatasetVersion, manifest: Manifest) -> None:
-        """Write the manifest, then the record that makes the version exist."""
-        records.write(self._store, version.manifest_key, manifest)
+        """Write the manifest, then the record that makes the version exist; then its notes are of no use any more."""
+        self._store.upload(version.manifest_key, encode_manifest(manifest))
         try:
             records.claim(self._store, version_prefix(version.name, version.number) + RECORD, version)
         except AlreadyExistsError as error:
             message = f"{version.name}/{version.version} was finished by another process meanwhile"
             raise ConflictError(message, hint="run the same command again") from error
+        forget_sent(self._store, version.prefix)
+        self._notes.forget()
 
     def remember(self) -> None:
         """Save what was learned about the folder, for the next push."""

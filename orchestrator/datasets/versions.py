@@ -1,7 +1,8 @@
 """The records of datasets, and where they and the files are in a store.
 
 datasets/mnist/V0001/claim.json      who is pushing, or has pushed, this version
-datasets/mnist/V0001/files/...       the files under their own names
+datasets/mnist/V0001/files/...       the files under their own names, but for those in packs
+datasets/mnist/packs/<sha256>.tar    small files of all packed versions (store.pack)
 datasets/mnist/V0001/manifest.json   their sizes and hashes (store.manifest.Manifest)
 datasets/mnist/V0001/dataset.json    this record, written last: without it there is no such version
 """
@@ -10,6 +11,7 @@ import getpass
 import os
 import socket
 from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 
@@ -18,12 +20,15 @@ from orchestrator.store.base import CorruptObjectError, ObjectNotFoundError, Sto
 from orchestrator.store.manifest import Manifest
 from orchestrator.store.records import find
 
+Layout = Literal["plain", "packed"]
+
 ROOT = "datasets/"
 CLAIM = "claim.json"
 FILES = "files/"
 MANIFEST = "manifest.json"
 RECORD = "dataset.json"
 DAMAGE = "damaged.json"
+PACKS = "packs/"
 
 
 class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -40,6 +45,8 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         files: Number of files.
         size: Bytes of all files.
         catalog: Identity of the catalog entry it was imported from; empty if it was pushed.
+        layout: `plain`: each file is an object; `packed`: small files are in packs.
+        layout_asked: Whether the pusher asked for this layout, rather than leaving it to mlctl.
     """
 
     name: str
@@ -52,6 +59,8 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     files: int
     size: int
     catalog: str = ""
+    layout: Layout = "plain"
+    layout_asked: bool = False
 
     @property
     def version(self) -> str:
@@ -83,6 +92,11 @@ class Damage(msgspec.Struct, frozen=True):
 def version_prefix(name: str, number: int) -> str:
     """Return the prefix of all objects of a version."""
     return f"{ROOT}{name}/{format_version(number)}/"
+
+
+def packs_prefix(name: str) -> str:
+    """Return the prefix of the packs that all versions of a dataset share."""
+    return f"{ROOT}{name}/{PACKS}"
 
 
 def numbers_taken(store: Store, name: str) -> list[int]:

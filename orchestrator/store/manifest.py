@@ -10,6 +10,7 @@ import msgspec
 from orchestrator.store.paths import check_link, check_path, parents
 
 Kind = Literal["file", "symlink", "folder"]
+PACKED_LIMIT = 16 << 20  # bytes; a file in a pack is read into memory whole
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -24,6 +25,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         mtime_ns: Modification time of a file, nanoseconds since the epoch.
         executable: Whether a file may be executed by its owner.
         target: Where a symbolic link points, as written in it.
+        pack: Which of the manifest's packs a file's bytes are in; None if they are an object of their own.
+        offset: Where in that pack they begin, in bytes.
     """
 
     path: str
@@ -33,6 +36,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mtime_ns: int = 0
     executable: bool = False
     target: str = ""
+    pack: int | None = None
+    offset: int = 0
 
     def __post_init__(self) -> None:
         check_path(self.path)
@@ -40,10 +45,16 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             check_link(self.path, self.target)
         elif self.kind == "file" and not (_SHA256.fullmatch(self.sha256) and self.size >= 0):
             raise ValueError(f"file {self.path!r} needs a SHA-256 and a size of 0 or more")
+        if self.pack is not None and not (self.kind == "file" and self.size <= PACKED_LIMIT and self.offset >= 0):
+            raise ValueError(f"{self.kind} {self.path!r} cannot be in a pack")
 
 
-class Manifest(msgspec.Struct, frozen=True):
+class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     """A whole tree, sorted by path.
+
+    Attributes:
+        entries: What is in it.
+        packs: Keys of the packs that hold files of it, in the store.
 
     Building or decoding one raises ValueError (in decoding: msgspec.ValidationError) if it is
     unsorted, names a path twice, or has an entry below a file or link: a manifest that exists can be
@@ -51,8 +62,11 @@ class Manifest(msgspec.Struct, frozen=True):
     """
 
     entries: tuple[Entry, ...] = ()
+    packs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for key in self.packs:
+            check_path(key)
         solid = {entry.path for entry in self.entries if entry.kind != "folder"}
         checked: set[str] = set()
         previous = ""
@@ -60,6 +74,8 @@ class Manifest(msgspec.Struct, frozen=True):
             if entry.path <= previous:
                 raise ValueError(f"path {entry.path!r} stands twice or out of order")
             previous = entry.path
+            if entry.pack is not None and not 0 <= entry.pack < len(self.packs):
+                raise ValueError(f"file {entry.path!r} is in a pack that is not named")
             folder = entry.path.rpartition("/")[0]
             if folder and folder not in checked:
                 checked.add(folder)
@@ -82,6 +98,14 @@ class Manifest(msgspec.Struct, frozen=True):
         return hashlib.sha256(msgspec.json.encode(rows)).hexdigest()
 
 
-def manifest_of(entries: Iterable[Entry]) -> Manifest:
+def manifest_of(entries: Iterable[Entry], packs: Iterable[str] = ()) -> Manifest:
     """Sort the entries into a manifest."""
-    return Manifest(tuple(sorted(entries, key=lambda entry: entry.path)))
+    return Manifest(tuple(sorted(entries, key=lambda entry: entry.path)), tuple(packs))
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Return a manifest as JSON with a line for each entry: for people who open the bucket, and for `grep`."""
+    encoder = msgspec.json.Encoder()
+    lines = encoder.encode_lines(manifest.entries).rstrip().replace(b"\n", b",\n")
+    packs = encoder.encode_lines(manifest.packs).rstrip().replace(b"\n", b",\n")
+    return b'{"packs": [\n' + packs + b'\n],\n"entries": [\n' + lines + b"\n]}\n"

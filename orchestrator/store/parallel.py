@@ -3,7 +3,9 @@
 import errno
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import msgspec
@@ -17,6 +19,7 @@ GRACE = 2.0  # seconds for the files in progress after Ctrl-C
 SHOWN = 10  # lines of the final table
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -35,7 +38,8 @@ def for_each(
 ) -> list[Failure]:
     """Call `work` for each item and return the failures, sorted by name.
 
-    Only errors that a user can cause count as failures; any other exception, and Ctrl-C, ends the work.
+    Items are taken one at a time, whenever a thread has time for one. Only errors that a user can cause count as
+    failures; any other exception, and Ctrl-C, ends the work.
     """
     iterator = iter(items)
     lock = threading.Lock()
@@ -45,19 +49,19 @@ def for_each(
 
     def loop() -> None:
         while not stop.is_set() and len(failures) < MAX_FAILURES:
-            with lock:
-                item = next(iterator, None)
-            if item is None:
-                return
+            item = None
             try:
+                with lock:
+                    item = next(iterator, None)
+                if item is None:
+                    return
                 work(item)
-            except MlctlError as error:
-                failures.append(Failure(name(item), error))
-            except OSError as error:
-                failures.append(Failure(name(item), as_mlctl_error(error)))
-            except BaseException as error:  # noqa: BLE001  (raised anew in the caller's thread)
-                fatal.append(error)
-                stop.set()
+            except BaseException as error:  # noqa: BLE001  (what is no failure is raised anew in the caller's thread)
+                if item is not None and isinstance(error, MlctlError | OSError):
+                    failures.append(failure_of(name(item), error))
+                else:
+                    fatal.append(error)
+                    stop.set()
 
     workers = [threading.Thread(target=loop, daemon=True) for _ in range(threads)]
     for worker in workers:
@@ -74,6 +78,26 @@ def for_each(
     if fatal:
         raise fatal[0]
     return sorted(failures, key=lambda failure: failure.path)
+
+
+def in_order(items: Iterable[Item], work: Callable[[Item], Result], *, threads: int, ahead: int) -> Iterator[Result]:
+    """Yield what `work` returns for each item, in the items' order; at most `ahead` are under way or waiting."""
+    pool = ThreadPoolExecutor(threads)
+    window: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            window.append(pool.submit(work, item))
+            if len(window) >= ahead:
+                yield window.popleft().result()
+        while window:
+            yield window.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def failure_of(path: str, error: MlctlError | OSError) -> Failure:
+    """Return what a table of failures says of a file."""
+    return Failure(path, as_mlctl_error(error) if isinstance(error, OSError) else error)
 
 
 def raise_failures(failures: list[Failure], what: str) -> None:

@@ -1,24 +1,24 @@
 """Move whole trees of files between a folder and a store: verified, and without repeating work."""
 
-import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import Literal
 
+from orchestrator.errors import MlctlError
 from orchestrator.progress import SILENT, Bar, Reporter
 from orchestrator.store.base import CorruptObjectError, ObjectNotFoundError, Store, list_objects
+from orchestrator.store.contents import at_rest
 from orchestrator.store.index import Sent, hash_file, stat_file
 from orchestrator.store.manifest import Entry, Manifest, manifest_of
-from orchestrator.store.parallel import FileError, for_each, raise_failures
-from orchestrator.store.paths import parents
+from orchestrator.store.pack import How, OnFile, Pack, Packing
+from orchestrator.store.parallel import Failure, failure_of, for_each, raise_failures
+from orchestrator.store.place import Target
+from orchestrator.store.rate import UNLIMITED, Meter, Rate
 from orchestrator.store.scan import Found, Scan, scan_all
-
-STABLE_ATTEMPTS = 3  # readings of a file that changes meanwhile
-STABLE_PAUSE = 0.2  # seconds between them
-
-How = Literal["sent", "copied", "present"]
+from orchestrator.store.unpack import Span, read_packed, spans_of
 
 
 def upload_tree(
@@ -29,8 +29,10 @@ def upload_tree(
     scan: Scan | None = None,
     known: Mapping[str, str] | None = None,
     held: Mapping[str, str] | None = None,
-    on_file: Callable[[Found, str, int, How], None] | None = None,
+    packing: Packing | None = None,
+    on_file: OnFile | None = None,
     reporter: Reporter = SILENT,
+    rate: Rate = UNLIMITED,
 ) -> Manifest:
     """Put the files of a folder below a prefix and return what is there now.
 
@@ -44,9 +46,10 @@ def upload_tree(
         scan: What to send; by default all that there is, and what cannot be sent is noted.
         known: SHA-256 by path, of files that need not be read.
         held: Keys in the store by SHA-256, which are copied rather than sent.
-        on_file: Told from several threads of each stored file: its state, SHA-256, the time before
-            it was read (ns), and how it got there.
+        packing: Puts the small files into packs; without it each file is an object below the prefix.
+        on_file: Told of each stored file.
         reporter: Told of the bytes.
+        rate: Of what is sent.
 
     Raises:
         PermissionDeniedError: The store or all failed files refuse access.
@@ -56,27 +59,42 @@ def upload_tree(
         scan = scan_all(folder)
         for skipped in scan.skipped:
             reporter.note(f"{folder / skipped.path} is not uploaded: {skipped.reason}")
-    upload = _Upload(store, prefix, folder, known or {}, held or {})
-    done: list[Entry] = []
-    others = [
+    tell = on_file or _ignore_file
+    known = known or {}
+    plain, small = scan.files, []
+    if packing:
+        plain = [found for found in scan.files if not packing.takes(found)]
+        small = [found for found in scan.files if packing.takes(found)]
+    upload = _Upload(store, prefix, folder, known, held or {})
+    done = [
         Entry(path=found.path, kind=found.kind, target=found.target) for found in scan.found if found.kind != "file"
     ]
     with reporter.bar("upload", total=scan.size, unit="bytes") as bar:
         advance = _locked(bar)
 
-        def work(found: Found) -> None:
-            state, sha256, seen_ns, how = upload.put(found)
+        def work(item: Found | Pack) -> None:
+            if isinstance(item, Pack):
+                assert packing
+                packing.send(item, on_file=tell, advance=advance, rate=rate)
+                return
+            meter = Meter(advance, item.size, rate)
+            state, sha256, seen_ns, how = upload.put(item, meter)
             done.append(_entry(state, sha256))
-            if on_file:
-                on_file(state, sha256, seen_ns, how)
-            advance(found.size)
+            tell(state, sha256, seen_ns, how)
+            meter.finish()
 
+        packs: Iterator[Pack] = iter(())
+        if packing:
+            packs = packing.packs(folder, small, known, on_file=tell, advance=advance)
         try:
-            failures = for_each(scan.files, work, name=lambda found: found.path)
+            items: Iterator[Found | Pack] = chain(plain, packs)
+            failures = for_each(items, work, name=lambda item: item.key if isinstance(item, Pack) else item.path)
         finally:
             upload.close()
+    if packing:
+        failures = sorted([*failures, *packing.failures], key=lambda failure: failure.path)
     raise_failures(failures, f"uploading {folder}")
-    return manifest_of([*done, *others])
+    return packing.manifest(done) if packing else manifest_of(done)
 
 
 def hash_tree(
@@ -100,7 +118,9 @@ def hash_tree(
     raise_failures(failures, f"reading {folder}")
 
 
-def download_tree(store: Store, prefix: str, manifest: Manifest, target: Path, reporter: Reporter = SILENT) -> None:
+def download_tree(
+    store: Store, prefix: str, manifest: Manifest, target: Path, *, reporter: Reporter = SILENT, rate: Rate = UNLIMITED
+) -> None:
     """Write a tree into a folder, which is made; every file is verified by its SHA-256.
 
     Files that are there with the right content are left alone, so a broken download goes on. Files that
@@ -108,31 +128,53 @@ def download_tree(store: Store, prefix: str, manifest: Manifest, target: Path, r
 
     Args:
         store: Where from.
-        prefix: Ends in `/`.
+        prefix: Of the files that are not packed, ends in `/`.
         manifest: What the tree consists of.
         target: The folder.
         reporter: Told of the bytes.
+        rate: Of what is fetched.
 
     Raises:
         CorruptObjectError: Objects are missing or damaged; names them. The other files are there.
         PermissionDeniedError: The folder cannot be written.
         StoreError: Anything else that failed, as a table.
     """
-    folders = _Folders(target)
+    place = Target(target)
+    failed: list[Failure] = []
     with reporter.bar("download", total=manifest.size, unit="bytes") as bar:
         advance = _locked(bar)
 
-        def work(entry: Entry) -> None:
-            path = target / entry.path
-            folders.make(entry.path if entry.kind == "folder" else entry.path.rpartition("/")[0])
-            if entry.kind == "symlink":
-                _write_link(path, entry.target)
-            elif entry.kind == "file":
-                _download(store, prefix + entry.path, path, entry)
-            advance(entry.size)
+        def unpack(span: Span) -> None:
+            missing = []
+            for entry in span.entries:
+                with _noting(entry, failed):
+                    if place.has(entry):
+                        advance(entry.size)
+                    else:
+                        missing.append(entry)
+            for entry, piece in read_packed(store, manifest.packs, missing, rate):
+                with _noting(entry, failed):
+                    if isinstance(piece, MlctlError):
+                        raise piece
+                    place.write(entry, piece)
+                    advance(entry.size)
 
-        failures = for_each(manifest.entries, work, name=lambda entry: entry.path)
-    raise_failures(failures, f"downloading to {target}")
+        def work(item: Entry | Span) -> None:
+            if isinstance(item, Span):
+                unpack(item)
+            elif item.kind == "folder":
+                place.make(item.path)
+            elif item.kind == "symlink":
+                place.link(item)
+            else:
+                meter = Meter(advance, item.size, rate)
+                _download(store, prefix + item.path, place, item, meter)
+                meter.finish()
+
+        single = [entry for entry in manifest.entries if entry.pack is None]
+        items: Iterator[Entry | Span] = chain(single, spans_of(manifest.packs, manifest.entries))
+        failures = for_each(items, work, name=lambda item: item.key if isinstance(item, Span) else item.path)
+    raise_failures(sorted([*failures, *failed], key=lambda failure: failure.path), f"downloading to {target}")
 
 
 class _Upload:
@@ -147,7 +189,7 @@ class _Upload:
         self._sent = Sent(store, prefix)
         self._sizes = {item.key: item.size for item in list_objects(store, prefix)} if self._sent.hashes else {}
 
-    def put(self, found: Found) -> tuple[Found, str, int, How]:
+    def put(self, found: Found, meter: Meter) -> tuple[Found, str, int, How]:
         """Bring one file into the store; return its state, SHA-256, the time before reading, and how."""
         key = self._prefix + found.path
         local = self._folder / found.path
@@ -161,7 +203,9 @@ class _Upload:
         if sha256 and (source := self._held.get(sha256)) and self._copy(source, key):
             self._sent.add(found.path, sha256)
             return found, sha256, seen_ns, "copied"
-        found, sha256, seen_ns = _stable(self._folder, found.path, lambda: self._store.upload(key, local))
+        found, sha256, seen_ns = _stable(
+            self._folder, found.path, lambda: self._store.upload(key, local, on_bytes=meter)
+        )
         self._sent.add(found.path, sha256)
         return found, sha256, seen_ns, "sent"
 
@@ -176,63 +220,44 @@ class _Upload:
         return True
 
 
-class _Folders:
-    """Makes folders below a target, refusing to pass through links."""
-
-    def __init__(self, target: Path) -> None:
-        self._target = target
-        self._made: set[str] = set()
-        self._lock = threading.Lock()
-
-    def make(self, folder: str) -> None:
-        with self._lock:
-            if not self._made:
-                self._target.mkdir(parents=True, exist_ok=True)
-                self._made.add("")
-            if folder in self._made:
-                return
-            for step in (*parents(folder), folder):
-                path = self._target / step
-                if path.is_symlink():
-                    raise FileError(f"{path} is a link, and nothing is written through links", hint="remove the link")
-                path.mkdir(exist_ok=True)
-                self._made.add(step)
-
-
 def _stable(folder: Path, path: str, read: Callable[[], str]) -> tuple[Found, str, int]:
     """Read a file until it did not change meanwhile; return its state, SHA-256, and the time before reading."""
-    for attempt in range(STABLE_ATTEMPTS):
-        if attempt:
-            time.sleep(STABLE_PAUSE * attempt)
+
+    def attempt() -> tuple[Found, str, int] | None:
         seen_ns = time.time_ns()
         before = stat_file(folder, path)
         sha256 = read()
-        if stat_file(folder, path) == before:
-            return before, sha256, seen_ns
-    raise FileError("it is being written to", hint="run the same command again when nothing changes the folder")
+        return (before, sha256, seen_ns) if stat_file(folder, path) == before else None
+
+    return at_rest(attempt)
 
 
 def _entry(found: Found, sha256: str) -> Entry:
     return Entry(path=found.path, size=found.size, sha256=sha256, mtime_ns=found.mtime_ns, executable=found.executable)
 
 
-def _download(store: Store, key: str, path: Path, entry: Entry) -> None:
-    if path.is_symlink():
-        path.unlink()
-    if not (path.is_file() and path.stat().st_size == entry.size and hash_file(path) == entry.sha256):
-        try:
-            store.download(key, path, sha256=entry.sha256)
-        except ObjectNotFoundError as error:
-            hint = "restore the object from a backup, or push or import the version anew"
-            raise CorruptObjectError(f"{key} is missing in {store.url}", hint=hint) from error
-    path.chmod(0o755 if entry.executable else 0o644)
-    os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
+def _download(store: Store, key: str, place: Target, entry: Entry, meter: Meter) -> None:
+    if place.has(entry):
+        return
+    try:
+        store.download(key, place.path(entry), sha256=entry.sha256, on_bytes=meter)
+    except ObjectNotFoundError as error:
+        hint = "restore the object from a backup, or push or import the version anew"
+        raise CorruptObjectError(f"{key} is missing in {store.url}", hint=hint) from error
+    place.finish(entry)
 
 
-def _write_link(path: Path, target: str) -> None:
-    if path.is_symlink():
-        path.unlink()
-    path.symlink_to(target)
+@contextmanager
+def _noting(entry: Entry, failed: list[Failure]) -> Iterator[None]:
+    """Note a failed file, so that those beside it are dealt with."""
+    try:
+        yield
+    except (MlctlError, OSError) as error:
+        failed.append(failure_of(entry.path, error))
+
+
+def _ignore_file(found: Found, sha256: str, seen_ns: int, how: How) -> None:
+    """Not be interested."""
 
 
 def _locked(bar: Bar) -> Callable[[int], None]:

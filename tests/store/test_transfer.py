@@ -277,9 +277,11 @@ def test_an_unexpected_error_in_a_thread_is_not_swallowed(tmp_path, folder):
 def test_the_index_trusts_only_what_was_at_rest(folder):
     (found, *_) = scan_data(folder).files
     old = time.time_ns() + 10_000_000_000
-    Index(folder).add(found, "1" * 64, time.time_ns())
-    assert Index(folder).lookup(found) is None  # modified just before it was read
-    Index(folder).add(found, "2" * 64, old)
+    for sha256, seen_ns in (("1" * 64, time.time_ns()), ("2" * 64, old)):
+        assert Index(folder).lookup(found) is None  # at first unknown, then modified just before it was read
+        index = Index(folder)
+        index.add(found, sha256, seen_ns)
+        index.save([found.path])
     assert Index(folder).lookup(found) == "2" * 64
     for change in ({"size": 1}, {"mtime_ns": 1}, {"ctime_ns": 1}, {"inode": 1}):
         assert Index(folder).lookup(msgspec.structs.replace(found, **change)) is None
