@@ -33,6 +33,6 @@ class Client:
 
     def __init__(self, context: str | None = None, *, reporter: Reporter = SILENT) -> None:
         self.context = get_context(context)
-        self.store = open_store(self.context.store)
+        self.store = open_store(self.context.store, self.context.name)
         self.datasets = Datasets(self.store, reporter=reporter)
-        self.jobs = Jobs(self.store, LocalBackend(), self.datasets, reporter=reporter)
+        self.jobs = Jobs(self.store, LocalBackend(self.context.name), self.datasets, reporter=reporter)

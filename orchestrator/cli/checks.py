@@ -103,7 +103,7 @@ def _folder(subject: str, folder: Path, variable: str) -> Iterator[Finding]:
 
 def _store(name: str | None) -> Iterator[Finding]:
     context = get_context(name)
-    store = open_store(context.store)
+    store = open_store(context.store, context.name)
     store.check_writable()
     _check_conditions(store)
     yield Finding(Level.OK, "store", f"{store.url} ({context.name}) is writable; conditional writes hold")

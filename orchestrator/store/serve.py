@@ -32,9 +32,7 @@ POLL = 0.05  # seconds
 PR_SET_PDEATHSIG = 1
 
 # What SeaweedFS's parts show each other, so that only the S3 port serves others.
-_SIGNING = tuple(
-    f"WEED_JWT_{part}_KEY" for part in ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ")
-)
+_SIGNING = tuple(f"WEED_JWT_{part}_KEY" for part in ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ"))
 
 
 class S3Server:

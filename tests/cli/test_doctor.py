@@ -72,7 +72,7 @@ class HalfForgetful(FileStore):
     "kind, what", [(Forgetful, "created an object twice"), (HalfForgetful, "replaced an object that had changed")]
 )
 def test_a_store_without_conditional_writes(kind, what, monkeypatch, tmp_path):
-    monkeypatch.setattr(checks, "open_store", lambda url: kind(tmp_path / "store"))
+    monkeypatch.setattr(checks, "open_store", lambda url, context: kind(tmp_path / "store"))
     finding = next(finding for finding in checks.findings(None) if finding.subject == "store")
     assert finding.level is Level.FAIL
     assert what in finding.message and "use another store" in finding.hint

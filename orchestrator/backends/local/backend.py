@@ -1,6 +1,7 @@
 """The local backend: starts supervisors, tells the truth about them, cleans up after dead ones."""
 
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -22,9 +23,10 @@ from orchestrator.store.records import find
 class LocalSubmission:
     """The right to start one run on this machine: its folder's lock."""
 
-    def __init__(self, run: RunDir, lock: int) -> None:
+    def __init__(self, run: RunDir, lock: int, context: str | None) -> None:
         self._run = run
         self._lock = lock
+        self._context = context
 
     @property
     def id(self) -> str:
@@ -32,7 +34,10 @@ class LocalSubmission:
 
     def start(self, task: Task, python: Path, environment: dict[str, str]) -> None:
         run, lock = self._run, self._lock
-        run.save_order(Order(task=task, python=str(python), environment=environment, created=time.time()))
+        order = Order(
+            task=task, python=str(python), environment=environment, created=time.time(), context=self._context
+        )
+        run.save_order(order)
         supervisor = [sys.executable, "-m", "orchestrator.backends.local.supervisor", run.id, str(lock)]
         inherited = {name: value for name, value in os.environ.items() if name != RUN_ID}
         with (run.folder / "supervisor.log").open("ab") as log:
@@ -56,12 +61,20 @@ class LocalSubmission:
 
 
 class LocalBackend:
-    """Runs jobs as processes of this machine."""
+    """Runs jobs as processes of this machine.
+
+    Args:
+        context: Name of the context that stores are reached by; None is the current one.
+    """
+
+    def __init__(self, context: str | None = None) -> None:
+        self._context = context
+        self._open = functools.cache(functools.partial(open_store, context=context))
 
     def submission(self, run_id: str | None = None) -> LocalSubmission | None:
         run = RunDir(run_id or new_run_id())
         lock = acquire(run)
-        return None if lock is None else LocalSubmission(run, lock)
+        return None if lock is None else LocalSubmission(run, lock, self._context)
 
     def observe(self, run_id: str, task: Task, status: Status | None) -> Status:
         run = RunDir(run_id)
@@ -93,7 +106,7 @@ class LocalBackend:
 
     def _recover(self, run: RunDir, task: Task, status: Status | None) -> Status:
         """Finish a run whose supervisor is gone; the caller holds its lock."""
-        store = open_store(task.store)
+        store = self._open(task.store)
         written = find(store, task.prefix + STATUS, Status)
         if written and written.state.finished:  # it ended between two looks, or died just before cleaning up
             run.remove()
@@ -103,13 +116,13 @@ class LocalBackend:
             return _not_started()
         kill_leftover(run.id)
         end = run.exit() or Exit(cause="lost", finished=time.time(), started=status.started if status else 0.0)
-        return finish(run, order.task, store, run.status() or status or Status(), end)
+        return finish(run, order, store, run.status() or status or Status(), end)
 
     def _without_folder(self, task: Task, status: Status | None) -> Status:
         if status is None:
             return _not_started()
         # Finished between reading the status and looking for the folder, or the folder was removed by hand.
-        written = find(open_store(task.store), task.prefix + STATUS, Status) or status
+        written = find(self._open(task.store), task.prefix + STATUS, Status) or status
         if not written.state.finished:
             written.state, written.reason = State.FAILED, Reason.SUPERVISOR_LOST
             written.message = "its folder on this machine was removed while it ran"

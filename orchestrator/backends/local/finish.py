@@ -6,7 +6,7 @@ could not reach the store. Every step may be repeated.
 
 import time
 
-from orchestrator.backends.local.rundir import RunDir
+from orchestrator.backends.local.rundir import Order, RunDir
 from orchestrator.errors import MlctlError
 from orchestrator.progress import SILENT
 from orchestrator.runtime.exits import Exit, conclude, signal_name
@@ -24,12 +24,12 @@ LAST_LINES = 10
 LAST_LINE_LENGTH = 500  # characters
 
 
-def finish(run: RunDir, task: Task, store: Store, status: Status, end: Exit) -> Status:
+def finish(run: RunDir, order: Order, store: Store, status: Status, end: Exit) -> Status:
     """Save log and output, then the final status, and remove the work folder.
 
     Args:
         run: The run.
-        task: Its work order.
+        order: What its supervisor was told.
         store: The store of its record.
         status: Its status so far.
         end: How its script ended.
@@ -38,6 +38,7 @@ def finish(run: RunDir, task: Task, store: Store, status: Status, end: Exit) -> 
         The final status. If the store failed it is kept in the run's folder only, with reason
         `OutputNotSaved`, and nothing is removed: call again later.
     """
+    task = order.task
     final = _concluded(run, task, store, status, end)
     try:
         shipper = LogShipper(store, task.prefix + WORKER_LOG, run.workspace.log, clock=time.time)
@@ -47,7 +48,12 @@ def finish(run: RunDir, task: Task, store: Store, status: Status, end: Exit) -> 
         if run.workspace.output.exists():
             complete = final.state is State.SUCCEEDED
             output = save_output(
-                task, run.workspace, store, open_store(task.output_store), complete=complete, reporter=SILENT
+                task,
+                run.workspace,
+                store,
+                open_store(task.output_store, order.context),
+                complete=complete,
+                reporter=SILENT,
             )
             final.output_files, final.output_bytes = output.manifest.files, output.manifest.size
             final.output_complete = complete

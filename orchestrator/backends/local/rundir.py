@@ -29,12 +29,21 @@ ABANDONED = 600.0  # seconds after which a folder without a task belongs to a de
 
 
 class Order(msgspec.Struct, kw_only=True):
-    """What the supervisor is told: the task and how to run it here."""
+    """What the supervisor is told: the task and how to run it here.
+
+    Attributes:
+        task: The work order.
+        python: The engine's interpreter.
+        environment: Variables that the engine asks for.
+        created: Seconds since the epoch.
+        context: Name of the context whose endpoint and profile the stores are reached with; keys are looked up anew.
+    """
 
     task: Task
     python: str
     environment: dict[str, str]
     created: float
+    context: str | None = None
 
 
 class RunDir:

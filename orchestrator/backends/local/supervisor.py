@@ -34,6 +34,7 @@ HEARTBEAT = 15.0  # seconds
 GRACE = 10.0  # seconds between SIGTERM and SIGKILL
 SAVE_ATTEMPTS = 6  # to save the end of a run, over about a minute
 CANCEL_POLL = 2.0  # seconds between two looks for a cancel request from another machine
+PATIENCE = 3.0  # seconds that watching the script waits for the store at a time; what fails is done again
 
 
 class _StopRequested(BaseException):
@@ -48,7 +49,8 @@ class Supervisor:
         self._task = order.task
         self._order = order
         self._lock = lock
-        self._store = open_store(order.task.store)
+        self._store = open_store(order.task.store, order.context)
+        self._watch_store = open_store(order.task.store, order.context, patience=PATIENCE)
         self._status = Status(queued=order.created)
         self._stop = False
         self._interruptible = False
@@ -93,7 +95,7 @@ class Supervisor:
     def _watch(self, script: RunningScript) -> tuple[Cause, int]:
         """Follow the script to its end; return who ended it, and the most memory seen."""
         task, begun = self._task, time.monotonic()
-        shipper = LogShipper(self._store, task.prefix + WORKER_LOG, self._run.workspace.log, clock=time.time)
+        shipper = LogShipper(self._watch_store, task.prefix + WORKER_LOG, self._run.workspace.log, clock=time.time)
         cause: Cause = "exit"
         peak, kill_at = 0, float("inf")
         sent = beat = looked = begun
@@ -133,7 +135,7 @@ class Supervisor:
         self._interruptible = False
         self._run.save_exit(end)
         for attempt in range(SAVE_ATTEMPTS):
-            final = finish(self._run, self._task, self._store, self._status, end)
+            final = finish(self._run, self._order, self._store, self._status, end)
             if final.reason is not Reason.OUTPUT_NOT_SAVED:
                 return
             print(final.message, file=sys.stderr, flush=True)
@@ -154,7 +156,7 @@ class Supervisor:
         status.state, status.message, status.reason, status.heartbeat = state, message, reason, time.time()
         status.hint = reason.hint if reason else ""
         self._run.save_status(status)
-        self._try(lambda: write(self._store, self._task.prefix + STATUS, status))
+        self._try(lambda: write(self._watch_store, self._task.prefix + STATUS, status))
 
     def _try(self, action: Callable[[], object]) -> None:
         """Do what may fail now and is done again later; the script goes on without the store."""
@@ -165,7 +167,7 @@ class Supervisor:
 
     def _cancel_requested(self) -> bool:
         try:
-            return self._store.head(self._task.prefix + CANCEL) is not None
+            return self._watch_store.head(self._task.prefix + CANCEL) is not None
         except MlctlError:
             return False
 
