@@ -35,4 +35,5 @@ class Client:
         self.context = get_context(context)
         self.store = open_store(self.context.store, self.context.name)
         self.datasets = Datasets(self.store, reporter=reporter)
-        self.jobs = Jobs(self.store, LocalBackend(self.context.name), self.datasets, reporter=reporter)
+        name = self.context.name
+        self.jobs = Jobs(self.store, LocalBackend(name), self.datasets, context=name, reporter=reporter)

@@ -12,6 +12,7 @@ import msgspec
 
 from orchestrator import config
 from orchestrator.backends.base import Backend
+from orchestrator.config import bucket_of
 from orchestrator.datasets import Datasets
 from orchestrator.datasets.versions import author
 from orchestrator.engines.environment import ensure_environment
@@ -142,7 +143,9 @@ def _with_task(record: JobRecord, plan: Plan, store: Store) -> JobRecord:
     assert record.code and plan.sizes
     prefix = version_prefix(record.name, record.number)
     output_store, output_prefix = store.url, prefix + "output/"
-    if plan.spec.output:
+    if plan.spec.output and bucket_of(plan.spec.output):
+        output_store, output_prefix = plan.spec.output.rstrip("/"), format_version(record.number) + "/"
+    elif plan.spec.output:
         folder = plan.folder / plan.spec.output.removeprefix("file://")
         output_store, output_prefix = Path(os.path.normpath(folder)).as_uri(), format_version(record.number) + "/"
     asked = plan.spec.resources

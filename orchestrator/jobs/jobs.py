@@ -50,8 +50,17 @@ class Jobs:
     job or version raises NotFoundError if there is none.
     """
 
-    def __init__(self, store: Store, backend: Backend, datasets: Datasets, *, reporter: Reporter = SILENT) -> None:
+    def __init__(
+        self,
+        store: Store,
+        backend: Backend,
+        datasets: Datasets,
+        *,
+        context: str | None = None,
+        reporter: Reporter = SILENT,
+    ) -> None:
         self._store = store
+        self._context = context
         self._backend = backend
         self._datasets = datasets
         self._reporter = reporter
@@ -226,7 +235,8 @@ class Jobs:
     def pull_outputs(self, name: str, version: str, target: Path) -> Output:
         """Download a job version's output into a folder, verified. Raises as `outputs`."""
         output = self.outputs(name, version)
-        download_tree(open_store(output.store), output.prefix, output.manifest, target, reporter=self._reporter)
+        store = open_store(output.store, self._context)
+        download_tree(store, output.prefix, output.manifest, target, reporter=self._reporter)
         return output
 
     def _look(self, record: JobRecord) -> JobView:
