@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import config
-from tests.buckets import Bucket, open_bucket
+from tests.buckets import PROFILE, Bucket, open_bucket
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +54,22 @@ def bucket_url(s3: Bucket, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Give the URL of an empty store, of each kind in turn."""
     return (tmp_path / "store").as_uri() if request.param == "folder" else request.getfixturevalue("bucket_url")
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def each_store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run the test in a context with a folder, then in one with a bucket and its keys in a profile; give its name."""
+    if request.param == "folder":
+        return config.DEFAULT_CONTEXT
+    url, s3 = request.getfixturevalue("bucket_url"), request.getfixturevalue("s3")
+    for name in (*s3.environment, "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name)
+    (tmp_path / "aws-credentials").write_text(
+        f"[{PROFILE}]\n" + "".join(f"{name.lower()} = {value}\n" for name, value in s3.environment.items())
+    )
+    config.add_context("lab", url, endpoint=s3.endpoint, profile=PROFILE)
+    monkeypatch.setenv("MLCTL_CONTEXT", "lab")
+    return "lab"
 
 
 @pytest.fixture

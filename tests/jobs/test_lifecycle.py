@@ -9,6 +9,8 @@ from orchestrator.runtime.status import Reason, State
 from orchestrator.store.base import list_objects
 from tests.jobs.conftest import processes_of, run_of, wait_until
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 
 def test_a_job_from_create_to_output(project):
     data = project.folder / "data"
