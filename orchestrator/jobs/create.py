@@ -18,8 +18,10 @@ from orchestrator.datasets.versions import author
 from orchestrator.engines.environment import ensure_environment
 from orchestrator.errors import ConflictError, NotFoundError
 from orchestrator.jobs import last
+from orchestrator.jobs.listing import get_record, keep_pages_up
+from orchestrator.jobs.numbers import claim_number
 from orchestrator.jobs.plan import Plan, require_possible
-from orchestrator.jobs.record import CodeRef, DataRef, JobRecord, claim_number, get_record, version_prefix
+from orchestrator.jobs.record import CodeRef, DataRef, JobRecord, version_prefix
 from orchestrator.jobs.untold import forget, is_untold, telling
 from orchestrator.jobs.view import look
 from orchestrator.progress import Reporter
@@ -61,6 +63,7 @@ def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, re
         assert record.task
         submission.start(record.task, python, plan.engine.env)
         last.remember(record.name, record.version)
+    keep_pages_up(store, record)
     return record
 
 

@@ -11,19 +11,14 @@ from orchestrator.datasets import Datasets
 from orchestrator.errors import ConflictError, JobNotFinishedError, NotFoundError
 from orchestrator.jobs import last
 from orchestrator.jobs.create import create
+from orchestrator.jobs.delete import left_of, mark_deleted
+from orchestrator.jobs.listing import Found, get_record, newest, read_version, read_versions
 from orchestrator.jobs.logs import LogQuery, read_log
+from orchestrator.jobs.numbers import last_number
 from orchestrator.jobs.plan import Plan, make_plan
-from orchestrator.jobs.record import (
-    JOB,
-    JobRecord,
-    find_record,
-    get_record,
-    job_names,
-    version_numbers,
-    version_prefix,
-)
+from orchestrator.jobs.record import JobRecord, job_names, version_prefix
 from orchestrator.jobs.untold import forget
-from orchestrator.jobs.view import JobView, look
+from orchestrator.jobs.view import JobView, judge, look
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.runtime.logread import LogReader
 from orchestrator.runtime.output import Output
@@ -33,8 +28,9 @@ from orchestrator.specs.job import ParameterValue
 from orchestrator.specs.load import load_job_spec
 from orchestrator.specs.names import parse_version
 from orchestrator.store import open_store
-from orchestrator.store.base import Store, list_objects
-from orchestrator.store.records import change, find, write
+from orchestrator.store.base import Store
+from orchestrator.store.gather import gather
+from orchestrator.store.records import find, write
 from orchestrator.store.transfer import download_tree
 
 FIRST_POLL = 0.1  # seconds between two looks at a job that is waited for; grows with the wait
@@ -105,15 +101,17 @@ class Jobs:
 
     def list(self, name: str | None = None, *, all_versions: bool = False) -> Sequence[JobView]:
         """Return the latest version of each job, or all versions (of one job: always all), the newest first."""
+        found: list[Found] = []
         if name is not None:
-            get_record(self._store, name, None)
-        views = []
-        for job in job_names(self._store) if name is None else [name]:
-            for number in reversed(version_numbers(self._store, job)):
-                if record := find_record(self._store, job, number):
-                    views.append(self._look(record))
-                    if name is None and not all_versions:
-                        break
+            found = read_versions(self._store, name)
+            if not found:
+                get_record(self._store, name, None)  # says what there is instead
+        elif all_versions:
+            for job in job_names(self._store):
+                found += read_versions(self._store, job)
+        else:
+            found = [pair for pair in gather(lambda job: newest(self._store, job), job_names(self._store)) if pair]
+        views = [judge(self._backend, record, status) for record, status in found]
         return sorted(views, key=lambda view: (view.record.created, view.record.number), reverse=True)
 
     def get(self, name: str, version: str = LATEST) -> JobView:
@@ -175,19 +173,28 @@ class Jobs:
         Raises:
             ConflictError: One of them is still going.
         """
-        numbers = version_numbers(self._store, name)
-        if version is not None:
-            wanted = self._number(name, version)
-            numbers = [number for number in numbers if number == wanted]
+        if version is None:
+            last = last_number(self._store, name)
+            found = read_versions(self._store, name)
+            numbers = {*range(1, last + 1), *(record.number for record, _ in found)}
+        else:
+            number = self._number(name, version)
+            pair = read_version(self._store, name, number)
+            found = [pair] if pair and not pair[0].deleted else []
+            numbers = {number} if pair else set()
         if not numbers:
             self._record(name, version or LATEST)  # says what there is instead
-        records = [record for number in numbers if (record := find_record(self._store, name, number))]
-        for record in records:
-            if not (view := self._look(record)).status.state.finished:
+        for record, status in found:
+            if not (view := judge(self._backend, record, status)).status.state.finished:
                 hint = f"mlctl job cancel {name} -v {record.version}"
                 raise ConflictError(f"{view.ref} is {view.status.state} and cannot be deleted", hint=hint)
-        for number in numbers:
-            self._delete(name, number)
+        records = [record for record, _ in reversed(found)]
+        mark_deleted(self._store, name, records)
+        for record in records:
+            self._backend.forget(record.run)
+            forget(record.run)
+        # Also what an interrupted deletion left.
+        self._store.delete(item.key for item in left_of(self._store, name, numbers))
         return [record.version for record in records]
 
     def logs(
@@ -260,18 +267,3 @@ class Jobs:
         submission.release()
         forget(record.run)
         return JobView(record, status)
-
-    def _delete(self, name: str, number: int) -> None:
-        prefix = version_prefix(name, number)
-        if record := find_record(self._store, name, number):
-            # Marked first: if this is interrupted the rest is invisible, and deleting again removes it.
-            change(
-                self._store,
-                prefix + JOB,
-                JobRecord,
-                lambda old: JobRecord(name=old.name, number=old.number, deleted=time.time(), author=old.author),
-            )
-            self._backend.forget(record.run)
-            forget(record.run)
-        doomed = [item.key for item in list_objects(self._store, prefix) if item.key != prefix + JOB]
-        self._store.delete(doomed)

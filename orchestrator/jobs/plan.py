@@ -14,7 +14,8 @@ from orchestrator.engines.environment import environment_path, environment_state
 from orchestrator.errors import MlctlError, NotFoundError, PreflightError
 from orchestrator.jobs.changes import Change, changes_between
 from orchestrator.jobs.gpus import count_gpus
-from orchestrator.jobs.record import DataRef, EngineRef, JobRecord, get_record
+from orchestrator.jobs.listing import get_record
+from orchestrator.jobs.record import DataRef, EngineRef, JobRecord
 from orchestrator.jobs.script_args import Declared, declared_arguments, render_arguments
 from orchestrator.specs.flavors import Flavor, resolve_resources
 from orchestrator.specs.job import JobSpec, parse_dataset_url

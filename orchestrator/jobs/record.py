@@ -1,18 +1,17 @@
 """The record of a job version, `jobs/<name>/V0003/job.json`: written once, by the one who claims the number."""
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from orchestrator.errors import NotFoundError
 from orchestrator.runtime.task import Task
-from orchestrator.specs.names import format_version, nearest
-from orchestrator.store.base import AlreadyExistsError, Store, list_folders
-from orchestrator.store.records import claim, find
+from orchestrator.specs.names import format_version
+from orchestrator.store.base import Store, list_folders
+from orchestrator.store.records import find
 
 ROOT = "jobs/"
 JOB = "job.json"
+PAGES = "pages/"
 
 
 class CodeRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,66 +118,19 @@ def version_prefix(name: str, number: int) -> str:
     return f"{job_prefix(name)}{format_version(number)}/"
 
 
+def number_of(version: str) -> int:
+    """Return the number of `V0003`, 0 of anything else."""
+    digits = version.removeprefix("V")
+    number = int(digits) if digits.isascii() and digits.isdecimal() else 0
+    return number if number and version == format_version(number) else 0
+
+
 def job_names(store: Store) -> list[str]:
     """Return the names of all jobs."""
     return sorted(list_folders(store, ROOT))
-
-
-def version_numbers(store: Store, name: str) -> list[int]:
-    """Return the numbers of all versions of a job that were ever claimed, ascending; deleted ones too."""
-    return sorted(int(folder[1:]) for folder in list_folders(store, job_prefix(name)) if folder[1:].isdigit())
 
 
 def find_record(store: Store, name: str, number: int) -> JobRecord | None:
     """Return the record of a version, or None if there is none or it was deleted."""
     record = find(store, version_prefix(name, number) + JOB, JobRecord)
     return None if record is None or record.deleted else record
-
-
-def get_record(store: Store, name: str, number: int | None) -> JobRecord:
-    """Return the record of a version; of the latest if `number` is None.
-
-    Raises:
-        NotFoundError: There is no such job or version.
-    """
-    numbers = version_numbers(store, name)
-    for candidate in reversed(numbers) if number is None else [number]:
-        if candidate in numbers and (record := find_record(store, name, candidate)):
-            return record
-    if not numbers:
-        near = nearest(name, job_names(store))
-        raise NotFoundError(
-            f"there is no job {name!r}" + (f"; did you mean {near}?" if near else ""), hint="mlctl job list"
-        )
-    if number is None:
-        raise NotFoundError(f"all versions of job {name} were deleted", hint="mlctl job list")
-    present = [format_version(n) for n in numbers if find_record(store, name, n)]
-    known = f"{present[0]} to {present[-1]}" if len(present) > 1 else "".join(present) or "none"
-    raise NotFoundError(
-        f"job {name} has no version {format_version(number)}; it has {known}", hint=f"mlctl job list {name}"
-    )
-
-
-def claim_number(store: Store, record: JobRecord, complete: Callable[[JobRecord], JobRecord]) -> JobRecord:
-    """Give the record the next free number and write it; exactly one claimer gets each number, none is left out.
-
-    Args:
-        store: Where the job is.
-        record: The record; its number is ignored.
-        complete: Fills in what depends on the number.
-    """
-    numbers = version_numbers(store, record.name)
-    number = numbers[-1] + 1 if numbers else 1
-    while True:
-        candidate = complete(msgspec.structs.replace(record, number=number))
-        key = version_prefix(record.name, number) + JOB
-        try:
-            claim(store, key, candidate)
-        except AlreadyExistsError:
-            # A store may have written although its answer got lost: the run's id tells whether that was us.
-            present = find(store, key, JobRecord)
-            if present is not None and present.run == candidate.run:
-                return present
-            number += 1
-        else:
-            return candidate

@@ -6,8 +6,8 @@ import msgspec
 
 from orchestrator import config
 from orchestrator.backends.base import Backend
-from orchestrator.errors import JobCancelledError, JobFailedError
-from orchestrator.jobs.record import JobRecord, version_prefix
+from orchestrator.errors import JobCancelledError, JobFailedError, NotFoundError
+from orchestrator.jobs.record import JobRecord, find_record, version_prefix
 from orchestrator.runtime.status import State, Status
 from orchestrator.runtime.task import STATUS
 from orchestrator.store.base import Store
@@ -52,12 +52,28 @@ class JobView(msgspec.Struct):
 
 
 def look(store: Store, backend: Backend, record: JobRecord) -> JobView:
+    """Return the job version with its state.
+
+    Raises:
+        NotFoundError: It was deleted meanwhile.
+    """
+    status = find(store, version_prefix(record.name, record.number) + STATUS, Status)
+    if status is None and find_record(store, record.name, record.number) is None:
+        raise NotFoundError(f"{record.name}/{record.version} was deleted", hint=f"mlctl job list {record.name}")
+    return judge(backend, record, status)
+
+
+def judge(backend: Backend, record: JobRecord, status: Status | None) -> JobView:
     """Return the job version with its state: the one place where a state is determined (DESIGN, D6).
 
     An unfinished job of this machine is looked up among its processes; what a dead process left is
     saved first. Of a job on another machine the store's status is what is known.
+
+    Args:
+        backend: Where the job runs, if it runs here.
+        record: Of the version.
+        status: As it is in the store.
     """
-    status = find(store, version_prefix(record.name, record.number) + STATUS, Status)
     if status and status.state.finished:
         return JobView(record, status)
     if record.task and record.machine == config.machine_id():

@@ -197,6 +197,7 @@ def test_delete_takes_all_but_the_number(project):
     assert [item.key for item in list_objects(project.client.store, "jobs/")] == [
         "jobs/demo/V0001/job.json",
         "jobs/demo/V0002/job.json",
+        "jobs/demo/pages/V0001.json.gz",
     ]
     assert project.client.jobs.list() == []
     assert project.run().version == "V0003"
