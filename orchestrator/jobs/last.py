@@ -10,7 +10,10 @@ from orchestrator.errors import NotFoundError
 
 def remember(name: str, version: str) -> None:
     """Note that this version was created from the current folder."""
-    path = _path()
+    try:
+        path = _path()
+    except FileNotFoundError:  # the current folder was removed: nobody will ask from there
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}")
     temporary.write_text(f"{name} {version}", encoding="ascii")
@@ -27,7 +30,7 @@ def recall() -> tuple[str, str]:
         name, version = _path().read_text(encoding="ascii").split()
     except (FileNotFoundError, ValueError):
         hint = "name one: mlctl logs NAME; see them all: mlctl job list"
-        raise NotFoundError(f"no job was created from {Path.cwd()} yet", hint=hint) from None
+        raise NotFoundError(f"no job was created from this folder yet", hint=hint) from None
     return name, version
 
 

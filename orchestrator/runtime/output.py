@@ -8,6 +8,7 @@ from orchestrator.store.base import Store
 from orchestrator.store.index import forget_sent
 from orchestrator.store.manifest import Manifest
 from orchestrator.store.records import write
+from orchestrator.store.scan import Skipped, scan_all
 from orchestrator.store.transfer import upload_tree
 
 
@@ -19,12 +20,14 @@ class Output(msgspec.Struct, kw_only=True):
         prefix: Of the files in it.
         complete: False if the job failed or was cancelled: these are the files it had written by then.
         manifest: Paths, sizes and hashes.
+        skipped: What the script wrote that is not a file that can be kept, and why.
     """
 
     store: str
     prefix: str
     complete: bool
     manifest: Manifest
+    skipped: list[Skipped] = []
 
 
 def save_output(
@@ -40,8 +43,15 @@ def save_output(
         complete: Whether the script ended well.
         reporter: Told of the progress.
     """
-    manifest = upload_tree(output_store, task.output_prefix, workspace.output, reporter=reporter)
-    output = Output(store=task.output_store, prefix=task.output_prefix, complete=complete, manifest=manifest)
+    scan = scan_all(workspace.output)
+    manifest = upload_tree(output_store, task.output_prefix, workspace.output, scan=scan, reporter=reporter)
+    output = Output(
+        store=task.output_store,
+        prefix=task.output_prefix,
+        complete=complete,
+        manifest=manifest,
+        skipped=scan.skipped,
+    )
     write(store, task.prefix + OUTPUT, output)
     forget_sent(output_store, task.output_prefix)
     return output

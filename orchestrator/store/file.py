@@ -133,7 +133,7 @@ class FileStore:
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
             path = self._path(key)
-            with _writing(key), self._lock(key):
+            with _writing(f"{key} in {self.url}"), self._lock(key):
                 path.unlink(missing_ok=True)
             self._prune(path.parent)
 
@@ -157,7 +157,7 @@ class FileStore:
         return Page(objects=objects, prefixes=prefixes, token="")
 
     def check_writable(self) -> None:
-        with self._temporary("probe") as temporary:
+        with self._temporary("a test object") as temporary:
             temporary.write_bytes(b"mlctl")
             for leftover in temporary.parent.iterdir():
                 with contextlib.suppress(FileNotFoundError):
@@ -179,7 +179,7 @@ class FileStore:
     def _temporary(self, key: str) -> Iterator[Path]:
         folder = self._root / INTERNAL / "tmp"
         path = folder / f"{os.getpid()}-{time.time_ns():x}-{next(_serial)}"
-        with _writing(key):
+        with _writing(f"{key} in {self.url}"):
             folder.mkdir(parents=True, exist_ok=True)
             try:
                 yield path
@@ -286,11 +286,9 @@ def _writing(target: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            reason = f"cannot write {error.filename or target}: {error.strerror}"
-            raise PermissionDeniedError(
-                reason, hint="check its mode, or use another store: mlctl context add"
-            ) from error
+            hint = "check the mode of its folder, or use another store: mlctl context add"
+            raise PermissionDeniedError(f"cannot write {target}: {error.strerror}", hint=hint) from error
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             hint = "free some space and run the same command again: it goes on where it stopped"
             raise StoreError(f"cannot write {target}: {error.strerror}", hint=hint) from error
-        raise StoreError(f"cannot write {target}: {error.strerror}: {error.filename or ''}".rstrip(": ")) from error
+        raise StoreError(f"cannot write {target}: {error.strerror}") from error

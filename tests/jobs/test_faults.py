@@ -245,6 +245,48 @@ def test_full_disk_keeps_the_output_here_until_there_is_room(project, small_disk
     assert project.log(view) == b"done\n"
 
 
+def test_full_home_can_be_looked_at_and_emptied(project, small_disk, monkeypatch):
+    home = small_disk("size=6m")
+    monkeypatch.setenv("MLCTL_HOME", str(home / "home"))
+    project.script(
+        """
+        print('filling', flush=True)
+        with open(train_url + 'large', 'wb') as file:
+            while True:
+                file.write(b'x' * 100_000)
+        """
+    )
+    view = project.create()
+    jobs = project.client.jobs
+    wait_until(lambda: jobs.get("demo").status.state is State.FAILED, 60)
+    for _ in range(3):
+        assert jobs.get("demo").status.reason in (Reason.DISK_FULL, Reason.OUTPUT_NOT_SAVED)
+        assert jobs.list()
+        assert b"filling" in project.log(view)
+    wait_until(lambda: processes_of(view.record.run) == [], 90)
+    assert jobs.delete("demo") == ["V0001"]
+    assert jobs.list() == []
+    project.script("print('room again')")
+    assert project.run().status.state is State.SUCCEEDED
+
+
+def test_output_that_cannot_be_kept_is_told(project):
+    project.script(
+        """
+        open(train_url + 'good', 'w').write('x')
+        os.mkfifo(train_url + 'pipe')
+        os.symlink('/nowhere', train_url + 'dangling')
+        """
+    )
+    view = project.run()
+    assert view.status.state is State.SUCCEEDED
+    assert "dangling" in view.status.message
+    assert "and 1 more" in view.status.message
+    output = project.client.jobs.outputs("demo")
+    assert [entry.path for entry in output.manifest.entries] == ["good"]
+    assert [skipped.path for skipped in output.skipped] == ["dangling", "pipe"]
+
+
 def test_read_only_store_is_refused_before_anything_happens(project, small_disk):
     from orchestrator import config
 

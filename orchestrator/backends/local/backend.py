@@ -17,6 +17,7 @@ from orchestrator.runtime.exits import Exit
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import STATUS, Task
 from orchestrator.store import open_store
+from orchestrator.store.parallel import as_mlctl_error
 from orchestrator.store.records import find
 
 
@@ -40,19 +41,22 @@ class LocalSubmission:
         run.save_order(order)
         supervisor = [sys.executable, "-m", "orchestrator.backends.local.supervisor", run.id, str(lock)]
         inherited = {name: value for name, value in os.environ.items() if name != RUN_ID}
-        with (run.folder / "supervisor.log").open("ab") as log:
-            # Through a shell that ends at once, so that the supervisor is nobody's zombie.
-            subprocess.run(
-                ["/bin/sh", "-c", '"$@" &', "sh", *supervisor],
-                cwd=run.folder,
-                env=inherited | {"MLCTL_HOME": str(home_dir())},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=(lock,),
-                check=True,
-            )
+        try:
+            with (run.folder / "supervisor.log").open("ab") as log:
+                # Through a shell that ends at once, so that the supervisor is nobody's zombie.
+                subprocess.run(
+                    ["/bin/sh", "-c", '"$@" &', "sh", *supervisor],
+                    cwd=run.folder,
+                    env=inherited | {"MLCTL_HOME": str(home_dir())},
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    pass_fds=(lock,),
+                    check=True,
+                )
+        except OSError as error:
+            raise as_mlctl_error(error, f"cannot start the job in {run.folder}") from error
         os.close(lock)
 
     def release(self) -> None:

@@ -5,6 +5,7 @@ could not reach the store. Every step may be repeated.
 """
 
 import time
+from contextlib import suppress
 
 from orchestrator.backends.local.rundir import Order, RunDir
 from orchestrator.errors import MlctlError
@@ -19,6 +20,7 @@ from orchestrator.specs.quantities import format_duration, format_memory
 from orchestrator.store import open_store
 from orchestrator.store.base import Store
 from orchestrator.store.records import write
+from orchestrator.store.scan import Skipped
 
 LAST_LINES = 10
 LAST_LINE_LENGTH = 500  # characters
@@ -57,15 +59,23 @@ def finish(run: RunDir, order: Order, store: Store, status: Status, end: Exit) -
             )
             final.output_files, final.output_bytes = output.manifest.files, output.manifest.size
             final.output_complete = complete
+            if output.skipped:
+                final.message = "; ".join(filter(None, (final.message, _left_out(output.skipped))))
         write(store, task.prefix + STATUS, final)
-    except MlctlError as error:
+    except (MlctlError, OSError) as error:
         final.state, final.reason = State.FAILED, Reason.OUTPUT_NOT_SAVED
-        final.message = f"the script has ended, but its output could not be saved: {error.message}"
+        final.message = f"the script has ended, but its output could not be saved: {getattr(error, 'message', error)}"
         final.hint = Reason.OUTPUT_NOT_SAVED.hint.format(job=task.job, version=task.version)
-        run.save_status(final)
+        with suppress(MlctlError):  # on a full disk even this may fail; what is needed to go on is there already
+            run.save_status(final)
         return final
     run.remove()
     return final
+
+
+def _left_out(skipped: list[Skipped]) -> str:
+    more = f" and {len(skipped) - 1} more" if len(skipped) > 1 else ""
+    return f"of its output this could not be kept: {skipped[0].path} ({skipped[0].reason}){more}"
 
 
 def _concluded(run: RunDir, task: Task, store: Store, status: Status, end: Exit) -> Status:

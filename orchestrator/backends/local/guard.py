@@ -20,6 +20,7 @@ from typing import Any
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+ROOM = 4096  # bytes kept free for the result
 LOST_GRACE = 3.0  # seconds between SIGTERM and SIGKILL when the supervisor is gone
 
 
@@ -37,6 +38,7 @@ def main() -> None:
     signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     started = time.time()
+    _reserve(spec["exit"])
     try:
         script = _start(spec)
     except OSError as error:
@@ -164,11 +166,16 @@ def _alive(pid: int) -> bool:
     return bool(fields) and fields[0] not in "ZX"
 
 
+def _reserve(path: str) -> None:
+    """Take the room for the result now: the script may fill the disk."""
+    with open(f"{path}.part", "w", encoding="utf-8") as file:
+        file.write(" " * ROOM)
+
+
 def _save(path: str, value: dict[str, Any]) -> None:
-    temporary = f"{path}.part"
-    with open(temporary, "w", encoding="utf-8") as file:
+    with open(f"{path}.part", "r+", encoding="utf-8") as file:
         json.dump(value, file)
-    os.replace(temporary, path)
+    os.replace(f"{path}.part", path)
 
 
 if __name__ == "__main__":

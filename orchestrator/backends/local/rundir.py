@@ -23,6 +23,7 @@ from orchestrator.locks import is_held, take
 from orchestrator.runtime.exits import Exit
 from orchestrator.runtime.status import Status
 from orchestrator.runtime.task import Task, Workspace
+from orchestrator.store.parallel import as_mlctl_error
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 ABANDONED = 600.0  # seconds after which a folder without a task belongs to a dead command
@@ -143,8 +144,12 @@ def all_runs() -> Iterator[RunDir]:
 
 def _save(path: Path, record: msgspec.Struct) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    temporary.write_bytes(msgspec.json.encode(record))
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(msgspec.json.encode(record))
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise as_mlctl_error(error, f"cannot write {path}") from error
 
 
 def _find(path: Path, kind: type[Record]) -> Record | None:

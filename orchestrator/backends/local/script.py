@@ -65,11 +65,14 @@ class RunningScript:
         kill_leftover(self._run.id)
 
     def result(self) -> Exit:
-        """Return how the script ended; of a guard that was killed, only that."""
+        """Return how the script ended; of a guard that was killed or failed, only that."""
         found = self._run.exit()
         if found is None:
             kill_leftover(self._run.id)
-            return Exit(signal=9, finished=time.time())
+            if self._guard.returncode > 0:
+                error = f"its guard failed, see {self._run.folder}/supervisor.log"
+                return Exit(cause="not-started", error=error, finished=time.time())
+            return Exit(signal=signal.SIGKILL, finished=time.time())
         return found
 
     def _tell(self, command: bytes) -> None:

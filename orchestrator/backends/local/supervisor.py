@@ -133,7 +133,7 @@ class Supervisor:
 
     def _finish(self, end: Exit) -> None:
         self._interruptible = False
-        self._run.save_exit(end)
+        self._try(lambda: self._run.save_exit(end))
         for attempt in range(SAVE_ATTEMPTS):
             final = finish(self._run, self._order, self._store, self._status, end)
             if final.reason is not Reason.OUTPUT_NOT_SAVED:
@@ -155,7 +155,7 @@ class Supervisor:
         status = self._status
         status.state, status.message, status.reason, status.heartbeat = state, message, reason, time.time()
         status.hint = reason.hint if reason else ""
-        self._run.save_status(status)
+        self._try(lambda: self._run.save_status(status))
         self._try(lambda: write(self._watch_store, self._task.prefix + STATUS, status))
 
     def _try(self, action: Callable[[], object]) -> None:
