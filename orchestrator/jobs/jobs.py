@@ -189,10 +189,10 @@ class Jobs:
                 hint = f"mlctl job cancel {name} -v {record.version}"
                 raise ConflictError(f"{view.ref} is {view.status.state} and cannot be deleted", hint=hint)
         records = [record for record, _ in reversed(found)]
-        mark_deleted(self._store, name, records)
-        for record in records:
+        for record in records:  # first, for on a full disk the marks need the room that this gives
             self._backend.forget(record.run)
             forget(record.run)
+        mark_deleted(self._store, name, records)
         # Also what an interrupted deletion left.
         self._store.delete(item.key for item in left_of(self._store, name, numbers))
         return [record.version for record in records]
