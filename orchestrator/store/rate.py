@@ -38,8 +38,8 @@ class Rate:
         time.sleep(begin - now)
 
     def block(self, size: int) -> int:
-        """Return how much to ask for at once, where `size` bytes would be best without a limit: about a second's."""
-        return size if self._limit is None else min(size, max(SMALLEST, self._limit))
+        """Return how much to ask for at once, where `size` bytes would be best without a limit."""
+        return size if self._limit is None else min(size, max(SMALLEST, self._limit // 4))
 
 
 UNLIMITED = Rate()

@@ -53,7 +53,7 @@ def spans_of(packs: Sequence[str], entries: Iterable[Entry], *, limit: int = REA
 
     for entry in sorted((entry for entry in entries if entry.pack is not None), key=_place):
         behind = entry.offset + entry.size
-        if entry.pack != number or entry.offset > end + GAP or behind - start > limit:
+        if entry.pack != number or entry.offset > end + GAP or max(behind, end) - start > limit:
             close()
             group, number, start, end = [], entry.pack, entry.offset, behind
         group.append(entry)
