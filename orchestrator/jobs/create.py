@@ -4,7 +4,6 @@ Killed at any point and run again, the same command ends with one version: befor
 is visible, after it the version is taken up again by whoever submits the same thing.
 """
 
-import os
 import time
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import msgspec
 
 from orchestrator import config
 from orchestrator.backends.base import Backend
-from orchestrator.config import bucket_of
 from orchestrator.datasets import Datasets
 from orchestrator.datasets.versions import author
 from orchestrator.engines.environment import ensure_environment
@@ -20,6 +18,7 @@ from orchestrator.errors import ConflictError, NotFoundError
 from orchestrator.jobs import last
 from orchestrator.jobs.listing import get_record, keep_pages_up
 from orchestrator.jobs.numbers import claim_number
+from orchestrator.jobs.places import output_url
 from orchestrator.jobs.plan import Plan, require_possible
 from orchestrator.jobs.record import CodeRef, DataRef, JobRecord, version_prefix
 from orchestrator.jobs.untold import forget, is_untold, telling
@@ -27,7 +26,6 @@ from orchestrator.jobs.view import look
 from orchestrator.progress import Reporter
 from orchestrator.runtime.status import Reason
 from orchestrator.runtime.task import Task
-from orchestrator.specs.names import format_version
 from orchestrator.store.archive import store_code
 from orchestrator.store.base import Store
 
@@ -145,12 +143,6 @@ def _new_record(plan: Plan, store: Store, code: CodeRef, data: DataRef | None) -
 def _with_task(record: JobRecord, plan: Plan, store: Store) -> JobRecord:
     assert record.code and plan.sizes
     prefix = version_prefix(record.name, record.number)
-    output_store, output_prefix = store.url, prefix + "output/"
-    if plan.spec.output and bucket_of(plan.spec.output):
-        output_store, output_prefix = plan.spec.output.rstrip("/"), format_version(record.number) + "/"
-    elif plan.spec.output:
-        folder = plan.folder / plan.spec.output.removeprefix("file://")
-        output_store, output_prefix = Path(os.path.normpath(folder)).as_uri(), format_version(record.number) + "/"
     asked = plan.spec.resources
     task = Task(
         job=record.name,
@@ -163,8 +155,8 @@ def _with_task(record: JobRecord, plan: Plan, store: Store) -> JobRecord:
         data_prefix=record.data.prefix if record.data else "",
         data_manifest=record.data.manifest if record.data else "",
         data_mode=plan.spec.data_mode,
-        output_store=output_store,
-        output_prefix=output_prefix,
+        output_store=output_url(plan.spec, plan.folder, store),
+        output_prefix=f"{record.version}/" if plan.spec.output else f"{prefix}output/",
         arguments=plan.arguments,
         environment=plan.spec.env,
         cpus=plan.sizes.cpus,

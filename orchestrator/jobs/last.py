@@ -30,7 +30,7 @@ def recall() -> tuple[str, str]:
         name, version = _path().read_text(encoding="ascii").split()
     except (FileNotFoundError, ValueError):
         hint = "name one: mlctl logs NAME; see them all: mlctl job list"
-        raise NotFoundError(f"no job was created from this folder yet", hint=hint) from None
+        raise NotFoundError("no job was created from this folder yet", hint=hint) from None
     return name, version
 
 

@@ -11,16 +11,18 @@ from orchestrator.datasets import Datasets
 from orchestrator.datasets.versions import DatasetVersion
 from orchestrator.engines.catalog import Engine, get_engine
 from orchestrator.engines.environment import environment_path, environment_state
-from orchestrator.errors import MlctlError, NotFoundError, PreflightError
+from orchestrator.errors import MlctlError, NotFoundError, PermissionDeniedError, PreflightError, StoreError
 from orchestrator.jobs.changes import Change, changes_between
 from orchestrator.jobs.gpus import count_gpus
 from orchestrator.jobs.listing import get_record
+from orchestrator.jobs.places import output_url
 from orchestrator.jobs.record import DataRef, EngineRef, JobRecord
 from orchestrator.jobs.script_args import Declared, declared_arguments, render_arguments
 from orchestrator.specs.flavors import Flavor, resolve_resources
 from orchestrator.specs.job import JobSpec, parse_dataset_url
 from orchestrator.specs.load import LoadedSpec
 from orchestrator.specs.names import nearest
+from orchestrator.store import open_store
 from orchestrator.store.archive import CodeSnapshot, snapshot_code
 from orchestrator.store.base import CorruptObjectError, Store
 from orchestrator.store.scan import Scan, scan_data
@@ -103,7 +105,7 @@ class Plan(msgspec.Struct, kw_only=True):
         return document
 
 
-def make_plan(loaded: LoadedSpec, store: Store, datasets: Datasets, *, cpus_here: float) -> Plan:
+def make_plan(loaded: LoadedSpec, store: Store, datasets: Datasets, *, cpus_here: float, context: str | None) -> Plan:
     """Look at everything a job needs, change nothing.
 
     Args:
@@ -111,6 +113,7 @@ def make_plan(loaded: LoadedSpec, store: Store, datasets: Datasets, *, cpus_here
         store: Where the job's record will be.
         datasets: The datasets of that store.
         cpus_here: CPUs of this machine.
+        context: Name of the context that stores are reached by.
 
     Returns:
         The plan, with all problems and warnings that could be found, not only the first.
@@ -130,6 +133,15 @@ def make_plan(loaded: LoadedSpec, store: Store, datasets: Datasets, *, cpus_here
         warnings.append(f"it asks for {spec.resources.nodes} nodes, this machine is one: it runs as one process")
     warnings += _argument_warnings(spec, declared)
     _try(store.check_writable, problems)
+    if spec.output:
+        _try(lambda: open_store(output_url(spec, loaded.folder, store), context).check_writable(), problems)
+    if spec.data_mode == "url" and store.url.startswith("file:"):
+        hint = "use `data_mode: local`, or a context with a bucket"
+        problems.append(
+            PreflightError("data_mode `url` gives the script URLs of a bucket; this store is a folder", hint=hint)
+        )
+    if spec.model:
+        warnings.append(f"models are not registered yet: `model: {spec.model.name}` is kept with the version, no more")
     plan = Plan(
         name=spec.name,
         spec=spec,
@@ -264,6 +276,8 @@ def require_possible(plan: Plan) -> None:
     """Raise the plan's problems, if it has any, as one PreflightError."""
     if plan.problems:
         lines = [f"\n  - {error.message}" + (f" ({error.hint})" if error.hint else "") for error in plan.problems]
-        raise PreflightError(
-            f"job {plan.name} cannot work:{''.join(lines)}", hint=f"correct {plan.source} and run it again"
-        )
+        of_store = [error for error in plan.problems if isinstance(error, PermissionDeniedError | StoreError)]
+        hint = f"correct {plan.source} and run it again"
+        if len(of_store) == len(plan.problems):  # nothing is wrong with the spec
+            lines, hint = [f"\n  - {error.message}" for error in of_store], of_store[0].hint
+        raise PreflightError(f"job {plan.name} cannot work:{''.join(lines)}", hint=hint)

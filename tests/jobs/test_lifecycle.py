@@ -260,6 +260,7 @@ def test_binary_rubbish_and_progress_bars_survive(project):
         ({"data": "./nowhere"}, "nowhere"),
         ({"data": "dataset://minst"}, "minst"),
         ({"data": "s3://bucket/x/"}, "bucket"),
+        ({"output": "/proc/mlctl"}, "cannot write"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_submitted(project, fields, told):
@@ -268,6 +269,16 @@ def test_what_cannot_work_is_refused_before_anything_is_submitted(project, field
         project.create(**fields)
     assert caught.value.exit_code == 3
     assert [item.key for item in list_objects(project.client.store, "jobs/")] == []
+
+
+def test_urls_are_given_only_where_there_is_a_bucket(project):
+    plan = project.client.jobs.plan(project.write(data_mode="url"))
+    told = [problem.message for problem in plan.problems]
+    if project.client.store.url.startswith("file:"):
+        assert len(told) == 1
+        assert "this store is a folder" in told[0]
+    else:
+        assert told == []
 
 
 def test_all_problems_are_told_at_once(project):
