@@ -15,6 +15,7 @@ from orchestrator.progress import Reporter
 from orchestrator.store import records
 from orchestrator.store.base import AlreadyExistsError, Store
 from orchestrator.store.index import notes_path
+from orchestrator.store.parallel import as_mlctl_error
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,9 +40,17 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def only_pusher(store: Store, name: str, folder: Path, reporter: Reporter) -> Iterator[None]:
-    """Keep other processes of this home from pushing the same folder to the same dataset; wait for one that does."""
+    """Keep other processes of this home from pushing the same folder to the same dataset; wait for one that does.
+
+    Raises:
+        PermissionDeniedError, StoreError: The home cannot be written.
+    """
     path = notes_path(f"{store.identity}/{name}:{folder}", ".lock")
-    with path.open("ab") as file:
+    try:
+        file = path.open("ab")
+    except OSError as error:
+        raise as_mlctl_error(error, f"cannot write {path}") from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

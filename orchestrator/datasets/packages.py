@@ -23,6 +23,8 @@ from orchestrator.progress import Reporter
 PYTHON_VERSION = "3.11"  # the wheel is the same wherever the data is wanted
 PLATFORM = "x86_64-manylinux_2_28"
 APT_TIMEOUT = 900.0  # seconds
+SHOWN = 3  # lines of what a program says
+FULL = ("No space left on device", "Disk quota exceeded", "don't have enough free space")
 POLL = 0.2  # seconds between two looks at how much has come
 
 
@@ -51,7 +53,7 @@ def fetch_wheel(source: PythonPackage, folder: Path, *, lock: int, reporter: Rep
         outcome = run_uv(arguments, directory=folder, lock=lock)
     if outcome.code:
         if outcome.fault == "disk full":
-            raise StoreError(f"cannot unpack {source.label}: no space left on device", hint="free some space")
+            raise _full(source.label, folder)
         raise DownloadError(f"{source.label}: {outcome.reason}")
     return _wanted(source.files, target, source.label)
 
@@ -61,6 +63,7 @@ def fetch_deb(source: DebianPackage, folder: Path, *, reporter: Reporter) -> lis
 
     Raises:
         DownloadError: This machine has no apt, or apt cannot get the package.
+        StoreError: The disk is full.
     """
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise DownloadError(f"{source.label}: this machine has no apt")
@@ -89,8 +92,16 @@ def _run(command: list[str], folder: Path, label: str) -> None:
     except subprocess.TimeoutExpired as error:
         raise DownloadError(f"{label}: {command[0]} took longer than {APT_TIMEOUT:.0f} s") from error
     if result.returncode:
+        if any(sign in result.stderr for sign in FULL):
+            raise _full(label, folder)
         lines = [line for line in result.stderr.splitlines() if line.startswith("E:")] or result.stderr.splitlines()
-        raise DownloadError(f"{label}: {' '.join(lines) or f'{command[0]} exited with {result.returncode}'}")
+        reason = " ".join(lines[:SHOWN]) or f"{command[0]} exited with {result.returncode}"
+        raise DownloadError(f"{label}: {reason}")
+
+
+def _full(label: str, folder: Path) -> StoreError:
+    hint = "free some space, or export MLCTL_CACHE=/some/other/disk, and run the same command again"
+    return StoreError(f"cannot unpack {label} in {folder}: no space left on device", hint=hint)
 
 
 def _wanted(names: list[str], folder: Path, label: str) -> list[Path]:

@@ -56,11 +56,12 @@ def _obtain(entry: CatalogEntry, place: Path, lock: int, reporter: Reporter) -> 
     """Try the sources in order; return the one that worked."""
     failures: list[str] = []
     for source in entry.sources:
+        if failures:
+            reporter.note(f"cannot get {entry.name} from {failures[-1]}")
         try:
             _use(source, entry, place, lock, reporter)
         except DownloadError as error:
             failures.append(error.message)
-            reporter.note(f"cannot get {entry.name} from {error.message}")
         else:
             return source
     table = "".join(f"\n  - {failure}" for failure in failures)
@@ -102,14 +103,12 @@ def _fetch(source: Source, raw: Path, lock: int, reporter: Reporter) -> list[Pat
 
 def _add_gzipped(entry: CatalogEntry, ready: Path, reporter: Reporter) -> None:
     """Make the `.gz` of each file. It is checked by what it unpacks to: versions of zlib pack differently."""
-    with reporter.bar("compress", total=entry.size, unit="bytes") as bar:
-        for file in entry.files:
-            packed = ready / f"{file.path}.gz"
-            if not _unpacks_to(packed, file):
-                partial = ready.parent / "packed"
-                gzip_file(ready / file.path, partial)
-                partial.replace(packed)
-            bar.advance(file.size)
+    todo = [file for file in entry.files if not _unpacks_to(ready / f"{file.path}.gz", file)]
+    with reporter.bar(f"compress {entry.name}", total=sum(file.size for file in todo), unit="bytes") as bar:
+        for file in todo:
+            partial = ready.parent / "packed"
+            gzip_file(ready / file.path, partial, on_bytes=bar.advance)
+            partial.replace(ready / f"{file.path}.gz")
 
 
 def _is_good(path: Path, file: File) -> bool:

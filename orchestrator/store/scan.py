@@ -158,6 +158,9 @@ class _Walk:
                 identity = self._add(path, entry, rules)
             except FileNotFoundError:  # gone since it was listed
                 continue
+            except OSError as error:  # such as a link in /proc that only its owner may read
+                self._skip(path, f"cannot be read: {error.strerror}")
+                continue
             if identity in above:
                 self._skip(path, "a link to a folder above it")
             elif identity:

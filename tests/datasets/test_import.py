@@ -3,14 +3,18 @@
 import gzip
 import multiprocessing
 import os
+import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from orchestrator.datasets import Datasets
+from orchestrator.datasets.catalog import DebianPackage
 from orchestrator.datasets.download import DownloadError
+from orchestrator.datasets.packages import fetch_deb
 from orchestrator.errors import NotFoundError, StoreError
 from orchestrator.store.base import CorruptObjectError
 from orchestrator.store.file import FileStore
@@ -137,8 +141,10 @@ def test_without_a_network_every_source_is_named(store, catalog, wheel, monkeypa
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     debian = {"kind": "debian", "package": "no-such-package-of-mlctl", "unpacked": 1, "files": [], "recipe": "gunzip"}
     entry = catalog(wheel, mirror(NOWHERE), mirror("http://127.0.0.1:2/"), debian)
+    notes = Notes()
     with pytest.raises(DownloadError) as caught:
-        Datasets(store, catalog=entry).import_("tiny")
+        Datasets(store, reporter=notes, catalog=entry).import_("tiny")
+    assert len(notes.notes) == 3  # the last failure is in the error alone
     message = caught.value.message
     assert "none of the 4 sources" in message
     for text in ("tiny-data==1.0", NOWHERE, "http://127.0.0.1:2/", "no-such-package-of-mlctl"):
@@ -222,6 +228,27 @@ def test_a_full_cache_is_named(store, server, catalog, small_disk, monkeypatch):
     with pytest.raises(StoreError, match="No space left") as caught:
         Datasets(store, catalog=catalog(mirror(server.url))).import_("tiny")
     assert not isinstance(caught.value, DownloadError)
+
+
+def test_a_debian_package_that_does_not_fit_the_disk(small_disk, tmp_path, monkeypatch):
+    if not shutil.which("dpkg-deb"):
+        pytest.skip("there is no dpkg-deb")
+    (tmp_path / "tree" / "DEBIAN").mkdir(parents=True)
+    control = "Package: tiny\nVersion: 1\nArchitecture: all\nMaintainer: x <x@example.com>\nDescription: tiny\n"
+    (tmp_path / "tree" / "DEBIAN" / "control").write_text(control)
+    for number in range(20):
+        (tmp_path / "tree" / f"{number}.bin").write_bytes(bytes(100_000))
+    subprocess.run(["dpkg-deb", "--build", tmp_path / "tree", tmp_path / "tiny.deb"], check=True, capture_output=True)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "apt-get").write_text(f"#!/bin/sh\ncp {tmp_path}/tiny.deb .\n")  # as `download` does
+    (tmp_path / "bin" / "apt-get").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    source = DebianPackage(package="tiny", unpacked=2_000_000, files=["0.bin"], recipe="gunzip")
+    with pytest.raises(StoreError) as caught:
+        fetch_deb(source, small_disk("size=200k"), reporter=Notes())
+    assert caught.value.message.endswith("no space left on device")
+    assert "\n" not in caught.value.message
+    assert "MLCTL_CACHE" in caught.value.hint
 
 
 def test_an_unknown_name_is_answered_with_what_there_is(datasets):

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -318,3 +319,12 @@ def test_a_full_store_is_named_and_the_push_goes_on_later(folder, small_disk):
     result = datasets.push(folder, name="words")
     assert (result.version.version, result.sent) == ("V0001", 1)
     assert datasets.verify("words").files == 4
+
+
+def test_a_home_that_became_read_only_is_named(datasets, folder, small_disk, monkeypatch):
+    home = small_disk("size=1m")
+    monkeypatch.setenv("MLCTL_HOME", str(home))
+    datasets.push(folder, name="words")
+    subprocess.run(["mount", "-o", "remount,ro", home], check=True)
+    with pytest.raises(PermissionDeniedError, match=rf"cannot write {home}/index/\S+: Read-only file system"):
+        datasets.push(folder, name="others")

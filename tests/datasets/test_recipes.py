@@ -67,6 +67,8 @@ def test_digits_become_a_csv_and_two_idx_files(tmp_path):
 def test_the_same_bytes_give_the_same_archive(tmp_path):
     (tmp_path / "a").write_bytes(b"content" * 1000)
     (tmp_path / "b").write_bytes(b"content" * 1000)
-    gzip_file(tmp_path / "a", tmp_path / "a.gz")
+    told: list[int] = []
+    gzip_file(tmp_path / "a", tmp_path / "a.gz", on_bytes=told.append)
+    assert sum(told) == 7000
     gzip_file(tmp_path / "b", tmp_path / "b.gz")
     assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()

@@ -103,6 +103,16 @@ def test_what_cannot_be_read_is_reported():
         child.join()
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_a_link_that_cannot_be_read_is_reported():
+    fork = multiprocessing.get_context("fork")
+    answer = fork.Queue()
+    child = fork.Process(target=scan_as_nobody, args=(Path("/proc/1"), answer))
+    child.start()
+    assert "Permission denied" in answer.get(timeout=20)["cwd"]
+    child.join()
+
+
 def test_code_keeps_links_that_stay_inside(tmp_path):
     folder = make_tree(tmp_path / "tree", {"d/a": "", "outside": ""})
     (folder / "d/up").symlink_to("../outside")
