@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConflictError, NotFoundError, StoreError
+from orchestrator.store import open_store
 from orchestrator.store.archive import extract_code, snapshot_code, store_code
-from orchestrator.store.base import CorruptObjectError, ObjectNotFoundError, list_objects
+from orchestrator.store.base import CorruptObjectError, ObjectNotFoundError, Store, list_objects
 from orchestrator.store.file import FileStore
 from tests.store.trees import make_tree, read_tree
 
@@ -34,8 +35,8 @@ DAMAGES = {
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> FileStore:
-    return FileStore(tmp_path / "store")
+def store(store_url: str) -> Store:
+    return open_store(store_url)
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def hostile(store: FileStore, *members: tuple[tarfile.TarInfo, bytes]) -> str:
+def hostile(store: Store, *members: tuple[tarfile.TarInfo, bytes]) -> str:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         for member, data in members:

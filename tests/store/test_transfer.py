@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from orchestrator.errors import PermissionDeniedError, StoreError
-from orchestrator.store.base import CorruptObjectError, list_objects
+from orchestrator.store import open_store
+from orchestrator.store.base import CorruptObjectError, Store, list_objects
 from orchestrator.store.file import FileStore
 from orchestrator.store.index import Index
 from orchestrator.store.manifest import Entry, Manifest, manifest_of
@@ -45,8 +46,8 @@ class Recorder:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> FileStore:
-    return FileStore(tmp_path / "store")
+def store(store_url: str) -> Store:
+    return open_store(store_url)
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ USER_AGENT = "mlctl"
 
 T = TypeVar("T")
 
+_pid = 0  # of the process that obstore's threads are in
+
 
 class Clients:
     """What speaks to one bucket; safe to use from several threads.
@@ -50,7 +52,6 @@ class Clients:
         self._reached = False  # somebody answers there
         self._succeeded = False  # the bucket is there, and the keys are good
         self._moved = False
-        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._credentials: Credentials | None = None
         self._bulk: obstore.store.S3Store | None = None
@@ -67,10 +68,7 @@ class Clients:
     @property
     def bulk(self) -> "obstore.store.S3Store":
         """obstore's client, made at first use."""
-        if self._pid != os.getpid():
-            # Its threads are not in the child, so every request would wait for ever.
-            hint = "start processes with multiprocessing.get_context('spawn'), and open the store in them"
-            raise StoreError(f"{self.address.url} was opened before this process was forked", hint=hint)
+        _refuse_after_fork()
         credentials = self.credentials
         with self._lock:
             if self._bulk is None:
@@ -175,6 +173,15 @@ class Clients:
         except BotoCoreError:
             return ""
         return str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("x-amz-bucket-region", ""))
+
+
+def _refuse_after_fork() -> None:
+    """Raise where a request would wait for ever: a forked child has not got obstore's threads, and gets no others."""
+    global _pid
+    _pid = _pid or os.getpid()
+    if _pid != os.getpid():
+        hint = "start processes with multiprocessing.get_context('spawn')"
+        raise StoreError("a bucket was used before this process was forked, so it cannot use one", hint=hint)
 
 
 def _bulk_client(address: Address, credentials: Credentials) -> "obstore.store.S3Store":
