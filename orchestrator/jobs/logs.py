@@ -99,32 +99,57 @@ def _lines(
     refresh: Callable[[], ArrivalTimes] | None,
     timestamps: bool,
 ) -> Iterator[bytes]:
+    kept = times if timestamps else None
     rest = b""
     for block in blocks:
-        if refresh:
-            times = refresh()
-        lines = (rest + block).split(b"\n")
-        rest = lines.pop()
-        if len(rest) > LINE_LIMIT:
-            lines.append(rest)
-            rest = b""
-        for line in lines:
-            if shown := _line(line, pattern, times.at(offset) if timestamps else None, timestamps):
-                yield shown
-            offset += len(line) + 1
-    if rest and (shown := _line(rest, pattern, times.at(offset) if timestamps else None, timestamps)):
+        unread = rest + block
+        if refresh and times.next_after(offset + len(unread)) is None:
+            kept = times = refresh()
+        end = unread.rfind(b"\n") + 1
+        if len(unread) - end > LINE_LIMIT:
+            end = len(unread)
+        if shown := b"".join(_shown(unread[:end], offset, pattern, kept)):
+            yield shown
+        offset += end
+        rest = unread[end:]
+    if shown := b"".join(_shown(rest, offset, pattern, kept)):
         yield shown
 
 
-def _line(line: bytes, pattern: "re.Pattern[bytes] | None", moment: float | None, timestamps: bool) -> bytes:
-    # Of a progress bar that redrew itself, what was to be seen last.
-    text = line.rstrip(b"\r").rpartition(b"\r")[2]
-    if pattern and not pattern.search(text):
-        return b""
-    if not timestamps:
-        return text + b"\n"
-    stamp = datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z" if moment else "-" * 24
-    return stamp.encode() + b" " + text + b"\n"
+def _shown(
+    lines: bytes, offset: int, pattern: "re.Pattern[bytes] | None", times: ArrivalTimes | None
+) -> Iterator[bytes]:
+    """Yield what is shown of whole lines; a log has millions, so those that arrived together are one step."""
+    if lines and not lines.endswith(b"\n"):
+        lines += b"\n"
+    position = 0
+    while position < len(lines):
+        end, stamp = len(lines), b""
+        if times:
+            stamp, later = _stamp(times.at(offset + position)), times.next_after(offset + position)
+            if later is not None and later - offset < end:
+                # The line that the later bytes begin in, if not with it, began before them.
+                end = lines.find(b"\n", later - offset - 1) + 1
+        text = lines[position:end]
+        position = end
+        if pattern or b"\r" in text:
+            text = b"".join(_fitting(text, pattern))
+        if text:
+            yield stamp + text[:-1].replace(b"\n", b"\n" + stamp) + b"\n" if stamp else text
+
+
+def _fitting(lines: bytes, pattern: "re.Pattern[bytes] | None") -> Iterator[bytes]:
+    for line in lines[:-1].split(b"\n"):
+        # Of a progress bar that redrew itself, what was to be seen last.
+        text = line.rstrip(b"\r").rpartition(b"\r")[2]
+        if pattern is None or pattern.search(text):
+            yield text + b"\n"
+
+
+def _stamp(moment: float | None) -> bytes:
+    if moment is None:
+        return b"-" * 24 + b" "
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3].encode() + b"Z "
 
 
 def _compile(grep: str | None) -> "re.Pattern[bytes] | None":

@@ -109,6 +109,11 @@ class ArrivalTimes:
         index = bisect_right(self._offsets, offset) - 1
         return self._moments[index] if index >= 0 else None
 
+    def next_after(self, offset: int) -> int | None:
+        """Return the next offset behind this one at which bytes arrived later, as far as is known."""
+        index = bisect_right(self._offsets, offset)
+        return self._offsets[index] if index < len(self._offsets) else None
+
     def first_since(self, moment: float) -> int | None:
         """Return the offset of the first bytes that arrived at `moment` or later, or None if there are none."""
         for offset, arrived in zip(self._offsets, self._moments, strict=True):

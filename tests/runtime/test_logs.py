@@ -4,6 +4,7 @@ import os
 import re
 import resource
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,57 @@ def test_timestamps_are_when_the_bytes_arrived(log):
     assert log.shown(timestamps=True) == (
         b"1970-01-01T00:16:40.000Z one\n1970-01-01T00:16:40.000Z two\n1970-01-01T00:17:40.500Z three\n"
     )
+
+
+def slowly(written: bytes, moments: list[tuple[int, float]], grep: bytes) -> bytes:
+    """Do what `--timestamps --grep` does, a line at a time."""
+    shown, offset = b"", 0
+    for line in re.findall(rb"[^\n]*\n|[^\n]+$", written):
+        moment = [moment for start, moment in moments if start <= offset][-1]
+        offset += len(line)
+        text = line.removesuffix(b"\n").rstrip(b"\r").rpartition(b"\r")[2]
+        if re.search(grep, text):
+            shown += time.strftime("%Y-%m-%dT%H:%M:%S.000Z ", time.gmtime(moment)).encode() + text + b"\n"
+    return shown
+
+
+lines = st.lists(st.sampled_from([b"a", b"b", b"\n", b"\r", b"\r\n", b"abab\n", b"\xff"]), max_size=12).map(b"".join)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(lines, max_size=8), st.sampled_from(["", "a", "b$"]))
+def test_timestamps_and_grep_do_as_a_line_at_a_time(pieces, grep):
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logship, "CHUNK", 64)
+        patch.setattr(logread, "CHUNK", 64)
+        patch.setattr(logread, "BLOCK", 10)
+        log = Log(Path(folder))
+        written, moments = b"", []
+        for piece in filter(None, pieces):
+            moments.append((len(written), log.now))
+            log.write(piece)
+            log.ship()
+            written += piece
+            log.now += 60
+        expected = slowly(written, moments, grep.encode())
+        assert log.shown(timestamps=True, grep=grep) == expected
+        assert log.shown(timestamps=True, grep=grep, follow=True) == expected
+        without = re.sub(rb"(?m)^\S{24} ", b"", expected)
+        assert log.shown(grep=grep) == without
+
+
+def test_times_are_read_once_however_long_the_log(log, small_chunks, monkeypatch):
+    for moment in range(100):
+        log.now = moment + 1
+        log.write(b"a line\n" * 5)
+        log.ship()
+    looks = []
+    times = LogReader.times
+    monkeypatch.setattr(LogReader, "times", lambda reader: looks.append(1) or times(reader))
+    shown = log.shown(timestamps=True)
+    assert len(looks) == 1
+    assert log.shown(timestamps=True, follow=True) == shown
+    assert len(looks) < 10
 
 
 def test_since_shows_only_what_arrived_later(log):
