@@ -37,7 +37,9 @@ class Format(StrEnum):
 
 
 def note(text: str) -> None:
-    """Tell the user something that is not the result."""
+    """Tell the user something that is not the result; what of that was written before comes first."""
+    with writing():
+        sys.stdout.flush()
     sys.stderr.write(f"{text}\n")
 
 
@@ -107,21 +109,55 @@ def detail_lines(details: dict[str, str], stream: IO[str]) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a table; on a terminal the last column is cut to fit the width, in a file nothing is."""
-    from rich.cells import cell_len, set_cell_size
+    """Write a table; on a terminal it is made to fit the width, in a file nothing is left out.
 
-    cells = [[" ".join(clean(cell).split()) for cell in row] for row in rows]
-    widths = [max(map(cell_len, column)) for column in zip(headings, *cells, strict=True)]
+    To fit, the last column is cut, then the last columns are left out, then the first is cut.
+    """
+    from rich.cells import set_cell_size
+
+    cells = [[_flat(cell) for cell in row] for row in rows]
+    widths = [max(map(_width, column)) for column in zip(headings, *cells, strict=True)]
     if sys.stdout.isatty():
-        left = get_terminal_size().columns - sum(widths[:-1]) - GAP * len(widths[:-1])
-        widths[-1] = min(widths[-1], max(left, NARROWEST))
+        widths = _fit(widths, get_terminal_size().columns)
+    lines = []
     for number, row in enumerate([headings, *cells]):
         shown = []
-        for cell, width in zip(row, widths, strict=True):
-            fitted = cell if cell_len(cell) <= width else set_cell_size(cell, width - 1) + "…"
+        for cell, width in zip(row, widths, strict=False):
+            fitted = cell if _width(cell) <= width else set_cell_size(cell, width - 1) + "…"
             style = STATE_STYLES.get(cell, "") if number else "dim"
-            shown.append(paint(fitted, style, sys.stdout) + " " * (width - cell_len(fitted)))
-        write((" " * GAP).join(shown).rstrip() + "\n")
+            padding = " " * (width - _width(fitted))
+            shown.append((paint(fitted, style, sys.stdout) if style else fitted) + padding)
+        lines.append((" " * GAP).join(shown).rstrip() + "\n")
+    write("".join(lines))
+
+
+def _flat(cell: str) -> str:
+    """Return a cell as one line without what could harm a terminal."""
+    harmless = cell.isascii() and cell.isprintable()
+    return " ".join((cell if harmless else clean(cell)).split())
+
+
+def _width(cell: str) -> int:
+    """Return the columns that a flat cell takes."""
+    if cell.isascii():
+        return len(cell)
+    from rich.cells import cell_len
+
+    return cell_len(cell)
+
+
+def _fit(widths: list[int], columns: int) -> list[int]:
+    """Return the widths of the columns that are shown where there are so many columns of characters."""
+
+    def left_for_last() -> int:
+        return columns - sum(widths[:-1]) - GAP * (len(widths) - 1)
+
+    while len(widths) > 2 and left_for_last() < min(widths[-1], NARROWEST):
+        widths = widths[:-1]
+    if len(widths) > 1:
+        lacking = min(widths[-1], NARROWEST) - left_for_last()
+        widths = [max(widths[0] - max(lacking, 0), min(widths[0], NARROWEST)), *widths[1:]]
+    return [*widths[:-1], min(widths[-1], max(left_for_last(), NARROWEST))]
 
 
 def encode(value: Any, output: Format) -> str:

@@ -1,7 +1,7 @@
 """The numbers of a job's versions: how far they go, and who gets the next one.
 
 Numbers are claimed one after the other, and a deleted version keeps its record, so there are no gaps.
-Where a bucket would list ten thousand versions page by page, it is enough to look for the end.
+Where a bucket would list thousands of versions request by request, it is enough to look for the end.
 """
 
 import random
@@ -12,10 +12,11 @@ import msgspec
 
 from orchestrator.jobs.pages import Pages
 from orchestrator.jobs.record import JOB, JobRecord, job_prefix, number_of, version_prefix
-from orchestrator.store.base import AlreadyExistsError, Store
+from orchestrator.store.base import AlreadyExistsError, Store, list_folders
 from orchestrator.store.gather import gather
 from orchestrator.store.records import claim, find
 
+MANY = 1000  # versions; as many folders as a bucket lists by one request
 # Distances at which versions are looked for behind a known one. The first are without gaps, so that a few
 # versions that somebody removed from the bucket by hand do not hide those behind them.
 STEPS = (*range(1, 17), *(16 << power for power in range(1, 11)))
@@ -30,12 +31,10 @@ def last_number(store: Store, name: str, pages: Pages | None = None) -> int:
         name: Of the job.
         pages: Its pages, where somebody has them already.
     """
-    prefix = job_prefix(name)
-    listed = store.list_page(prefix, delimiter="/")
-    known = max((number_of(folder[len(prefix) : -1]) for folder in listed.prefixes), default=0)
-    if not listed.token:
-        return known
-    return _behind(store, name, max(known, (pages or Pages(store, name)).highest()))
+    pages = pages or Pages(store, name)
+    if pages.last > MANY:
+        return _behind(store, name, pages.highest())
+    return max(map(number_of, list_folders(store, job_prefix(name))), default=0)
 
 
 def claim_number(store: Store, record: JobRecord, complete: Callable[[JobRecord], JobRecord]) -> JobRecord:

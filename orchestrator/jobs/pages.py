@@ -12,13 +12,12 @@ is deleted, and a deleter goes by these rules:
 So at the moment when a record is marked no page calls its version finished, and none can any more.
 """
 
-import gc
 import gzip
 import random
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
@@ -74,7 +73,11 @@ class Held(NamedTuple):
 
 
 class Pages:
-    """The pages of one job, as they are now."""
+    """The pages of one job, as they are now.
+
+    Attributes:
+        last: The number that the last one begins with, 0 if there are none.
+    """
 
     def __init__(self, store: Store, name: str) -> None:
         self._store = store
@@ -82,6 +85,7 @@ class Pages:
         prefix = job_prefix(name) + PAGES
         listed = {number_of(item.key[len(prefix) :].partition(".")[0]): item for item in list_objects(store, prefix)}
         self._infos = {number: item for number, item in listed.items() if number}
+        self.last = max(self._infos, default=0)
         self._held: dict[int, Held] = {}
 
     def read(self, first: int) -> Held:
@@ -92,8 +96,7 @@ class Pages:
 
     def highest(self) -> int:
         """Return the highest number that pages tell of, 0 if there are none."""
-        first = max(self._infos, default=0)
-        return max([first, *self.read(first).page.numbers()]) if first else 0
+        return max([self.last, *self.read(self.last).page.numbers()]) if self.last else 0
 
     def add(self, first: int, held: Held, found: Mapping[int, tuple[JobRecord, Status | None]]) -> None:
         """Add to a page what was found out since it was read, if that is worth a request.
@@ -166,8 +169,7 @@ def _read(store: Store, name: str, first: int, info: ObjectInfo | None) -> Held:
     except ObjectNotFoundError:
         return Held(Page(), None)
     try:
-        with _without_collection():
-            page = msgspec.json.decode(gzip.decompress(found.data), type=Page)
+        page = msgspec.json.decode(gzip.decompress(found.data), type=Page)
     except (msgspec.DecodeError, UnicodeDecodeError, OSError, EOFError, zlib.error):
         return Held(Page(), found.etag)
     numbers = range(first, first + SPAN)
@@ -182,15 +184,3 @@ def _write(store: Store, key: str, page: Page, etag: str | None) -> None:
         store.put_if_absent(key, data)
     else:
         store.put_if_unchanged(key, data, etag)
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Do not look for garbage meanwhile: among a million new objects that takes three times as long as to make them."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -33,7 +33,7 @@ def get_cached(store: Store, info: ObjectInfo) -> Object:
     """
     if store.url.startswith("file:"):
         return store.get(info.key)
-    path = _folder() / hashlib.sha256(f"{store.url}/{info.key}".encode()).hexdigest()[:32]
+    path = _folder() / hashlib.sha256(f"{store.identity}/{info.key}".encode()).hexdigest()[:32]
     if (data := _load(path, info)) is not None:
         return Object(data=data, etag=info.etag)
     found = store.get(info.key)

@@ -1,5 +1,6 @@
 """A store in memory that behaves as a bucket does, answers page by page, and can be made to stop at each request."""
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -22,13 +23,13 @@ class MemoryStore:
         page: Entries of a listing that come at once.
 
     Attributes:
-        url: Its address.
+        url, identity: Its address.
         before: Called before each request, with what is asked for.
         requests: Number of requests so far.
     """
 
     def __init__(self, page: int = 1000) -> None:
-        self.url = f"s3://memory-{id(self)}"
+        self.url = self.identity = f"s3://memory-{secrets.token_hex(8)}"
         self.before: Callable[[str, str], None] = lambda request, key: None
         self.requests = 0
         self._page = page

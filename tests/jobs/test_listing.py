@@ -38,6 +38,7 @@ def small_pages(monkeypatch, tmp_path):
 def tiny(monkeypatch):
     monkeypatch.setattr(pages, "SPAN", SPAN)
     monkeypatch.setattr(listing, "SPAN", SPAN)
+    monkeypatch.setattr(numbers, "MANY", SPAN)
     monkeypatch.setattr(pages, "WORTH", 1)
 
 
@@ -86,6 +87,7 @@ def test_a_listing_is_what_the_records_say(actions, page):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pages, "SPAN", SPAN)
         patch.setattr(listing, "SPAN", SPAN)
+        patch.setattr(numbers, "MANY", SPAN)
         patch.setattr(listing, "KEPT_UP", 2)
         patch.setattr(pages, "WORTH", 2)
         for action, number in actions:
@@ -120,6 +122,7 @@ def test_readers_writers_and_deleters_step_by_step(data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pages, "SPAN", SPAN)
         patch.setattr(listing, "SPAN", SPAN)
+        patch.setattr(numbers, "MANY", SPAN)
         patch.setattr(pages, "WORTH", 1)
         count = data.draw(st.integers(1, 6))
         finished_job(store, count)

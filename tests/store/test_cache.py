@@ -106,7 +106,7 @@ def test_a_folder_is_not_copied(folder, tmp_path):
 
 def _use(url, seed):
     store = MemoryStore()
-    store.url = url
+    store.identity = url
     for number in range(300):
         etag = f"{(number + seed) % 7}"
         store.put("k", etag.encode() * 1000)
