@@ -1,5 +1,7 @@
 """`mlctl dataset`: data in the store, as numbered versions."""
 
+import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,12 +17,35 @@ from orchestrator.cli.options import (
     open_client,
     pick,
 )
-from orchestrator.cli.render import count, next_steps, note, show_list, show_one, size, write
+from orchestrator.cli.render import count, next_steps, note, show_list, show_one, size, write, writing
+from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
     from orchestrator.datasets.push import PushResult
 
 app = group("Bring data into the store, as numbered versions.")
+
+
+class Layout(StrEnum):
+    """What `--layout` takes."""
+
+    AUTO = "auto"
+    PLAIN = "plain"
+    PACKED = "packed"
+
+
+LayoutOption = Annotated[
+    Layout,
+    typer.Option(
+        "--layout",
+        metavar="plain|packed|auto",
+        help="plain: each file is an object under its own name; packed: small files are in tar archives; "
+        "auto: packed where there are many small files.",
+    ),
+]
+BandwidthOption = Annotated[
+    str | None, typer.Option("--bandwidth", metavar="RATE", help="Bytes per second at most, as in 10M or 500Ki.")
+]
 
 
 @app.command("import")
@@ -31,11 +56,12 @@ def import_(
             metavar="NAME", help="Its name in the catalog.", autocompletion=complete.catalog, show_default=False
         ),
     ],
+    layout: LayoutOption = Layout.AUTO,
     output: OutputOption = None,
     context: ContextOption = None,
 ) -> None:
     """Bring a well-known dataset into the store: `mlctl dataset catalog` lists them."""
-    result = open_client(context).datasets.import_(name)
+    result = open_client(context).datasets.import_(name, layout=layout.value)
     _tell_result(result, output)
 
 
@@ -49,11 +75,15 @@ def push(
         ),
     ],
     description: Annotated[str, typer.Option("--description", metavar="TEXT", help="For people.")] = "",
+    layout: LayoutOption = Layout.AUTO,
+    bandwidth: BandwidthOption = None,
     output: OutputOption = None,
     context: ContextOption = None,
 ) -> None:
     """Make a folder's content the next version of a dataset, sending only what is new."""
-    result = open_client(context).datasets.push(folder, name=name, description=description)
+    result = open_client(context).datasets.push(
+        folder, name=name, description=description, layout=layout.value, bandwidth=_bandwidth(bandwidth)
+    )
     _tell_result(result, output)
 
 
@@ -113,14 +143,50 @@ def get(
 
 
 @app.command()
+def ls(
+    name: DatasetArgument,
+    path: Annotated[str, typer.Argument(metavar="[PATH]", help="A folder in it.", show_default=False)] = "",
+    version: DatasetVersionOption = None,
+    output: OutputOption = None,
+    context: ContextOption = None,
+) -> None:
+    """List what is in a folder of a version: files, and folders with all that is below them."""
+    show_list(
+        open_client(context).datasets.ls(*pick(name, version), path),
+        output,
+        name=lambda listed: listed.path,
+        columns={
+            "PATH": lambda listed: listed.path,
+            "FILES": lambda listed: f"{listed.files:,}",
+            "SIZE": lambda listed: size(listed.size),
+        },
+        empty="an empty folder",
+    )
+
+
+@app.command()
+def cat(
+    name: DatasetArgument,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A file in it.", show_default=False)],
+    version: DatasetVersionOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Write one file of a version to stdout, verified, without fetching the others."""
+    with writing():
+        for block in open_client(context).datasets.cat(*pick(name, version), path):
+            sys.stdout.buffer.write(block)
+
+
+@app.command()
 def pull(
     name: DatasetArgument,
     target: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put it.", show_default=False)],
     version: DatasetVersionOption = None,
+    bandwidth: BandwidthOption = None,
     context: ContextOption = None,
 ) -> None:
     """Download a version into a folder, verified; what is there already is not fetched again."""
-    found = open_client(context).datasets.pull(*pick(name, version), target)
+    found = open_client(context).datasets.pull(*pick(name, version), target, bandwidth=_bandwidth(bandwidth))
     write(f"dataset {found.name}/{found.version}: {count(found.files, 'file')}, {size(found.size)} in {target}\n")
 
 
@@ -142,6 +208,18 @@ def catalog(output: OutputOption = None, context: ContextOption = None) -> None:
         columns={"NAME": lambda entry: entry.name, "DESCRIPTION": lambda entry: entry.title},
         empty="the catalog is empty",
     )
+
+
+def _bandwidth(text: str | None) -> int | None:
+    """Return bytes per second."""
+    if text is None:
+        return None
+    from orchestrator.specs.quantities import parse_memory
+
+    try:
+        return parse_memory(text)
+    except UsageError as error:
+        raise UsageError(f"{text!r} is not a bandwidth", hint="bytes per second, for example: 10M") from error
 
 
 def _tell_result(result: "PushResult", output: OutputOption) -> None:

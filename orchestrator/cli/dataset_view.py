@@ -36,6 +36,7 @@ def details(version: "DatasetVersion") -> dict[str, str]:
         "Description": version.description,
         "Files": f"{version.files:,}",
         "Size": size(version.size),
+        "Layout": version.layout,
         "Created": f"{moment(version.created)} by {version.author}",
         "From": version.source,
         "Tree hash": version.sha256,
@@ -46,13 +47,14 @@ def details(version: "DatasetVersion") -> dict[str, str]:
 def push_details(result: "PushResult") -> dict[str, str]:
     """Return the lines that tell what a push or import did, by label."""
     version = result.version
+    where = "found in earlier packs" if version.layout == "packed" else "copied inside the store"
     done = [
         f"{count(result.sent, 'file')} sent ({size(result.sent_bytes)})" if result.sent else "",
-        f"{count(result.copied, 'file')} copied inside the store" if result.copied else "",
+        f"{count(result.copied, 'file')} {where}" if result.copied else "",
     ]
     return {
         "Dataset": f"{version.name}/{version.version}" + ("" if result.created else ", unchanged: nothing was sent"),
-        "Holds": f"{count(version.files, 'file')}, {size(version.size)}",
+        "Holds": f"{count(version.files, 'file')}, {size(version.size)}{', packed' * (version.layout == 'packed')}",
         "Done": ", ".join(filter(None, done)),
         "Largest": "\n".join(f"{found.path} ({size(found.size)})" for found in result.largest[:SHOWN]),
     }

@@ -1,10 +1,12 @@
 """The datasets of a store: push, import, look, pull, verify."""
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
 from orchestrator.datasets.catalog import CATALOG, CatalogEntry, load_catalog
+from orchestrator.datasets.content import Listed, list_folder, read_file
 from orchestrator.datasets.layout import LayoutChoice
 from orchestrator.datasets.push import PushResult, push_folder
 from orchestrator.datasets.verify import VerifyReport, verify_version
@@ -28,6 +30,7 @@ from orchestrator.store.transfer import download_tree
 # A method is called `list`.
 Versions: TypeAlias = list[DatasetVersion]
 Catalog: TypeAlias = list[CatalogEntry]
+Content: TypeAlias = list[Listed]
 
 
 class Datasets:
@@ -145,6 +148,26 @@ class Datasets:
             CorruptObjectError: The manifest is not the one that was recorded.
         """
         return read_manifest(self._store, version)
+
+    def ls(self, name: str, version: int | str | None = None, path: str = "") -> Content:
+        """Return what lies directly below a folder of a version; by default at its top.
+
+        Raises:
+            NotFoundError: The version has no such folder or file.
+        """
+        found = self.get(name, version)
+        return list_folder(found, self.manifest(found), path)
+
+    def cat(self, name: str, version: int | str | None, path: str) -> Iterator[bytes]:
+        """Return the bytes of one file of a version, in blocks, without fetching any other.
+
+        Raises:
+            NotFoundError: The version has no such file.
+            UsageError: It is a folder.
+            CorruptObjectError: It is damaged; nothing of a small file is given then.
+        """
+        found = self.get(name, version)
+        return read_file(self._store, found, self.manifest(found), path)
 
     def pull(
         self, name: str, version: int | str | None, target: Path, *, bandwidth: int | None = None

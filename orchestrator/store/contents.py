@@ -96,10 +96,9 @@ def _read(folder: str, path: str) -> Content | None:
         after = os.fstat(descriptor)
     finally:
         os.close(descriptor)
-    found = found_at(path, before)
-    if len(data) != before.st_size or found != found_at(path, after):
+    if (before.st_size, before.st_mtime_ns, before.st_ctime_ns) != (len(data), after.st_mtime_ns, after.st_ctime_ns):
         return None
-    return Content(found, data, hashlib.sha256(data).hexdigest(), seen_ns)
+    return Content(found_at(path, before), data, hashlib.sha256(data).hexdigest(), seen_ns)
 
 
 def _read_all(descriptor: int, size: int) -> bytes:

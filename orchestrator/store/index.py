@@ -29,7 +29,7 @@ QUICK = 1 << 20  # bytes; what is smaller is read again in no time
 Line = TypeVar("Line", bound=msgspec.Struct)
 
 
-class Known(msgspec.Struct, frozen=True, array_like=True):
+class Known(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The hash of a file in a certain state; `seen_ns` is when the reading began."""
 
     path: str

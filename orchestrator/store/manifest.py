@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -11,10 +11,11 @@ from orchestrator.store.paths import check_link, check_path, parents
 
 Kind = Literal["file", "symlink", "folder"]
 PACKED_LIMIT = 16 << 20  # bytes; a file in a pack is read into memory whole
+CHUNK = 1000  # entries encoded at once, for the sake of memory
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One file, symbolic link or empty folder. (A folder with something in it needs no entry.)
 
     Attributes:
@@ -94,8 +95,13 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def tree_hash(self) -> str:
         """Return the SHA-256 of names and contents; it ignores modification times."""
-        rows = [(entry.path, entry.kind, entry.executable, entry.sha256 or entry.target) for entry in self.entries]
-        return hashlib.sha256(msgspec.json.encode(rows)).hexdigest()
+        digest = hashlib.sha256(b"[")
+        for first in range(0, len(self.entries), CHUNK):
+            chunk = self.entries[first : first + CHUNK]
+            rows = [(entry.path, entry.kind, entry.executable, entry.sha256 or entry.target) for entry in chunk]
+            digest.update(b"," * (first > 0) + msgspec.json.encode(rows)[1:-1])
+        digest.update(b"]")
+        return digest.hexdigest()
 
 
 def manifest_of(entries: Iterable[Entry], packs: Iterable[str] = ()) -> Manifest:
@@ -105,7 +111,14 @@ def manifest_of(entries: Iterable[Entry], packs: Iterable[str] = ()) -> Manifest
 
 def encode_manifest(manifest: Manifest) -> bytes:
     """Return a manifest as JSON with a line for each entry: for people who open the bucket, and for `grep`."""
+    return b"".join(
+        (b'{"packs": [\n', *_lines(manifest.packs), b'\n],\n"entries": [\n', *_lines(manifest.entries), b"\n]}\n")
+    )
+
+
+def _lines(items: Sequence[str] | Sequence[Entry]) -> Iterator[bytes]:
     encoder = msgspec.json.Encoder()
-    lines = encoder.encode_lines(manifest.entries).rstrip().replace(b"\n", b",\n")
-    packs = encoder.encode_lines(manifest.packs).rstrip().replace(b"\n", b",\n")
-    return b'{"packs": [\n' + packs + b'\n],\n"entries": [\n' + lines + b"\n]}\n"
+    for first in range(0, len(items), CHUNK):
+        if first:
+            yield b",\n"
+        yield encoder.encode_lines(items[first : first + CHUNK]).rstrip().replace(b"\n", b",\n")

@@ -31,7 +31,7 @@ How = Literal["sent", "copied", "present"]
 OnFile: TypeAlias = Callable[[Found, str, int, How], None]
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a pack holds a file's bytes.
 
     Attributes:
@@ -178,6 +178,7 @@ class Packing:
         meter.finish()
         for found, sha256, seen_ns, _ in pack.contents:
             on_file(found, sha256, seen_ns, how)
+        pack.contents = []
 
     def manifest(self, others: list[Entry]) -> Manifest:
         """Return the manifest of the packed files and the other entries."""

@@ -11,7 +11,7 @@ SMALLEST = 256 << 10  # bytes of a read at least
 
 
 class Rate:
-    """A limit that all transfers of one command keep together: a token bucket that may be overdrawn by one block.
+    """A limit that all transfers of one command keep together: a token bucket, as large as the block that waits.
 
     Args:
         limit: Bytes per second; None is no limit.
@@ -33,9 +33,8 @@ class Rate:
             return
         with self._lock:
             now = time.monotonic()
-            begin = max(self._free_at, now)
-            self._free_at = begin + amount / self._limit
-        time.sleep(begin - now)
+            self._free_at = free_at = max(self._free_at, now) + amount / self._limit
+        time.sleep(free_at - now)
 
     def block(self, size: int) -> int:
         """Return how much to ask for at once, where `size` bytes would be best without a limit."""

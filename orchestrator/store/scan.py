@@ -28,7 +28,7 @@ ALWAYS_IGNORED = frozenset(
 LARGEST = 5  # files shown
 
 
-class Found(msgspec.Struct, frozen=True):
+class Found(msgspec.Struct, frozen=True, gc=False):
     """A file, link or empty folder as it was when scanned.
 
     Attributes:
@@ -152,7 +152,9 @@ class _Walk:
             if name in names:
                 rules = (_read_rules(self._folder / prefix / name, prefix + name, strip=len(prefix)), *rules)
         folders = []
-        for entry in entries:
+        entries.reverse()
+        while entries:
+            entry = entries.pop()  # each keeps its stat, five times as large as what is made of it
             path = prefix + entry.name
             try:
                 identity = self._add(path, entry, rules)

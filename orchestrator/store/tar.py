@@ -48,7 +48,7 @@ def padding(size: int) -> bytes:
 
 def _header(name: bytes, prefix: bytes, mode: bytes, size: int, mtime: int, kind: bytes) -> bytes:
     numbers = b"%011o\0%011o\0" % (size, mtime)
-    check = _FIXED + sum(name) + sum(mode) + sum(numbers) + kind[0] + sum(prefix)
+    check = _FIXED + sum(b"%b%b%b%b%b" % (name, prefix, mode, numbers, kind))
     head = b"%b%b%b%b%06o\0 %b" % (name.ljust(_NAME, b"\0"), mode, _OWNER, numbers, check, kind)
     return b"%b%b%b%b" % (head, bytes(_NAME), _TAIL, prefix.ljust(_PREFIX + 12, b"\0"))
 
