@@ -202,38 +202,23 @@ def context_for(url: str, name: str | None = None) -> Context | None:
     return fitting[0]
 
 
-def add_context(
-    name: str,
-    store: str,
-    *,
-    endpoint: str = "",
-    profile: str = "",
-    region: str = "",
-    ca_bundle: str = "",
-    path_style: bool | None = None,
-) -> Context:
-    """Record a new context and return it; see `Context` for the settings.
+def add_context(context: Context) -> Context:
+    """Record a new context and return it.
 
     Raises:
         ConflictError: The name is taken by a context with other settings.
+        UsageError: It has settings of a bucket, and its store is a folder.
     """
-    context = Context(
-        name=name,
-        store=store,
-        endpoint=endpoint,
-        profile=profile,
-        region=region,
-        ca_bundle=ca_bundle,
-        path_style=path_style,
-    )
+    if any(_settings(context)) and not bucket_of(context.store):
+        raise UsageError(f"{context.store} is a folder: it has no endpoint, profile or region", hint="leave them out")
     for other in list_contexts():
-        if other.name == name and other != context:
+        if other.name == context.name and other != context:
             raise ConflictError(
-                f"context {name!r} exists already, with store {other.store}", hint="choose another name"
+                f"context {context.name!r} exists already, with store {other.store}", hint="choose another name"
             )
     file = _load()
     fields = msgspec.structs.asdict(context)
-    file.contexts[name] = {
+    file.contexts[context.name] = {
         key: value for key, value in fields.items() if key not in ("name", "backend") and value not in ("", None)
     }
     _save(file)

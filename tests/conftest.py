@@ -67,7 +67,7 @@ def each_store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyte
     (tmp_path / "aws-credentials").write_text(
         f"[{PROFILE}]\n" + "".join(f"{name.lower()} = {value}\n" for name, value in s3.environment.items())
     )
-    config.add_context("lab", url, endpoint=s3.endpoint, profile=PROFILE)
+    config.add_context(config.Context(name="lab", store=url, endpoint=s3.endpoint, profile=PROFILE))
     monkeypatch.setenv("MLCTL_CONTEXT", "lab")
     return "lab"
 

@@ -1,5 +1,6 @@
 """`mlctl context`: where things are kept and run."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -71,19 +72,57 @@ def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.", show_default=False)],
     store: Annotated[
         str,
-        typer.Option("--store", metavar="URL", help="The store, as in file:///data/mlctl.", show_default=False),
+        typer.Option(
+            "--store", metavar="URL", help="The store, as in file:///data/mlctl or s3://bucket/me.", show_default=False
+        ),
     ],
+    endpoint: Annotated[
+        str, typer.Option("--endpoint", metavar="URL", help="The S3 service, if it is not AWS.", show_default=False)
+    ] = "",
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="Profile with the keys.", show_default=False)
+    ] = "",
+    region: Annotated[
+        str, typer.Option("--region", metavar="NAME", help="Region of the bucket.", show_default=False)
+    ] = "",
+    ca_bundle: Annotated[
+        Path | None,
+        typer.Option("--ca-bundle", metavar="FILE", help="Authorities to trust, as PEM.", show_default=False),
+    ] = None,
+    path_style: Annotated[
+        bool | None,
+        typer.Option("--path-style/--virtual-host", help="How requests name the bucket.", show_default=False),
+    ] = None,
 ) -> None:
     """Add a context."""
     from orchestrator import config
     from orchestrator.specs.names import check_name
     from orchestrator.store import open_store
 
-    open_store(store)
-    context = config.add_context(check_name(name, "context"), store)
+    context = config.Context(
+        name=check_name(name, "context"),
+        store=store,
+        endpoint=endpoint,
+        profile=profile,
+        region=region,
+        ca_bundle=str(ca_bundle.absolute()) if ca_bundle else "",
+        path_style=path_style,
+    )
+    open_store(store, context)
+    config.add_context(context)
     write(f"context {context.name} added: {context.store}\n")
-    next_steps(f"mlctl context use {context.name}")
+    next_steps(f"mlctl store check -c {context.name}", f"mlctl context use {context.name}")
 
 
 def _details(context: "Context") -> dict[str, str]:
-    return {"Name": context.name, "Store": context.store, "Backend": context.backend}
+    style = {None: "", True: "path", False: "virtual host"}[context.path_style]
+    return {
+        "Name": context.name,
+        "Store": context.store,
+        "Endpoint": context.endpoint,
+        "Region": context.region,
+        "Profile": context.profile,
+        "CA bundle": context.ca_bundle,
+        "Addressing": style,
+        "Backend": context.backend,
+    }

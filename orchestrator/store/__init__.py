@@ -2,18 +2,18 @@
 
 from urllib.parse import unquote, urlsplit
 
-from orchestrator.config import BUCKET_SCHEMES, context_for
+from orchestrator.config import BUCKET_SCHEMES, Context, context_for
 from orchestrator.errors import UsageError
 from orchestrator.store.base import Store
 
 
-def open_store(url: str, context: str | None = None, *, patience: float | None = None) -> Store:
+def open_store(url: str, context: Context | str | None = None, *, patience: float | None = None) -> Store:
     """Open the store at `url`; nothing is asked of it yet.
 
     Args:
         url: `file:///absolute/folder`, `s3://bucket/prefix` or `obs://bucket/prefix`.
-        context: Name of the context whose endpoint and profile a bucket is reached with, where several could be
-            meant; by default the one whose store it is.
+        context: The context, or its name, whose endpoint and profile a bucket is reached with, where several could
+            be meant; by default the one whose store it is.
         patience: Seconds that one operation may take with all its attempts; by default the store's own measure.
 
     Raises:
@@ -24,7 +24,7 @@ def open_store(url: str, context: str | None = None, *, patience: float | None =
     if parts.scheme in BUCKET_SCHEMES:
         from orchestrator.store.s3 import PATIENCE, S3Store, address_of
 
-        address = address_of(url, context_for(url, context))
+        address = address_of(url, context if isinstance(context, Context) else context_for(url, context))
         return S3Store(address, patience=PATIENCE if patience is None else patience)
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/"):
         from pathlib import Path

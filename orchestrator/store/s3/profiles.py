@@ -72,6 +72,27 @@ def read_profile(name: str) -> Profile:
     )
 
 
+def save_profile(name: str, access_key: str, secret_key: str) -> Path:
+    """Write keys into mlctl's own file under a name, replacing what was there, and return the file.
+
+    Raises:
+        PermissionDeniedError: It cannot be written.
+    """
+    path = own_credentials()
+    file = _parse(path)
+    file[name] = dict(zip(_KEYS, (access_key, secret_key), strict=True))
+    temporary = path.with_suffix(f".{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            file.write(stream)
+        temporary.replace(path)
+    except OSError as error:
+        raise PermissionDeniedError(f"cannot write {path}: {error.strerror}", hint="set MLCTL_HOME") from error
+    return path
+
+
 def _keys(section: dict[str, str], merged: dict[str, str]) -> tuple[str, str, str] | None:
     if any(key in merged for key in _MORE) or not all(section.get(key) for key in _KEYS):
         return None

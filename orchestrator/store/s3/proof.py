@@ -53,8 +53,15 @@ def proof_of(clients: Clients) -> Proof:
         known = msgspec.json.decode(path.read_bytes(), type=Proof)
         if known.service == clients.address.service and time.time() - known.proven < VALID:
             return known
+    return prove_again(clients)
+
+
+def prove_again(clients: Clients) -> Proof:
+    """Return a proof made now, whatever is remembered; raises as `proof_of`."""
+    path = _path(clients.address.service)
+    path.unlink(missing_ok=True)
     proof = prove(clients)
-    with suppress(OSError):  # then the next process proves it again
+    with suppress(OSError):  # then the next process proves it once more
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{secrets.token_hex(4)}")
         temporary.write_bytes(msgspec.json.encode(proof))
