@@ -90,3 +90,42 @@ def test_an_imported_dataset(mlctl):
     assert re.search(r"^Dataset +digits/V0001$", done.stdout, re.MULTILINE)
     again = mlctl("dataset", "import", "digits")
     assert "digits/V0001, unchanged" in again.stdout
+
+
+@pytest.mark.parametrize("layout", ["plain", "packed"])
+def test_single_files_are_listed_and_written(mlctl, tmp_path, layout):
+    for name, content in {"a/é 1": b"\0\xff\n", "a/2": b"two", "top": b""}.items():
+        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tree" / name).write_bytes(content)
+    done = mlctl("dataset", "push", "tree", "--name", "tree", "--layout", layout, "--bandwidth", "10M")
+    assert re.search(r"^Holds +3 files, 6 bytes" + (", packed$" if layout == "packed" else "$"), done.stdout, re.M)
+    assert re.search(rf"^Layout +{layout}$", mlctl("dataset", "get", "tree").stdout, re.MULTILINE)
+    rows = [line.split() for line in mlctl("dataset", "ls", "tree").stdout.splitlines()]
+    assert rows == [["PATH", "FILES", "SIZE"], ["a/", "2", "6", "bytes"], ["top", "1", "0", "bytes"]]
+    assert mlctl("dataset", "ls", "tree/v1", "a", "-o", "name").stdout == "a/2\na/é 1\n"
+    assert json.loads(mlctl("dataset", "ls", "tree", "top", "-o", "json").stdout) == [
+        {"path": "top", "kind": "file", "files": 1, "size": 0}
+    ]
+    assert mlctl("dataset", "cat", "tree", "a/é 1", "-v", "1", text=False).stdout == b"\0\xff\n"
+    assert mlctl("dataset", "cat", "tree", "top").stdout == ""
+    assert mlctl("dataset", "pull", "tree", "back", "--bandwidth", "500Ki").returncode == 0
+    assert (tmp_path / "back" / "a" / "2").read_bytes() == b"two"
+    lost = mlctl("dataset", "cat", "tree", "a/3")
+    assert (lost.returncode, lost.stdout) == (4, "")
+    assert "dataset://tree@v1 has no a/3\nhint: " in lost.stderr
+    assert mlctl("dataset", "cat", "tree", "a").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "options, told",
+    [
+        (["--layout", "tar"], "'tar' is not one of"),
+        (["--bandwidth", "10MB"], "'10MB' is not a bandwidth\nhint: bytes per second, for example: 10M"),
+        (["--bandwidth", "100"], "a bandwidth of 100 bytes per second is too little"),
+    ],
+)
+def test_options_that_make_no_sense(mlctl, tmp_path, options, told):
+    (tmp_path / "file").write_text("x")
+    done = mlctl("dataset", "push", ".", "--name", "x", *options)
+    assert done.returncode == 2
+    assert told in done.stderr
