@@ -12,6 +12,7 @@ import msgspec
 from orchestrator import config
 from orchestrator.backends.base import Backend
 from orchestrator.datasets import Datasets
+from orchestrator.datasets.layout import LayoutChoice
 from orchestrator.datasets.versions import author
 from orchestrator.engines.environment import ensure_environment
 from orchestrator.errors import ConflictError, NotFoundError
@@ -98,7 +99,10 @@ def _bring_data(plan: Plan, datasets: Datasets) -> DataRef | None:
     if plan.data.wanted == "import":
         version = datasets.import_(plan.data.name).version
     elif plan.data.folder:
-        version = datasets.push(plan.data.folder, name=plan.data.name, description=f"data of job {plan.name}").version
+        # A script that gets URLs must find each file under its name.
+        layout: LayoutChoice = "plain" if plan.spec.data_mode == "url" else "auto"
+        description = f"data of job {plan.name}"
+        version = datasets.push(plan.data.folder, name=plan.data.name, description=description, layout=layout).version
     assert version is not None
     return DataRef(
         name=version.name,

@@ -186,7 +186,14 @@ def _look_at_data(spec: JobSpec, folder: Path, datasets: Datasets, problems: lis
     if spec.data is None:
         return None
     if dataset := parse_dataset_url(spec.data):
-        return _try(lambda: _dataset_plan(*dataset, datasets), problems)
+        plan = _try(lambda: _dataset_plan(*dataset, datasets), problems)
+        if plan and plan.version and not _suits(plan.version, spec):
+            message = (
+                f"data {plan.version.url} is stored packed, and with data_mode `url` the script reads files itself"
+            )
+            hint = f"mlctl dataset push FOLDER --name {plan.name} --layout plain; or use `data_mode: local`"
+            problems.append(PreflightError(message, hint=hint))
+        return plan
     if spec.data.startswith(("s3://", "obs://")):
         hint = "bring it in: mlctl dataset push FOLDER --name NAME, then data: dataset://NAME"
         problems.append(NotFoundError(f"data {spec.data} is in a bucket that this context does not have", hint=hint))
@@ -202,7 +209,14 @@ def _look_at_data(spec: JobSpec, folder: Path, datasets: Datasets, problems: lis
         return None
     name = f"{spec.name}-data"
     version = _looks_same(scan, name, datasets)
+    if version and not _suits(version, spec):
+        version = None
     return DataPlan(name=name, version=version, folder=source, scan=scan, wanted="" if version else "push")
+
+
+def _suits(version: DatasetVersion, spec: JobSpec) -> bool:
+    """Return whether a script that gets URLs finds the version's files under their names."""
+    return spec.data_mode == "local" or version.layout == "plain"
 
 
 def _looks_same(scan: Scan, name: str, datasets: Datasets) -> DatasetVersion | None:
