@@ -1,6 +1,8 @@
 """`mlctl job create`."""
 
+import shlex
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,7 +64,7 @@ def create(
         show_one(plan, output, name=plan.name, details=plan_details, document=plan_document)
         _warn(plan)
         require_possible(plan)
-        next_steps(f"mlctl job create {spec}")
+        next_steps(_command(spec, assignments or (), parameters or ()))
         return
     require_possible(plan)
     note(detail_lines(plan_details(plan), sys.stderr).rstrip())
@@ -79,7 +81,13 @@ def create(
         _wait(client, view, output)
     else:
         _result(view, output, f"job {view.ref} created")
-        next_steps(f"mlctl logs -f {view.name}", f"mlctl job get {view.name}")
+        next_steps(f"mlctl logs -f {view.name} -v {view.version}", f"mlctl job get {view.name} -v {view.version}")
+
+
+def _command(spec: Path, assignments: Iterable[str], parameters: Iterable[str]) -> str:
+    """Return the command line that creates what a plan shows."""
+    changes = [*(("--set", text) for text in assignments), *(("-p", text) for text in parameters)]
+    return shlex.join(["mlctl", "job", "create", str(spec), *(word for change in changes for word in change)])
 
 
 def _warn(plan: "Plan") -> None:
@@ -118,7 +126,7 @@ def _wait(client: "Client", view: "JobView", output: Format | None) -> None:
         view = client.jobs.wait(view.name, view.version)
     _result(view, output, ending(view))
     view.raise_if_failed()
-    next_steps(f"mlctl job outputs {view.name}")
+    next_steps(f"mlctl job outputs {view.name} -v {view.version}")
 
 
 def _result(view: "JobView", output: Format | None, text: str) -> None:

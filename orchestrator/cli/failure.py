@@ -4,11 +4,13 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import typer
 
+from orchestrator.cli.render import next_steps, note, output_error
 from orchestrator.cli.terminal import clean, paint
 from orchestrator.errors import MlctlError
 
@@ -19,18 +21,25 @@ INTERRUPTED = 130
 _CommandLineError: type[typer.BadParameter] = typer.BadParameter.__mro__[2]
 
 
-def report(error: BaseException) -> int:
-    """Say on stderr what went wrong and what to do, and return the exit code."""
+def report(error: BaseException, *, command: Callable[[], str] = lambda: "mlctl") -> int:
+    """Say on stderr what went wrong and what to do, and return the exit code.
+
+    Args:
+        error: What ended the command.
+        command: Gives the name of that command.
+    """
+    if isinstance(error, OSError) and _in_echo(error):
+        error = output_error(error)
     if isinstance(error, MlctlError):
         _tell(error.message, error.hint)
         return error.exit_code
     if isinstance(error, _CommandLineError):
         context = getattr(error, "ctx", None)
         message = error.format_message().rstrip(".")
-        _tell(message[:1].lower() + message[1:], f"{context.command_path} --help" if context else "mlctl --help")
+        _tell(message[:1].lower() + message[1:], f"{context.command_path if context else command()} --help")
         return error.exit_code
     if isinstance(error, KeyboardInterrupt | typer.Abort):
-        sys.stderr.write("\n")
+        report_interruption()
         return INTERRUPTED
     text = "".join(traceback.format_exception(error))
     if os.environ.get("MLCTL_DEBUG") == "1":
@@ -43,7 +52,22 @@ def report(error: BaseException) -> int:
     return UNEXPECTED
 
 
+def report_interruption(again: str = "") -> None:
+    """Say that Ctrl-C ended the command, and how to run it again: long work goes on where it stopped."""
+    note("\ninterrupted")
+    if again:
+        next_steps(clean(again))
+
+
+def _in_echo(error: OSError) -> bool:
+    """Tell whether typer met the error when it wrote something, such as help."""
+    *_, (frame, _line) = traceback.walk_tb(error.__traceback__)
+    return frame.f_code is typer.echo.__code__
+
+
 def _tell(message: str, hint: str, *, label: str = "error:") -> None:
+    with suppress(OSError):  # told when the program ends
+        sys.stdout.flush()
     sys.stderr.write(f"{paint(label, 'red', sys.stderr)} {clean(message)}\n")
     if hint:
         sys.stderr.write(f"{paint('hint:', 'cyan', sys.stderr)} {clean(hint)}\n")

@@ -58,7 +58,7 @@ def tell_end(view: "JobView") -> None:
             f"output: {count(status.output_files, 'file')}, {size(status.output_bytes)} in "
             f"{place(task.output_store, task.output_prefix)}"
         )
-    next_steps(f"mlctl job outputs {view.name}")
+    next_steps(f"mlctl job outputs {view.name} -v {view.version}")
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from orchestrator.cli.options import (
     JobVersionOption,
     OutputOption,
     YesOption,
+    checked,
     open_client,
     pick,
     split,
@@ -32,6 +33,7 @@ def list_(
         typer.Argument(
             metavar="[NAME]",
             help="Only this job, in all its versions.",
+            callback=checked("job"),
             autocompletion=complete.jobs,
             show_default=False,
         ),
@@ -151,8 +153,13 @@ def outputs(
         made.manifest.entries,
         output,
         name=lambda entry: entry.path,
-        columns={"PATH": lambda entry: entry.path, "SIZE": lambda entry: size(entry.size)},
-        empty="it wrote nothing",
+        columns={
+            "PATH": lambda entry: entry.path + "/" * (entry.kind == "folder"),
+            "SIZE": lambda entry: "" if entry.kind == "folder" else size(entry.size),
+        },
+        empty=f"{view.ref} wrote nothing",
     )
+    if not made.manifest.entries:
+        return
     note(output_summary(view, made))
     next_steps(f"mlctl job outputs {view.name} -v {view.version} --pull DIR")

@@ -1,11 +1,13 @@
 """What is shown of a job version."""
 
+import shlex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from orchestrator.cli.render import ago, count, duration, moment, plain, size
 
 if TYPE_CHECKING:
+    from orchestrator.jobs.record import CodeRef
     from orchestrator.jobs.view import JobView
     from orchestrator.runtime.output import Output
 
@@ -52,7 +54,7 @@ def details(view: "JobView") -> dict[str, str]:
         "Ended": ended,
         "Running for": duration(view.duration) if status.started and not status.finished else "",
         "Engine": f"{engine.name} ({engine.framework} {engine.version})" if engine else "",
-        "Code": f"{count(len(code.files), 'file')}, {size(code.size)}{_commit(view)}" if code else "",
+        "Code": _code(code) if code else "",
         "Data": f"{data.name} {data.version}: {count(data.files, 'file')}, {size(data.size)}" if data else "none",
         "Parameters": parameters(view),
         "Script ended": _end(view),
@@ -72,8 +74,8 @@ def ending(view: "JobView") -> str:
 
 
 def parameters(view: "JobView") -> str:
-    """Return the script's parameters in one line."""
-    return " ".join(f"{key}={value}" for key, value in view.record.parameters.items())
+    """Return the script's parameters in one line, as a shell takes them."""
+    return " ".join(f"{key}={shlex.quote(str(value))}" for key, value in view.record.parameters.items())
 
 
 def place(store: str, prefix: str) -> str:
@@ -100,11 +102,12 @@ def output_document(view: "JobView", output: "Output") -> dict[str, Any]:
     }
 
 
-def _commit(view: "JobView") -> str:
-    code = view.record.code
-    if code is None or not code.git_commit:
-        return ""
-    return f", commit {code.git_commit[:10]}" + (" with changes" if code.git_dirty else "")
+def _code(code: "CodeRef") -> str:
+    files = sum(map(bool, code.files.values()))  # an empty folder has no hash
+    text = f"{count(files, 'file')}, {size(code.size)}"
+    if code.git_commit:
+        text += f", commit {code.git_commit[:10]}" + (" with changes" if code.git_dirty else "")
+    return text
 
 
 def _end(view: "JobView") -> str:

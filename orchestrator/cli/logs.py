@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import complete
-from orchestrator.cli.options import ContextOption, JobVersionOption, open_client, pick
+from orchestrator.cli.options import ContextOption, JobVersionOption, checked, open_client, pick
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
@@ -17,6 +17,7 @@ def logs(
         typer.Argument(
             metavar="[NAME]",
             help="The job, as NAME or NAME/V0003; by default the last one created from this folder.",
+            callback=checked("job"),
             autocompletion=complete.jobs,
         ),
     ] = None,

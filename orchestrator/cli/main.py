@@ -13,7 +13,7 @@ import typer
 from orchestrator.cli import complete
 from orchestrator.cli.failure import INTERRUPTED, report, report_interruption
 from orchestrator.cli.group import Group
-from orchestrator.cli.render import output_error
+from orchestrator.cli.render import output_error, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +92,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        sys.stdout.write(f"mlctl {version('mlctl')}\n")
+        write(f"mlctl {version('mlctl')}\n")
         raise typer.Exit
 
 
@@ -120,7 +120,7 @@ def root(
 ) -> None:
     """A training script, a dataset and one YAML file become numbered model versions, here or on your cluster."""
     if invocation.invoked_subcommand is None:
-        sys.stdout.write(invocation.get_help() + "\n")
+        write(invocation.get_help() + "\n")
 
 
 def _named(arguments: "Sequence[str]") -> str:

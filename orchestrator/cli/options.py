@@ -9,6 +9,8 @@ from orchestrator.cli.render import Format
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestrator.client import Client
 
 LATEST = "latest"
@@ -17,6 +19,23 @@ LATEST = "latest"
 def _inherit(context: typer.Context, value: str | None) -> str | None:
     """Return the option's value here, else that before the sub-command."""
     return value or context.find_root().params.get("context")
+
+
+def checked(kind: str) -> "Callable[[str | None], str | None]":
+    """Return the callback of an argument that takes NAME or NAME/VERSION of such a kind.
+
+    Args:
+        kind: What the name is of, `job` or `dataset`.
+    """
+
+    def check(value: str | None) -> str | None:
+        if value is not None:
+            from orchestrator.specs.names import check_name
+
+            check_name(value.partition("/")[0], kind)
+        return value
+
+    return check
 
 
 ContextOption = Annotated[
@@ -43,11 +62,19 @@ DatasetVersionOption = Annotated[
     typer.Option("--version", "-v", metavar="V", help="Version, as in v3.", autocompletion=complete.dataset_versions),
 ]
 JobArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="The job, as NAME or NAME/V0003.", autocompletion=complete.jobs)
+    str,
+    typer.Argument(
+        metavar="NAME", help="The job, as NAME or NAME/V0003.", callback=checked("job"), autocompletion=complete.jobs
+    ),
 ]
 DatasetArgument = Annotated[
     str,
-    typer.Argument(metavar="NAME", help="The dataset, as NAME or NAME/V0003.", autocompletion=complete.datasets),
+    typer.Argument(
+        metavar="NAME",
+        help="The dataset, as NAME or NAME/V0003.",
+        callback=checked("dataset"),
+        autocompletion=complete.datasets,
+    ),
 ]
 
 

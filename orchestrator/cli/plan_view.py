@@ -1,10 +1,12 @@
 """What `job create` is going to do, for people (compact lines) and for programs."""
 
+import shlex
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.render import count, plain, size
 from orchestrator.jobs.changes import NONE, Change
+from orchestrator.specs.quantities import format_memory
 
 if TYPE_CHECKING:
     from orchestrator.jobs.plan import DataPlan, Plan
@@ -25,7 +27,7 @@ def plan_details(plan: "Plan") -> dict[str, str]:
         "Data": _data(plan.data) if plan.data else "none",
         "Engine": _engine(plan),
         "Resources": _resources(plan.sizes, plan.spec.resources.nodes, plan.spec.max_duration) if plan.sizes else "",
-        "Arguments": " ".join(plan.arguments),
+        "Arguments": shlex.join(plan.arguments),
         since: _some([_change(change) for change in plan.changes]) or "nothing has changed" if plan.previous else "",
     }
 
@@ -85,7 +87,8 @@ def _engine(plan: "Plan") -> str:
 
 
 def _resources(sizes: "Flavor", nodes: int, limit: str | int) -> str:
-    text = f"{sizes.cpus:g} CPU{'s' if sizes.cpus != 1 else ''}, {sizes.memory}"
+    memory = format_memory(sizes.memory) if isinstance(sizes.memory, int) else sizes.memory
+    text = f"{sizes.cpus:g} CPU{'s' if sizes.cpus != 1 else ''}, {memory}"
     text += f", {sizes.gpus} x {sizes.gpu_type or 'GPU'}" if sizes.gpus else ""
     text = f"{sizes.name} ({text})" if sizes.name else text
     text += f" on {nodes} nodes" if nodes > 1 else ""

@@ -1,7 +1,9 @@
 """How commands fail: message, hint, exit code."""
 
 import re
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,7 +96,7 @@ def test_something_unexpected_when_even_the_home_fails(capsys, monkeypatch):
 
 def test_an_interruption(failing, capsys):
     assert failing(KeyboardInterrupt()) == 130
-    assert capsys.readouterr().err == "\n"
+    assert capsys.readouterr().err == "\ninterrupted\nnext: mlctl context list\n"
 
 
 @pytest.mark.parametrize(
@@ -113,6 +115,11 @@ def test_an_interruption(failing, capsys):
         (["job", "create", "x", "--detach", "--follow"], "exclude each other", "give one of them"),
         (["job", "create", "x", "--follow", "-o", "json"], "--follow writes the log to stdout", "use --wait with -o"),
         (["job", "get", "x/v1", "-v", "v2"], "version 'v1' in the name, and 'v2' as option", "give one of them"),
+        (["job", "get", ""], "'' cannot be the name of a job", "for example: mnist-mxnet"),
+        (["job", "list", "My Job"], "'My Job' cannot be the name of a job", "for example: my-job"),
+        (["logs", "../x"], "'..' cannot be the name of a job", "for example: "),
+        (["dataset", "get", "A/v1"], "'A' cannot be the name of a dataset", "for example: a"),
+        (["job", "create", "x", "-p"], "option '-p' requires an argument", "mlctl job create --help"),
         (["job", "get", "x", "-v", "newest"], "'newest' is not a version", "write v3"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -139,10 +146,11 @@ def test_the_reader_of_the_output_goes_away():
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_the_output_cannot_be_written(mlctl, monkeypatch, unbuffered):
+@pytest.mark.parametrize("command", ["flavor list", "--help", "job --help", "job get --help", "job", "--version"])
+def test_the_output_cannot_be_written(mlctl, monkeypatch, unbuffered, command):
     monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     with Path("/dev/full").open("w") as full:
-        done = mlctl("flavor", "list", capture_output=False, stdout=full, stderr=-1)
+        done = mlctl(*command.split(), capture_output=False, stdout=full, stderr=-1)
     assert done.returncode == 1
     assert done.stderr == "error: cannot write the output: No space left on device\nhint: look where stdout goes\n"
 
@@ -157,5 +165,37 @@ def test_characters_that_the_terminal_does_not_know(mlctl, monkeypatch):
     for name, value in {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}.items():
         monkeypatch.setenv(name, value)
     done = mlctl("job", "get", "größe")
-    assert done.returncode == 4
+    assert done.returncode == 2
     assert "gr" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_results_and_notes_are_in_order_where_both_go_to_one_place(tmp_path):
+    done = bash(f"{MLCTL} context add other --store {tmp_path.as_uri()} 2>&1 | cat")
+    assert done.stdout.splitlines()[0].startswith("context other added")
+
+
+@pytest.mark.parametrize("module", ["orchestrator", "orchestrator.cli.main"])
+def test_as_a_module(module):
+    done = subprocess.run([sys.executable, "-m", module, "flavor", "lst"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.splitlines()[1]) == (2, "hint: mlctl flavor --help")
+
+
+def test_an_interruption_while_the_program_is_loaded():
+    source = """
+import builtins, os, signal, sys
+real = builtins.__import__
+def importing(name, *rest):
+    if name == "orchestrator.cli.main":
+        os.kill(os.getpid(), signal.SIGINT)
+    return real(name, *rest)
+from orchestrator.__main__ import main
+builtins.__import__ = importing
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_an_interruption_that_is_to_be_ignored():
+    script = f"trap '' INT; {MLCTL} flavor list -o name; echo $?"
+    assert bash(script).stdout.endswith("\n0\n")

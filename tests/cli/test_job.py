@@ -19,7 +19,7 @@ def test_create_detaches_and_says_what_comes_next(spec, mlctl):
     done = mlctl("job", "create", spec)
     assert (done.returncode, done.stdout) == (0, "job demo/V0001 created\n")
     assert "Engine     plain-1" in done.stderr and "Arguments  --num_epochs=2" in done.stderr
-    assert done.stderr.endswith("next: mlctl logs -f demo\n      mlctl job get demo\n")
+    assert done.stderr.endswith("next: mlctl logs -f demo -v V0001\n      mlctl job get demo -v V0001\n")
     assert "\x1b" not in done.stderr
     assert mlctl("job", "wait", "demo").returncode == 0
 
@@ -29,7 +29,7 @@ def test_follow_shows_the_log_and_the_end(spec, mlctl):
     assert (done.returncode, done.stdout) == (0, "epoch 0\nepoch 1\n")
     assert re.search(r"^demo/V0001 SUCCEEDED after [\d.]+s$", done.stderr, re.MULTILINE)
     assert re.search(r"^output: 2 files, 1.0 kB in /.*/V0001/output/$", done.stderr, re.MULTILINE)
-    assert done.stderr.endswith("next: mlctl job outputs demo\n")
+    assert done.stderr.endswith("next: mlctl job outputs demo -v V0001\n")
 
 
 def test_wait_is_silent_and_follows_the_documents(spec, mlctl):
@@ -80,10 +80,35 @@ def test_a_dry_run_changes_nothing(spec, mlctl, project):
     assert "plain-1" in done.stdout and "--num_epoch=3" in done.stdout
     assert "warning: main.py does not declare --num_epoch" in done.stderr
     assert "did you mean num_epochs?" in done.stderr
-    assert "next: mlctl job create job.yaml" in done.stderr
+    assert done.stderr.endswith("next: mlctl job create job.yaml -p num_epoch=3\n")
     document = json.loads(mlctl("job", "create", spec, "--dry-run", "-o", "json").stdout)
     assert (document["name"], document["previous"], document["problems"]) == ("demo", None, [])
     assert mlctl("job", "list").stdout == ""
+
+
+def test_a_dry_run_names_the_command_that_does_the_same(spec, mlctl):
+    done = mlctl("job", "create", spec, "--dry-run", "-p", "fail=it is $5", "--set", "resources.gpus=2")
+    assert done.stderr.endswith("next: mlctl job create job.yaml --set resources.gpus=2 -p 'fail=it is $5'\n")
+    assert "'--fail=it is $5'" in done.stdout
+    assert re.search(r"^Resources +16 CPUs, 128Gi, 2 x GPU", done.stdout, re.MULTILINE)
+
+
+def test_empty_folders_are_no_files(spec, mlctl, project):
+    (project.folder / "code" / "empty").mkdir()
+    project.script("os.makedirs(os.path.join(sys.argv[2].partition('=')[2], 'nothing', 'here'))")
+    done = mlctl("job", "create", spec, "--wait", "--set", "data=null", "-p", "text=a b")
+    assert re.search(r"^Code +1 file,", done.stderr, re.MULTILINE)
+    got = mlctl("job", "get", "demo").stdout
+    assert re.search(r"^Code +1 file,", got, re.MULTILINE)
+    assert re.search(r"^Parameters +num_epochs=2 text='a b'$", got, re.MULTILINE)
+    assert mlctl("job", "outputs", "demo").stdout == "PATH            SIZE\nnothing/here/\n"
+
+
+def test_what_wrote_nothing_has_nothing_to_download(spec, mlctl, project):
+    project.script("pass")
+    assert mlctl("job", "create", spec, "--wait").returncode == 0
+    done = mlctl("job", "outputs", "demo")
+    assert (done.stdout, done.stderr) == ("", "demo/V0001 wrote nothing\n")
 
 
 def test_a_job_that_cannot_work(spec, mlctl, project):
