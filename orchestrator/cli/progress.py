@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from rich.progress import Progress, Task
 
 PATIENCE = 0.3  # seconds of work before a bar appears: what is over by then needs none
+PACE = 1.0  # seconds until the rate says how long it will take
+NARROW = 80  # columns of a terminal on which a bar's picture and rate have no place
+AMOUNT, SPEED, LEFT = 20, 12, 12  # columns of `999.9 MB of 999.9 MB`, of `999.9 MB/s, ` and of `120:00 left`
+PICTURE = 16  # columns
+SHORTEST = 8  # columns of a name
+GAPS = 6  # columns: the spinner, and what is between the parts
 INTERVAL = 10.0  # seconds between two plain lines of one long work
 
 
@@ -142,7 +148,12 @@ class _Bar:
 def _bars() -> "Progress":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn
+    from rich.table import Column
     from rich.text import Text
+
+    console = Console(stderr=True, color_system="auto" if terminal.colours(sys.stderr) else None, force_terminal=True)
+    narrow = console.width < NARROW
+    label = max(console.width - AMOUNT - LEFT - GAPS - (0 if narrow else SPEED + PICTURE), SHORTEST)
 
     class Amount(ProgressColumn):
         def render(self, task: "Task") -> Text:
@@ -152,11 +163,18 @@ def _bars() -> "Progress":
     class Rate(ProgressColumn):
         def render(self, task: "Task") -> Text:
             seconds = time.monotonic() - task.fields["started"]
-            return Text(_rate(task.completed, task.total, seconds, task.fields["unit"]), style="dim")
+            speed, left = _rate(task.completed, task.total, seconds, task.fields["unit"])
+            return Text(left if narrow else ", ".join(filter(None, (speed, left))), style="dim")
 
-    console = Console(stderr=True, color_system="auto" if terminal.colours(sys.stderr) else None, force_terminal=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(28), Amount(), Rate())
-    return Progress(*columns, console=console, transient=True)
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, max_width=label)),
+        *([] if narrow else [BarColumn(PICTURE)]),
+        Amount(Column(no_wrap=True)),
+        Rate(Column(no_wrap=True)),
+        console=console,
+        transient=True,
+    )
 
 
 def _amount(done: int, total: int | None, unit: Unit) -> str:
@@ -166,13 +184,13 @@ def _amount(done: int, total: int | None, unit: Unit) -> str:
     return show(done) if total is None else f"{show(done)} of {show(total)}"
 
 
-def _rate(done: float, total: float | None, seconds: float, unit: Unit) -> str:
-    """Return the rate since the start, and the time left at that rate."""
+def _rate(done: float, total: float | None, seconds: float, unit: Unit) -> tuple[str, str]:
+    """Return the rate since the start, and the time left at that rate, as far as they are known."""
     if not done or seconds <= 0:
-        return ""
+        return "", ""
     rate = done / seconds
-    shown = {"bytes": f"{size(int(rate))}/s", "files": f"{rate:,.0f} files/s", "steps": ""}[unit]
-    if total is None or done > total:
-        return shown
+    speed = {"bytes": f"{size(int(rate))}/s", "files": f"{rate:,.0f} files/s", "steps": ""}[unit]
+    if total is None or done > total or seconds < PACE:
+        return speed, ""
     minutes, rest = divmod(round((total - done) / rate), 60)
-    return ", ".join(filter(None, (shown, f"{minutes}:{rest:02} left")))
+    return speed, f"{minutes}:{rest:02} left"

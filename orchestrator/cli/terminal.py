@@ -43,18 +43,23 @@ def paint(text: str, style: str, stream: IO[str]) -> str:
 
 
 def confirm(question: str, *, default: bool = True) -> None:
-    """Ask on the terminal.
+    """Ask on the terminal, until the answer is clear.
 
     Raises:
         typer.Exit: The answer is no, or there is none.
     """
-    sys.stderr.write(f"{question} {'[Y/n]' if default else '[y/N]'} ")
-    sys.stderr.flush()
-    answer = sys.stdin.readline()
-    if answer.strip().lower() in ("y", "yes") or (answer == "\n" and default):
-        return
-    sys.stderr.write("nothing was done\n")
-    raise typer.Exit(130)
+    answers = {"y": True, "yes": True, "n": False, "no": False, "": default}
+    while True:
+        sys.stderr.write(f"{question} {'[Y/n]' if default else '[y/N]'} ")
+        sys.stderr.flush()
+        line = sys.stdin.readline()
+        answer = answers.get(line.strip().lower()) if line else False
+        if answer:
+            return
+        if answer is not None:
+            sys.stderr.write(("" if line else "\n") + "nothing was done\n")
+            raise typer.Exit(130)
+        sys.stderr.write("please answer y or n\n")
 
 
 def clean(text: str) -> str:

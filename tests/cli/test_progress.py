@@ -59,13 +59,14 @@ def test_work_that_fails_is_not_hidden(told):
 @pytest.mark.parametrize(
     "done, total, seconds, unit, text",
     [
-        (0, 10, 1.0, "files", ""),
-        (10, 10, 0.0, "files", ""),
-        (1_000_000, 4_000_000, 2.0, "bytes", "500.0 kB/s, 0:06 left"),
-        (100, 12_100, 1.0, "files", "100 files/s, 2:00 left"),
-        (100, None, 1.0, "files", "100 files/s"),
-        (1, 4, 20.0, "steps", "1:00 left"),
-        (11, 10, 1.0, "files", "11 files/s"),
+        (0, 10, 1.0, "files", ("", "")),
+        (10, 10, 0.0, "files", ("", "")),
+        (1_000_000, 4_000_000, 2.0, "bytes", ("500.0 kB/s", "0:06 left")),
+        (1, 4_000_000, 0.5, "bytes", ("2 bytes/s", "")),
+        (100, 12_100, 1.0, "files", ("100 files/s", "2:00 left")),
+        (100, None, 1.0, "files", ("100 files/s", "")),
+        (1, 4, 20.0, "steps", ("", "1:00 left")),
+        (11, 10, 1.0, "files", ("11 files/s", "")),
     ],
 )
 def test_rate_and_time_left(done, total, seconds, unit, text):

@@ -16,7 +16,7 @@ BARS = """
     report = reporter()
     with report.bar("upload mnist", total=8_000_000, unit="bytes") as bar:
         for step in range(8):
-            time.sleep(0.1)
+            time.sleep(0.2)
             bar.advance(1_000_000)
             if step == 5:
                 report.note("a note [bold]between[/bold]")
@@ -36,13 +36,29 @@ def test_create_asks_and_is_told_yes(answer, spec, terminal):
         assert end(process)[0] == 0
 
 
-@pytest.mark.parametrize("answer", ["n\n", "\x04", "what\n", "\x03"], ids=["no", "end of file", "unclear", "Ctrl-C"])
+@pytest.mark.parametrize("answer", ["n\n", "\x04", "\x03"], ids=["no", "end of file", "Ctrl-C"])
 def test_create_asks_and_is_not_told_yes(answer, spec, terminal, project):
     with terminal("job", "create", spec) as process:
         process.expect_exact("[Y/n] ")
         process.send(answer)
-        assert end(process)[0] == 130
+        code, shown = end(process)
+    assert code == 130
+    if answer == "\x03":
+        assert shown.endswith("\r\ninterrupted\r\n\x1b[2mnext:\x1b[0m mlctl job create job.yaml\r\n")
+    else:
+        assert shown.endswith("\r\nnothing was done\r\n")
     assert project.client.jobs.list() == []
+
+
+def test_an_unclear_answer_is_asked_for_again(spec, terminal):
+    with terminal("job", "create", spec) as process:
+        process.expect_exact("[Y/n] ")
+        process.send("what\n")
+        process.expect_exact("please answer y or n")
+        process.expect_exact("Create this version? [Y/n] ")
+        process.send("y\n")
+        process.expect_exact("job demo/V0001 created")
+        assert end(process)[0] == 0
 
 
 def test_yes_beforehand(spec, terminal):
@@ -106,19 +122,21 @@ def test_states_have_colours_unless_they_are_not_wanted(spec, mlctl, terminal):
         assert ("\x1b" in shown) == coloured
 
 
-def test_a_table_fits_the_terminal(terminal):
-    with terminal("engine", "list", NO_COLOR="1") as process:
+@pytest.mark.parametrize("width", [WIDTH, 60, 40, 20])
+@pytest.mark.parametrize("command", ["engine list", "flavor list", "dataset catalog"])
+def test_a_table_fits_the_terminal(terminal, width, command):
+    with terminal(*command.split(), NO_COLOR="1", COLUMNS=str(width)) as process:
         lines = end(process)[1].splitlines()
     assert len(lines) > 2
-    assert max(map(len, lines)) <= WIDTH
+    assert max(map(len, lines)) <= width
 
 
 @pytest.fixture
 def bars(mlctl):
-    def run(**environment):
-        source = textwrap.dedent(BARS)
+    def run(*, width=WIDTH, label="upload mnist", **environment):
+        source = textwrap.dedent(BARS).replace("upload mnist", label)
         process = pexpect.spawn(
-            sys.executable, ["-c", source], env=environment, encoding="utf-8", dimensions=(20, WIDTH), timeout=TIMEOUT
+            sys.executable, ["-c", source], env=environment, encoding="utf-8", dimensions=(20, width), timeout=TIMEOUT
         )
         code, shown = end(process)
         assert code == 0, shown
@@ -135,6 +153,17 @@ def test_long_work_has_a_bar_with_rate_and_time_left(bars):
     assert "over at once" not in plain
     assert plain.rstrip().endswith("the end")
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1  # the cursor is back
+
+
+@pytest.mark.parametrize("width", [100, 80, 60])
+def test_a_bar_stays_on_one_line(bars, width):
+    shown = bars(TERM="xterm-256color", width=width, label="a-dataset-whose-name-is-really-very-long==1.0.20260101")
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
+    drawn = [line for line in re.split(r"[\r\n]+", plain) if "MB of" in line]
+    assert len(drawn) > 4
+    assert max(map(len, drawn)) <= width
+    assert all("a-datas" in line and re.search(r"\d MB of 8.0 MB", line) for line in drawn)
+    assert "0:01 left" in plain
 
 
 def test_bars_without_colours(bars):
