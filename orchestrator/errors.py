@@ -21,6 +21,8 @@ class MlctlError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(f"hint: {hint}")  # a traceback has it too
 
 
 class UsageError(MlctlError):

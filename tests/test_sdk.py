@@ -63,6 +63,7 @@ def test_what_the_user_did_wrong_is_an_error_with_the_next_step(example):
     done = example(EXAMPLE.replace("mnist-mxnet.yaml", "mnist-mxnt.yaml"))
     assert done.returncode == 1
     assert "NotFoundError" in done.stderr and "there is no file job_specs/mnist-mxnt.yaml" in done.stderr
+    assert done.stderr.endswith("\nhint: did you mean job_specs/mnist-mxnet.yaml?\n")
 
 
 def test_the_docstring_has_the_same_example():

@@ -21,7 +21,7 @@ from orchestrator.store import open_store
 from orchestrator.store.base import AlreadyExistsError, ChangedError, Store
 
 LOW_SPACE = 5_000_000_000  # bytes; an engine takes about one GB, and as much again while it is built
-NO_SPACE = 500_000_000  # bytes
+NO_SPACE = 50_000_000  # bytes; too little even for records and logs
 SUPPORTED = ((3, 11), (3, 14))  # Python, from and below
 
 

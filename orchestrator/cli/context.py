@@ -9,6 +9,7 @@ from orchestrator.cli import complete
 from orchestrator.cli.group import group
 from orchestrator.cli.options import OutputOption
 from orchestrator.cli.render import next_steps, show_list, show_one, write
+from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
     from orchestrator.config import Context
@@ -99,6 +100,9 @@ def add(
     from orchestrator.specs.names import check_name
     from orchestrator.store import open_store
 
+    if store.startswith(("/", "~", ".")):
+        folder = Path(store).expanduser().absolute()
+        raise UsageError(f"{store!r} is a folder, and a store is a URL", hint=f"--store {folder.as_uri()}")
     context = config.Context(
         name=check_name(name, "context"),
         store=store,

@@ -51,7 +51,8 @@ def _command(command: Any, path: str, *, level: int) -> Iterator[str]:
             yield from _command(child, f"{path} {name}", level=level + 1)
         return
     arguments = [param.metavar for param in command.params if param.param_type_name == "argument"]
-    yield f"```\n{' '.join([path, *arguments, '[OPTIONS]'])}\n```\n"
+    options = ["[OPTIONS]"] if len(arguments) < len(command.params) else []
+    yield f"```\n{' '.join([path, *arguments, *options])}\n```\n"
     yield from _options(command)
 
 
@@ -61,6 +62,8 @@ def _help(command: Any) -> str:
 
 
 def _options(command: Any) -> Iterator[str]:
+    if not command.params:
+        return
     yield "| | |\n|---|---|"
     for param in command.params:
         if param.param_type_name == "argument":

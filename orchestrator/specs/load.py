@@ -16,6 +16,8 @@ from orchestrator.specs.scalars import describe
 from orchestrator.specs.validate import Problems, build
 from orchestrator.specs.variables import substitute
 
+SHOWN = 5  # files of a folder named in a hint
+
 _HINT = "every key, with examples: mlctl schema job"
 
 
@@ -143,5 +145,9 @@ def _suggest_file(path: Path) -> str:
         names = [file.name for file in path.parent.iterdir() if file.suffix in (".yaml", ".yml")]
     except OSError:
         return "give the path of a job's YAML file, such as job_specs/mnist-mxnet.yaml"
-    meant = nearest(path.name, names) or min(names, default="")
-    return f"did you mean {path.parent / meant}?" if meant else f"there is no YAML file in {path.parent}"
+    if not names:
+        return f"there is no YAML file in {path.parent}"
+    stems = {Path(name).stem: name for name in sorted(names)}  # what all names end with makes none of them near
+    if meant := nearest(path.stem, stems):
+        return f"did you mean {path.parent / stems[meant]}?"
+    return f"YAML files in {path.parent}: {', '.join(sorted(names)[:SHOWN])}{', ...' * (len(names) > SHOWN)}"

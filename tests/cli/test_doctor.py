@@ -78,7 +78,9 @@ def test_a_store_without_conditional_writes(kind, what, monkeypatch, tmp_path):
     assert what in finding.message and "use another store" in finding.hint
 
 
-@pytest.mark.parametrize("free, level", [(10**11, Level.OK), (10**9, Level.WARN), (10**8, Level.FAIL)])
+@pytest.mark.parametrize(
+    "free, level", [(10**11, Level.OK), (10**9, Level.WARN), (10**8, Level.WARN), (10**7, Level.FAIL)]
+)
 def test_disk_space(free, level, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": free}))
     home = next(finding for finding in checks.findings(None) if finding.subject == "home")

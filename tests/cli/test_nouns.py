@@ -65,6 +65,7 @@ def test_contexts_are_added_used_and_overridden(mlctl, tmp_path):
         (["context", "use", "nope"], 4, "there is no context 'nope'"),
         (["context", "add", "local", "--store", "file:///elsewhere"], 5, "exists already"),
         (["context", "add", "x", "--store", "ftp://host"], 2, "is not a store that mlctl can use"),
+        (["context", "add", "x", "--store", "/tmp/x"], 2, "'/tmp/x' is a folder, and a store is a URL"),
         (["context", "add", "A Name", "--store", "file:///tmp/x"], 2, "cannot be the name of a context"),
         (["engine", "get", "mxnt-1.9"], 4, "did you mean mxnet-1.9?"),
         (["dataset", "import", "minst"], 4, "the catalog has no dataset 'minst'"),
@@ -77,6 +78,10 @@ def test_what_is_wrong_is_said(arguments, code, message, mlctl):
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr.splitlines()[0]
     assert done.stderr.splitlines()[1].startswith("hint: ")
+
+
+def test_a_folder_as_store_is_answered_with_its_url(mlctl, tmp_path):
+    assert f"hint: --store {tmp_path.as_uri()}/x\n" in mlctl("context", "add", "x", "--store", "./x").stderr
 
 
 def test_an_engine_in_every_form(mlctl):

@@ -228,6 +228,9 @@ def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(NotFoundError) as caught:
         load_job_spec(tmp_path / "mnist-mxnt.yaml")
     assert caught.value.hint == f"did you mean {tmp_path / 'mnist-mxnet.yaml'}?"
+    with pytest.raises(NotFoundError) as caught:
+        load_job_spec(tmp_path / "else.yaml")
+    assert caught.value.hint == f"YAML files in {tmp_path}: mnist-mxnet.yaml"
     with pytest.raises(NotFoundError):
         load_job_spec(tmp_path / "no/folder.yaml")
 
