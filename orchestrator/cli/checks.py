@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from orchestrator.cli.render import size
 from orchestrator.config import cache_dir, get_context, home_dir
-from orchestrator.engines import environment_state, list_engines
+from orchestrator.engines import environment_state, list_engines, python_here
 from orchestrator.errors import MlctlError, StoreError
 from orchestrator.jobs.gpus import count_gpus
 from orchestrator.store import open_store
@@ -132,10 +132,11 @@ def _unsafe(store: Store, what: str) -> StoreError:
 def _engines() -> Iterator[Finding]:
     for engine in list_engines():
         state = environment_state(engine)
-        message = f"ready, {size(state.size)}" if state.ready else "built at its first job"
-        yield Finding(
-            Level.OK, f"engine {engine.name}", message, "" if state.ready else f"now: mlctl engine build {engine.name}"
-        )
+        message, hint = f"ready, {size(state.size)}", ""
+        if not state.ready:
+            fetched = "" if python_here(engine) else f", with a Python {engine.python[0]} that is downloaded then"
+            message, hint = f"built at its first job{fetched}", f"now: mlctl engine build {engine.name}"
+        yield Finding(Level.OK, f"engine {engine.name}", message, hint)
 
 
 def _gpus() -> Iterator[Finding]:

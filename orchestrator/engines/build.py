@@ -112,6 +112,17 @@ def _make_venv(engine: Engine, path: Path, uv: Callable[[Sequence[str]], Outcome
     )
 
 
+def python_here(engine: Engine) -> str:
+    """Return the path of the Python on this machine that the engine would be built with; empty if there is none.
+
+    Raises:
+        EngineBuildError: uv itself is missing.
+        UsageError: The user's pip settings are malformed.
+    """
+    with Path(os.devnull).open() as nothing:  # there is nothing to lock
+        return _find_python(engine, partial(run_uv, directory=Path(engine.folder), lock=nothing.fileno()))[1]
+
+
 def _find_python(engine: Engine, uv: Callable[[Sequence[str]], Outcome]) -> tuple[str, str]:
     """Return version and path of the first accepted Python on this machine; if there is none, no path."""
     running = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -1,6 +1,8 @@
 """mlctl doctor: what it checks, and that it fails when something is wrong."""
 
 import json
+import re
+import sys
 
 import pytest
 
@@ -51,6 +53,21 @@ def test_a_broken_engine(mlctl, monkeypatch, tmp_path):
     done = mlctl("doctor")
     assert done.returncode == 3
     assert "is not a valid engine" in done.stdout
+
+
+def test_an_engine_whose_python_is_not_here(mlctl, monkeypatch, tmp_path):
+    for name, version in (("here", f"{sys.version_info.major}.{sys.version_info.minor}"), ("away", "3.99")):
+        folder = tmp_path / "engines" / name
+        folder.mkdir(parents=True)
+        (folder / "requirements.txt").write_text("")
+        definition = {"name": name, "framework": "X", "version": "1", "description": "X.", "images": {"cpu": "x"}}
+        (folder / "engine.yaml").write_text(json.dumps({**definition, "python": [version]}))
+    monkeypatch.setenv("MLCTL_ENGINES", str(tmp_path / "engines"))
+    shown = mlctl("doctor").stdout
+    assert re.search(r"^ok +engine here +built at its first job; now: mlctl engine build here$", shown, re.MULTILINE)
+    assert re.search(
+        r"^ok +engine away +built at its first job, with a Python 3\.99 that is downloaded then;", shown, re.MULTILINE
+    )
 
 
 class Forgetful(FileStore):

@@ -121,6 +121,13 @@ def test_a_job_that_cannot_work(spec, mlctl, project):
     assert mlctl("job", "list").stdout == ""
 
 
+def test_data_that_is_meant_as_a_dataset(spec, mlctl, project):
+    project.write(data="mnist")
+    done = mlctl("job", "create", spec)
+    assert done.returncode == 3
+    assert "mnist, but a dataset mnist (write data: dataset://mnist)" in done.stderr
+
+
 def test_an_invalid_spec(spec, mlctl, project):
     project.write(nmae="x")
     done = mlctl("job", "create", spec)
