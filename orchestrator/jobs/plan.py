@@ -199,9 +199,10 @@ def _look_at_data(spec: JobSpec, folder: Path, datasets: Datasets, problems: lis
         problems.append(NotFoundError(f"data {spec.data} is in a bucket that this context does not have", hint=hint))
         return None
     source = folder / spec.data.removeprefix("file://")
-    if not source.exists() and _try(lambda: _dataset_plan(str(spec.data), None, datasets), []):
-        message = f"there is no folder {source}, but a dataset {spec.data}"
-        problems.append(NotFoundError(message, hint=f"write data: dataset://{spec.data}"))
+    meant = None if source.exists() else _try(lambda: _dataset_plan(str(spec.data), None, datasets), [])
+    if meant:
+        message, hint = f"there is no folder {source}, but a dataset {meant.name}", f"data: dataset://{meant.name}"
+        problems.append(NotFoundError(message, hint=hint))
         return None
     scan = _try(lambda: scan_data(source), problems)
     if scan is None:

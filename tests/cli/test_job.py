@@ -125,7 +125,7 @@ def test_data_that_is_meant_as_a_dataset(spec, mlctl, project):
     project.write(data="mnist")
     done = mlctl("job", "create", spec)
     assert done.returncode == 3
-    assert "mnist, but a dataset mnist (write data: dataset://mnist)" in done.stderr
+    assert "mnist, but a dataset mnist (data: dataset://mnist)" in done.stderr
 
 
 def test_an_invalid_spec(spec, mlctl, project):
