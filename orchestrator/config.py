@@ -5,7 +5,6 @@ import os
 import secrets
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 import msgspec
 import yaml
@@ -227,8 +226,8 @@ def add_context(context: Context) -> Context:
 
 def bucket_of(store: str) -> str:
     """Return the bucket that a store's URL names; empty if it is a folder."""
-    parts = urlsplit(store)
-    return parts.netloc if parts.scheme in BUCKET_SCHEMES else ""
+    scheme, separator, rest = store.partition("://")
+    return rest.partition("/")[0] if separator and scheme in BUCKET_SCHEMES else ""
 
 
 def _common(store: str, url: str) -> int:

@@ -20,19 +20,24 @@ def open_store(url: str, context: Context | str | None = None, *, patience: floa
         UsageError: The URL is not a store's, or a setting is not valid.
         NotFoundError: The profile or the CA bundle that is named does not exist.
     """
-    parts = urlsplit(url)
-    if parts.scheme in BUCKET_SCHEMES:
+    if url.partition("://")[0] in BUCKET_SCHEMES:
         from orchestrator.store.s3 import PATIENCE, S3Store, address_of
 
         address = address_of(url, context if isinstance(context, Context) else context_for(url, context))
         return S3Store(address, patience=PATIENCE if patience is None else patience)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise _unknown(url) from error
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/"):
         from pathlib import Path
 
         from orchestrator.store.file import FileStore
 
         return FileStore(Path(unquote(parts.path)))
-    raise UsageError(
-        f"{url!r} is not a store that mlctl can use",
-        hint="a folder is written as file:///absolute/path, a bucket as s3://bucket/prefix",
-    )
+    raise _unknown(url)
+
+
+def _unknown(url: str) -> UsageError:
+    hint = "a folder is written as file:///absolute/path, a bucket as s3://bucket/prefix"
+    return UsageError(f"{url!r} is not a store that mlctl can use", hint=hint)

@@ -108,12 +108,12 @@ def split_url(url: str) -> tuple[str, str, str]:
     Raises:
         UsageError: It is not one.
     """
-    parts = urlsplit(url)
+    parts = _split(url, f"{url!r} is not the address of a bucket", _URL_HINT)
     if parts.username is not None or parts.password is not None:
         raise UsageError("a store's URL must not hold keys", hint="name a profile: mlctl context add --profile NAME")
     if parts.scheme not in BUCKET_SCHEMES or parts.query or parts.fragment or not _BUCKET.fullmatch(parts.netloc):
         raise UsageError(f"{url!r} is not the address of a bucket", hint=_URL_HINT)
-    prefix = parts.path.strip("/")
+    prefix = parts.path.removeprefix("/").removesuffix("/")
     if any(segment in ("", ".", "..") for segment in prefix.split("/")) and prefix:
         raise UsageError(f"{url!r} has an empty, '.' or '..' part", hint=_URL_HINT)
     return parts.scheme, parts.netloc, prefix and prefix + "/"
@@ -127,13 +127,20 @@ def check_endpoint(endpoint: str) -> str:
     """
     if not endpoint:
         return ""
-    parts = urlsplit(endpoint)
+    parts = _split(endpoint, f"{endpoint!r} is not an endpoint", _ENDPOINT_HINT)
     if parts.username is not None or parts.password is not None:
         raise UsageError("an endpoint must not hold keys", hint="name a profile: mlctl context add --profile NAME")
     rest = parts.path.strip("/") or parts.query or parts.fragment
     if parts.scheme not in ("http", "https") or not parts.hostname or rest or not _has_port_or_none(parts):
         raise UsageError(f"{endpoint!r} is not an endpoint", hint=_ENDPOINT_HINT)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _split(url: str, message: str, hint: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:  # brackets that are not around an IPv6 address
+        raise UsageError(message, hint=hint) from error
 
 
 def _has_port_or_none(parts: SplitResult) -> bool:

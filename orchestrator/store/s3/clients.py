@@ -50,7 +50,6 @@ class Clients:
         self.address = address
         self.patience = patience
         self._reached = False  # somebody answers there
-        self._succeeded = False  # the bucket is there, and the keys are good
         self._moved = False
         self._lock = threading.Lock()
         self._credentials: Credentials | None = None
@@ -121,7 +120,7 @@ class Clients:
                 if not self.try_again(fault, attempts):
                     raise self.error(fault, action, key) from fault
             else:
-                self._reached = self._succeeded = True
+                self._reached = True
                 return result
 
     def try_again(self, fault: Fault, attempts: Attempts) -> bool:
@@ -129,13 +128,14 @@ class Clients:
         self._reached = self._reached or fault.kind in ("answer", "region")
         if fault.kind == "region" and not self._moved:
             return self._move(fault.region)
-        within = self.patience if self._reached else min(self.patience, FIRST_CONTACT)
+        # Who speaks no S3 at all, or does not answer at first, will hardly begin to.
+        patient = self._reached and fault.kind != "strange"
+        within = self.patience if patient else min(self.patience, FIRST_CONTACT)
         return fault.retriable and attempts.again(within)
 
     def error(self, fault: Fault, action: Action, key: str) -> MlctlError:
         """Return the error for a user."""
-        unclear = (400, 403) if self._succeeded else (400, 403, 404)
-        if key and fault.kind == "answer" and not fault.code and fault.status in unclear:
+        if key and fault.kind == "answer" and not fault.code and fault.status in (400, 403, 404):
             fault = self._ask_why(key) or fault
         return explain(fault, action, key.removeprefix(self.address.prefix), self.address, self.credentials)
 
@@ -143,18 +143,21 @@ class Clients:
         """Return the fault with its reason: an answer to HEAD has none, not even that there is no such bucket."""
         import obstore
 
-        try:
-            with faults():
-                obstore.get(self.bulk, key, options={"range": (0, 1)})
-        except Fault as fault:
-            self._succeeded = self._succeeded or fault.code == "NoSuchKey"
-            return fault
-        return None
+        attempts = Attempts()
+        while True:
+            try:
+                with faults():
+                    obstore.get(self.bulk, key, options={"range": (0, 1)})
+            except Fault as fault:
+                if self.try_again(fault, attempts):
+                    continue
+                return fault if fault.status != 416 else None  # an empty object has no first byte
+            return None
 
     def _move(self, region: str) -> bool:
-        """Go to the region that the bucket is in; once only, and nowhere that was asked for by name."""
+        """Go to the region that the bucket is in, once only, and tell whether it is another one."""
         region = region or self._find_region()
-        if not region or region == self.address.region or self.address.endpoint:
+        if not region or region == self.address.region:
             return False
         with self._lock:
             self._moved = True
@@ -170,7 +173,7 @@ class Clients:
             answer = self.control.head_bucket(Bucket=self.address.bucket)
         except ClientError as error:
             answer = error.response
-        except BotoCoreError:
+        except (BotoCoreError, RecursionError):  # botocore follows a redirect that leads nowhere without end
             return ""
         return str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("x-amz-bucket-region", ""))
 

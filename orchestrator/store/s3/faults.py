@@ -10,7 +10,7 @@ from orchestrator.store.base import ObjectNotFoundError
 from orchestrator.store.s3.address import Address
 from orchestrator.store.s3.credentials import Credentials
 
-Kind = Literal["answer", "connect", "tls", "broken", "region", "keys", "unreadable"]
+Kind = Literal["answer", "connect", "tls", "broken", "strange", "region", "keys", "unreadable"]
 Action = Literal["read", "write", "list", "delete", "copy"]
 
 _PERMISSIONS: dict[Action, str] = {
@@ -36,9 +36,9 @@ class Fault(Exception):
     """A request that failed.
 
     Attributes:
-        kind: `answer`: the server said so; `connect`: nobody answered; `tls`: no trust; `broken`: the connection broke
-            or the answer was not S3's; `region`: another region has the bucket; `keys`: no valid keys to sign with;
-            `unreadable`: a listing has a key that obstore cannot express.
+        kind: `answer`: the server said so; `connect`: nobody answered; `tls`: no trust; `broken`: the connection broke;
+            `strange`: what came is not S3's language; `region`: another region has the bucket; `keys`: no valid keys to
+            sign with; `unreadable`: a listing has a key that obstore cannot express.
         status: Of HTTP; 0 if there was no answer.
         code: The S3 error's name; empty where there was no body.
         text: What the server or the system said.
@@ -58,7 +58,7 @@ class Fault(Exception):
         """Whether the same request may succeed later."""
         if self.kind == "answer":
             return self.status in _RETRIED_STATUS or self.code in _RETRIED_CODES
-        return self.kind in ("connect", "broken")
+        return self.kind in ("connect", "broken", "strange")
 
     @property
     def missing(self) -> bool:
@@ -121,13 +121,13 @@ def explain(fault: Fault, action: Action, key: str, address: Address, credential
     if fault.code == "NoSuchBucket":
         hint = "make the bucket, or correct the store's URL and endpoint: mlctl context get"
         return StoreError(f"there is no bucket {address.bucket} at {place}", hint=hint)
-    if fault.missing and fault.code in ("NoSuchKey", ""):
+    if fault.missing and fault.code in ("NoSuchKey", "") and action != "list":
         return ObjectNotFoundError(f"there is no object {key} in {address.url}")
     if fault.status in (401, 403) or fault.code in _KEY_TROUBLE:
         return _denied(fault, action, what, address, credentials)
     if fault.code in _FULL or fault.status == 507:
         return StoreError(f"{what}: the store is full ({fault.code})", hint="free some space there, or raise its quota")
-    if fault.retriable:
+    if fault.retriable and fault.kind != "strange":
         hint = "the store does not work well now: run the same command again later; it goes on where it stopped"
         return StoreError(f"{what}, tried again and again: {credentials.scrub(fault.summary)}", hint=hint)
     if not fault.code:
@@ -195,7 +195,10 @@ def _from_obstore(error: Exception) -> Fault:
         return Fault("tls", text=reason[1])
     if "kind: Connect" in debug:
         return Fault("connect", text=_reason(debug))
-    return Fault("broken", text=_reason(debug) or head.strip().partition(": ")[2][:200])
+    told = head.strip().partition(": ")[2][:200]
+    if "source: Invalid" in debug or "source: Metadata" in debug:
+        return Fault("strange", text=told)
+    return Fault("broken", text=_reason(debug) or told)
 
 
 def _reason(debug: str) -> str:
