@@ -1,11 +1,15 @@
 """Copy an object inside a bucket, without moving its bytes through this machine."""
 
+import secrets
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from orchestrator.errors import MlctlError
 from orchestrator.store.s3.clients import Clients
-from orchestrator.store.s3.workers import Workers
+from orchestrator.store.s3.multipart import MARK, complete
+from orchestrator.store.s3.workers import Workers, settle
 
 LARGEST_AT_ONCE = 1 << 30  # bytes; S3 allows five times that, but the answer might take longer than is waited for
 COPY_PART = 256 << 20  # bytes
@@ -42,7 +46,9 @@ def copy_object(
     part = max(part, -(-size // MAX_PARTS))
     bucket = clients.address.bucket
     place = {"Bucket": bucket, "Key": target}
-    upload = clients.ask("copy", target, lambda client: client.create_multipart_upload(**place))["UploadId"]
+    mark = secrets.token_hex(8)
+    begun = clients.ask("copy", target, lambda client: client.create_multipart_upload(**place, Metadata={MARK: mark}))
+    upload = begun["UploadId"]
 
     def copy_part(number: int, start: int) -> dict[str, Any]:
         asked = {
@@ -58,14 +64,10 @@ def copy_object(
     try:
         for number, start in enumerate(range(0, size, part), start=1):
             copying.append(workers.submit(partial(copy_part, number, start)))
-        parts = {"Parts": [future.result() for future in copying]}
-        clients.ask(
-            "copy",
-            target,
-            lambda client: client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload=parts),
-        )
+        complete(clients, target, upload, mark, [future.result() for future in copying])
     except BaseException:
-        for future in copying:
-            future.cancel()
-        clients.ask("copy", target, lambda client: client.abort_multipart_upload(**place, UploadId=upload))
+        settle(copying)
+        # If this fails too, what went wrong before is what matters; `store gc` finds the rest.
+        with suppress(MlctlError):
+            clients.ask("copy", target, lambda client: client.abort_multipart_upload(**place, UploadId=upload))
         raise

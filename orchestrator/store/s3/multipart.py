@@ -77,6 +77,42 @@ def part_size(size: int) -> int:
     return max(PART, -(-size // (MAX_PARTS << 20)) << 20)
 
 
+def complete(clients: Clients, key: str, upload: str, mark: str, parts: list[dict[str, Any]]) -> None:
+    """Make the object of an upload's parts appear.
+
+    Args:
+        clients: Of the bucket.
+        key: Whole key of the object.
+        upload: Id of the upload.
+        mark: That the upload was begun with, as MARK in its metadata.
+        parts: As S3 wants them listed.
+
+    Raises:
+        PermissionDeniedError, StoreError: The bucket refuses or fails.
+    """
+    place = {"Bucket": clients.address.bucket, "Key": key}
+
+    def is_ours() -> bool:
+        try:
+            with boto_faults():
+                return bool(clients.control.head_object(**place)["Metadata"].get(MARK) == mark)
+        except Fault as fault:
+            if fault.retriable:
+                raise
+            return False
+
+    def once() -> None:
+        try:
+            with boto_faults():
+                clients.control.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})
+        except Fault as fault:
+            # If an answer was lost, the upload is over and the object is there.
+            if fault.code != "NoSuchUpload" or not is_ours():
+                raise
+
+    clients.attempt("write", key, once)
+
+
 class _Upload:
     def __init__(
         self,
@@ -147,24 +183,7 @@ class _Upload:
         """Make the object of so many parts appear."""
         parts = [self._journal.parts[number] for number in range(1, count + 1)]
         listed = [{"PartNumber": part.number, "ETag": part.etag, "ChecksumSHA256": part.sha256} for part in parts]
-        upload = {"UploadId": self._journal.upload, "MultipartUpload": {"Parts": listed}}
-
-        def once() -> None:
-            try:
-                with boto_faults():
-                    self._clients.control.complete_multipart_upload(**self._object, **upload)
-            except Fault as fault:
-                # If an answer was lost, the upload is over and the object is there.
-                if fault.code != "NoSuchUpload" or not self._is_ours():
-                    raise
-
-        self._clients.attempt("write", self._key, once)
-
-    def _is_ours(self) -> bool:
-        with suppress(Fault), boto_faults():
-            found = self._clients.control.head_object(**self._object)
-            return bool(found["Metadata"].get(MARK) == self._journal.mark)
-        return False
+        complete(self._clients, self._key, self._journal.upload, self._journal.mark, listed)
 
     def _read(self, file: IO[bytes]) -> bytes:
         """Return the next block, whose memory was taken; gives it back if there is none."""

@@ -144,21 +144,26 @@ class S3Store:
     def download(self, key: str, path: Path, *, sha256: str | None = None, on_bytes: OnBytes = ignore_bytes) -> None:
         whole = self._key(key)
         partial = path.with_name(f".mlctl-{os.getpid()}-{next(_serial)}")
-        digest = ""
+        digests: list[str] = []
         try:
             with _local(path, "write"):
                 for _ in range(ATTEMPTS):
                     with contextlib.suppress(ReplacedError):
-                        digest = fetch(self.clients, self._workers, self._budget, whole, partial, on_bytes)
-                        if sha256 in (None, digest):
+                        digests.append(fetch(self.clients, self._workers, self._budget, whole, partial, on_bytes))
+                        if sha256 in (None, digests[-1]):
                             partial.replace(path)
                             return
         finally:
             partial.unlink(missing_ok=True)
-        if not digest:
+        if not digests:
             raise StoreError(f"{key} in {self.url} is being replaced all the time", hint="run the same command again")
+        if len(set(digests)) > 1:
+            raise CorruptObjectError(
+                f"{key} in {self.url} is changed on the way: read {len(digests)} times, it was not the same each time",
+                hint="the network, or a proxy in it, damages what it carries: write https:// in the endpoint",
+            )
         raise CorruptObjectError(
-            f"{key} in {self.url} is damaged: its SHA-256 is {digest}, recorded was {sha256}",
+            f"{key} in {self.url} is damaged: its SHA-256 is {digests[0]}, recorded was {sha256}",
             hint="restore the object from a backup, or push or import the version anew",
         )
 
