@@ -23,6 +23,7 @@ class LogReader:
         self._store = store
         self._prefix = prefix
         self._live = live
+        self._full = (-1, b"")  # offset and bytes of the full chunk that was read last; it never changes
 
     def size(self) -> int:
         """Return the number of bytes there are by now."""
@@ -89,12 +90,19 @@ class LogReader:
                 pass
         # Every chunk but the last is full, so the chunk of a position needs no listing.
         start = position - position % CHUNK
+        return self._chunk(start)[position - start :][:length]
+
+    def _chunk(self, start: int) -> bytes:
+        """Return the whole chunk that begins at `start`, which the store verifies; empty if there is none yet."""
+        if self._full[0] == start:
+            return self._full[1]
         try:
-            return self._store.get_range(
-                chunk_key(self._prefix, start), position - start, min(length, start + CHUNK - position)
-            )
+            data = self._store.get(chunk_key(self._prefix, start)).data
         except ObjectNotFoundError:
             return b""
+        if len(data) == CHUNK:
+            self._full = (start, data)
+        return data
 
 
 class ArrivalTimes:
