@@ -16,15 +16,15 @@ def test_the_embedded_context_is_there_without_any_file(home):
 
 
 def test_contexts_are_added_chosen_and_found(monkeypatch):
-    config.add_context("lab", "file:///data/lab")
+    config.add_context(config.Context(name="lab", store="file:///data/lab"))
     assert config.get_context().name == "local"
     config.use_context("lab")
     assert config.get_context().store == "file:///data/lab"
     monkeypatch.setenv("MLCTL_CONTEXT", "local")
     assert config.get_context().name == "local"
-    config.add_context("lab", "file:///data/lab")  # the same again is no error
+    config.add_context(config.Context(name="lab", store="file:///data/lab"))  # the same again is no error
     with pytest.raises(ConflictError, match="file:///data/lab"):
-        config.add_context("lab", "file:///other")
+        config.add_context(config.Context(name="lab", store="file:///other"))
     with pytest.raises(NotFoundError, match="known: lab, local"):
         config.get_context("lap")
 

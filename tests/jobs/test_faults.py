@@ -228,7 +228,7 @@ def test_full_disk_keeps_the_output_here_until_there_is_room(project, small_disk
     from orchestrator import config
 
     disk = small_disk("size=3m")
-    config.add_context("small", disk.as_uri())
+    config.add_context(config.Context(name="small", store=disk.as_uri()))
     config.use_context("small")
     monkeypatch.setattr("orchestrator.jobs.jobs.LONGEST_POLL", 0.2)
     project.script("open(train_url + 'large', 'wb').write(os.urandom(5_000_000)); print('done')")
@@ -290,7 +290,7 @@ def test_output_that_cannot_be_kept_is_told(project):
 def test_read_only_store_is_refused_before_anything_happens(project, small_disk):
     from orchestrator import config
 
-    config.add_context("frozen", small_disk("ro").as_uri())
+    config.add_context(config.Context(name="frozen", store=small_disk("ro").as_uri()))
     config.use_context("frozen")
     with pytest.raises(PreflightError, match="Read-only file system"):
         project.create()
