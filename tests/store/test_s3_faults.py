@@ -118,8 +118,14 @@ def test_small_objects(store, proxy, tmp_path, rate, kinds):
         (tmp_path / "source").write_bytes(block(50_000))
         assert store.upload("b", tmp_path / "source") == sha256(block(50_000))
         store.copy("b", "c")
-        store.download("c", tmp_path / "c", sha256=sha256(block(50_000)))
-        assert (tmp_path / "c").read_bytes() == block(50_000)
+        try:
+            store.download("c", tmp_path / "c", sha256=sha256(block(50_000)))
+        except CorruptObjectError as error:  # where every other answer is changed, all readings may be
+            assert rate == 0.5
+            assert "changed on the way" in error.message
+            assert not (tmp_path / "c").exists()
+        else:
+            assert (tmp_path / "c").read_bytes() == block(50_000)
         assert store.head("none") is None
         store.delete([f"a/{number}" for number in range(10)])
         assert keys_of(store) == ["b", "c", "proof"]
