@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -191,8 +192,9 @@ def forget_sent(store: Store, prefix: str) -> None:
 
 def _drop_stale(path: Path) -> None:
     for other in path.parent.glob("*.sent"):
-        if other != path and time.time() - other.stat().st_mtime > STALE:
-            other.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process may be done with its own meanwhile
+            if other != path and time.time() - other.stat().st_mtime > STALE:
+                other.unlink()
 
 
 def _sent_path(store: Store, prefix: str) -> Path:
