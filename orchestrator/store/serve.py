@@ -120,8 +120,8 @@ class S3Server:
         )
         try:
             client.create_bucket(Bucket=name)
-        except client.exceptions.BucketAlreadyOwnedByYou:
-            pass
+        except (client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
+            pass  # all that is here is ours
         except (BotoCoreError, ClientError) as error:
             hint = "names have 3 to 63 small letters, digits and hyphens"
             raise StoreError(f"bucket {name} cannot be made: {error}", hint=hint) from error

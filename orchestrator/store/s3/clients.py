@@ -50,6 +50,8 @@ class Clients:
         self.address = address
         self.patience = patience
         self._reached = False  # somebody answers there
+        self._tired = False  # it was reached, and has used up the patience of an operation since its last answer
+        self._asked = 0.0  # when the first request failed, of time.monotonic
         self._moved = False
         self._lock = threading.Lock()
         self._credentials: Credentials | None = None
@@ -120,18 +122,32 @@ class Clients:
                 if not self.try_again(fault, attempts):
                     raise self.error(fault, action, key) from fault
             else:
-                self._reached = True
+                self.answered()
                 return result
+
+    def answered(self) -> None:
+        """Note that a request went well."""
+        self._reached, self._tired = True, False
 
     def try_again(self, fault: Fault, attempts: Attempts) -> bool:
         """Wait, or find the right region, and tell whether the request is worth repeating."""
         self._reached = self._reached or fault.kind in ("answer", "region")
         if fault.kind == "region" and not self._moved:
             return self._move(fault.region)
-        # Who speaks no S3 at all, or does not answer at first, will hardly begin to.
-        patient = self._reached and fault.kind != "strange"
-        within = self.patience if patient else min(self.patience, FIRST_CONTACT)
-        return fault.retriable and attempts.again(within)
+        return fault.retriable and self._wait(fault, attempts)
+
+    def _wait(self, fault: Fault, attempts: Attempts) -> bool:
+        """Wait before the next attempt, or tell that there is none: who hardly will answer is not waited for long."""
+        if not self._reached:
+            # All operations have this time together, as one command may make several.
+            self._asked = self._asked or attempts.begun
+            return attempts.again(min(self.patience, self._asked + FIRST_CONTACT - attempts.begun))
+        if self._tired or fault.kind == "strange":
+            return attempts.again(min(self.patience, FIRST_CONTACT))
+        if attempts.again(self.patience):
+            return True
+        self._tired = True
+        return False
 
     def error(self, fault: Fault, action: Action, key: str) -> MlctlError:
         """Return the error for a user."""

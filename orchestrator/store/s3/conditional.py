@@ -100,6 +100,7 @@ class ConditionalWriter:
                 if not (undecided and attempts.again(self._clients.patience)):
                     raise self._lost(key, expected) from fault
             else:
+                self._clients.answered()
                 etag = done["e_tag"] or ""
                 break
         self.seen(key, etag, writers)

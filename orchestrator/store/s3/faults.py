@@ -29,6 +29,7 @@ _FULL = {"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "ServiceQu
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>([^<]+)</Code>|\(code: (\w+)\)")
 _MESSAGE = re.compile(r"<Message>([^<]*)</Message>")
+_CONNECTING = re.compile(r"Error\(\s*Connect,")  # in it the time was over
 _REGION = re.compile(r"<Region>([a-z0-9-]+)</Region>")
 
 
@@ -193,10 +194,10 @@ def _from_obstore(error: Exception) -> Fault:
         return Fault("answer", status=403 if name == "AccessDenied" else 200, code=name)
     if reason := re.search(r"Invalid(?:Certificate|Message)\(\s*(\w+)", debug):
         return Fault("tls", text=reason[1])
-    if "kind: Connect" in debug:
+    if "kind: Connect" in debug or _CONNECTING.search(debug):
         return Fault("connect", text=_reason(debug))
     told = head.strip().partition(": ")[2][:200]
-    if "source: Invalid" in debug or "source: Metadata" in debug:
+    if "source: Invalid" in debug or "source: Metadata" in debug or "non-partial response" in head:
         return Fault("strange", text=told)
     return Fault("broken", text=_reason(debug) or told)
 

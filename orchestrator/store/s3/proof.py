@@ -76,8 +76,8 @@ def prove(clients: Clients) -> Proof:
         PermissionDeniedError, StoreError: The store cannot be written, or ignores conditions.
     """
     key = f"{clients.address.prefix}{INTERNAL}probe-{secrets.token_hex(8)}"
+    won = _race(clients, key, "create")  # where it fails, there is hardly anything to delete, and no time to lose
     try:
-        won = _race(clients, key, "create")
         if won > 1:
             raise _unsafe(clients, f"{won} of {RACERS} writers created the same object at once")
         # Twice, because an answer that gets lost looks like a refusal.

@@ -3,7 +3,7 @@
 import random
 import time
 
-FIRST_CONTACT = 4.0  # seconds; who does not answer at all at first is probably not there
+FIRST_CONTACT = 3.0  # seconds; who has not answered by then is probably not there
 PATIENCE = 120.0  # seconds that an operation may take with all its attempts, once the store has answered
 FIRST_PAUSE = 0.1  # seconds; doubled after each attempt, of which a random part is waited
 LONGEST_PAUSE = 5.0  # seconds
@@ -12,10 +12,14 @@ READ_TIMEOUT = 60.0  # seconds without a byte
 
 
 class Attempts:
-    """The attempts of one operation."""
+    """The attempts of one operation.
+
+    Attributes:
+        begun: When it began; of `time.monotonic`.
+    """
 
     def __init__(self) -> None:
-        self._begun = time.monotonic()
+        self.begun = time.monotonic()
         self._pause = FIRST_PAUSE
 
     def again(self, within: float) -> bool:
@@ -25,7 +29,7 @@ class Attempts:
             within: Seconds that all attempts may take together.
         """
         pause = random.uniform(0, self._pause)
-        if time.monotonic() - self._begun + pause >= within:
+        if time.monotonic() - self.begun + pause >= within:
             return False
         time.sleep(pause)
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
