@@ -52,10 +52,14 @@ def serve(
     bucket: Annotated[str, typer.Option("--bucket", metavar="NAME", help="Bucket to make.")] = "mlctl",
 ) -> None:
     """Serve a bucket on this machine, for trying things out and for tests; Ctrl-C stops it."""
+    import signal
+
     from orchestrator.config import home_dir
     from orchestrator.store.s3.profiles import save_profile
     from orchestrator.store.serve import S3Server
 
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores the first one
+        signal.signal(number, signal.default_int_handler)
     place = folder or home_dir() / "s3-server"
     with S3Server(place.absolute(), port=port) as server:
         server.make_bucket(bucket)

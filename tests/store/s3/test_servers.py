@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
@@ -25,6 +24,7 @@ from orchestrator.store.s3.multipart import PART
 from orchestrator.store.serve import S3Server
 from tests.buckets import Bucket
 from tests.store.proxy import open_proxy
+from tests.store.servers import rclone_server
 
 DEADLINE = 5.0 + 3.0  # seconds in which what cannot work must be told, and what a busy machine may add
 
@@ -78,17 +78,10 @@ def test_a_folder_is_checked_too(tmp_path):
 @pytest.fixture
 def rclone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """Give a store in a server that takes conditions for decoration."""
-    (tmp_path / "served" / "ml").mkdir(parents=True)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = ["serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", "KEY,SECRET", str(tmp_path / "served")]
-    binary = Path(sys.executable).with_name("rclone")
-    with subprocess.Popen([binary, *command], stderr=subprocess.DEVNULL) as process:
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "KEY")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "SECRET")
-        wait_for_port(port)
-        yield open_store("s3://ml/me", Context(name="r", store="s3://ml/me", endpoint=f"http://127.0.0.1:{port}"))
-        process.send_signal(signal.SIGTERM)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "KEY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "SECRET")
+    with rclone_server(tmp_path / "served") as endpoint:
+        yield open_store("s3://ml/me", Context(name="r", store="s3://ml/me", endpoint=endpoint))
 
 
 def test_a_server_that_ignores_conditions_is_never_used_unsafely(rclone):
@@ -279,15 +272,3 @@ def test_what_is_wrong_is_the_first_finding(bucket_url, monkeypatch):
     (finding,) = check_store(open_store(bucket_url))
     assert (finding.level, finding.subject) == ("fail", "access")
     assert "does not belong to its access key" in finding.message and finding.hint
-
-
-def wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        else:
-            return
