@@ -33,14 +33,16 @@ def _rows(schema: dict[str, Any], sections: dict[str, Any], parent: str) -> Iter
         example = f"`{name}: {_flow(field['examples'][0])}`"
         meaning = field["description"].replace("|", r"\|")
         yield f"| `{parent}{name}` | {meaning} | {default} | {example} |"
-        for choice in field.get("anyOf", ()):
+        inner = [(choice, "") for choice in field.get("anyOf", ())]
+        inner += [(field.get("items", {}), "[]"), (field.get("additionalProperties", {}), ".*")]
+        for choice, suffix in inner:
             if "$ref" in choice:
-                yield from _rows(sections[choice["$ref"].rpartition("/")[2]], sections, f"{name}.")
+                yield from _rows(sections[choice["$ref"].rpartition("/")[2]], sections, f"{parent}{name}{suffix}.")
 
 
 def _flow(value: Any) -> str:
     """Return a value as YAML in one line."""
-    flow = isinstance(value, dict)
+    flow = isinstance(value, dict | list)
     return yaml.safe_dump(value, default_flow_style=flow, sort_keys=False, width=1000).removesuffix("...\n").strip()
 
 

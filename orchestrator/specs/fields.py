@@ -53,7 +53,7 @@ def metas(annotation: Any) -> Iterator[msgspec.Meta]:
         base, *found = get_args(annotation)
         yield from (meta for meta in found if isinstance(meta, msgspec.Meta))
         yield from metas(base)
-    elif get_origin(annotation) is not dict:
+    elif get_origin(annotation) not in (dict, list):
         for member in get_args(annotation):
             yield from metas(member)
 
@@ -94,7 +94,15 @@ def table_in(annotation: Any) -> tuple[Any, Any] | None:
     return key, value
 
 
-def choices_in(annotation: Any) -> tuple[str, ...]:
-    """Return the words that a Literal allows; empty for another annotation."""
+def items_in(annotation: Any) -> Any:
+    """Return the annotation of the items if this one is a list, else None."""
     base = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-    return get_args(base) if get_origin(base) is Literal else ()
+    return get_args(base)[0] if get_origin(base) is list else None
+
+
+def choices_in(annotation: Any) -> tuple[str, ...]:
+    """Return the words that a Literal allows, also one that may be left out; empty for another annotation."""
+    base = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    if get_origin(base) is Literal:
+        return get_args(base)
+    return next((found for member in get_args(base) if (found := choices_in(member))), ())

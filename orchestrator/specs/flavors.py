@@ -11,7 +11,8 @@ from orchestrator.errors import NotFoundError, PermissionDeniedError
 from orchestrator.specs import quantities
 from orchestrator.specs.document import Document, fail, parse_document
 from orchestrator.specs.fields import describe_field
-from orchestrator.specs.job import MIN_MEMORY, Positive, Resources, check_memory
+from orchestrator.specs.job import Positive, Resources
+from orchestrator.specs.memory import Memory, check_memory
 from orchestrator.specs.names import nearest
 from orchestrator.specs.scalars import describe
 from orchestrator.specs.validate import Problems, build
@@ -40,7 +41,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     cpus: Annotated[Positive, describe_field("Cores.", must="a number of cores above 0", example=4)]
     memory: Annotated[
-        Annotated[str, msgspec.Meta(pattern=quantities.MEMORY_PATTERN)] | Annotated[int, msgspec.Meta(ge=MIN_MEMORY)],
+        Memory,
         describe_field("Memory.", must="an amount of memory", example="32Gi", fix=quantities.suggest_memory),
     ]
     gpus: Annotated[int, describe_field("Number of GPUs.", must="a whole number, 0 or more", example=2, ge=0)] = 0

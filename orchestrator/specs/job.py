@@ -9,10 +9,11 @@ import msgspec
 from orchestrator.errors import UsageError
 from orchestrator.specs import quantities
 from orchestrator.specs.fields import FieldError, describe_field
+from orchestrator.specs.kubernetes import Kubernetes
+from orchestrator.specs.memory import Memory, check_memory
 from orchestrator.specs.names import ENGINE_PATTERN, MAX_NAME, NAME_PATTERN, parse_version, suggest_name
 
 MAX_PATH = 1024  # characters, the limit of a key in S3
-MIN_MEMORY = 1024 * 1024  # bytes; less is a forgotten unit
 RESERVED_PARAMETERS = ("data_url", "train_url")  # the platform passes them
 
 _REMOTE = r"(?:s3|obs)://[A-Za-z0-9][A-Za-z0-9._-]{1,62}(?:/.*)?"
@@ -41,21 +42,6 @@ def _suggest_engine(text: str) -> str | None:
     return suggest_name(text, dots=True)
 
 
-def check_memory(memory: str | int) -> None:
-    """Check the value of a field `memory`.
-
-    Raises:
-        FieldError: No machine has that little, or that much.
-    """
-    try:
-        amount = quantities.parse_memory(memory)
-    except UsageError as error:
-        raise FieldError("memory", f"is impossible: {error}") from error
-    if amount < MIN_MEMORY:
-        meant = f"{memory}Gi" if str(memory).isdecimal() and amount else "32Gi"
-        raise FieldError("memory", f"is only {amount} bytes; did you mean `memory: {meant}`?")
-
-
 class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What each node of a job gets: a named flavor, or sizes.
 
@@ -75,9 +61,7 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         describe_field("Processor cores.", must="a number of cores above 0", example=4),
     ] = None
     memory: Annotated[
-        Annotated[str, msgspec.Meta(pattern=quantities.MEMORY_PATTERN)]
-        | Annotated[int, msgspec.Meta(ge=MIN_MEMORY)]
-        | None,
+        Memory | None,
         describe_field(
             "Memory, as a Kubernetes quantity.",
             must="an amount of memory of at least 1Mi",
@@ -271,6 +255,14 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             example={"BUCKET": "my-bucket"},
         ),
     ] = {}
+    kubernetes: Annotated[
+        Kubernetes,
+        describe_field(
+            "What only a cluster knows, such as a queue or volumes; jobs on this machine ignore it.",
+            must="a mapping",
+            example={"queue": "team-a", "priority_class": "high"},
+        ),
+    ] = Kubernetes()
     description: Annotated[str, describe_field("For people.", must="text", example="LeNet, more epochs")] = ""
 
     def __post_init__(self) -> None:

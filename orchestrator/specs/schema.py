@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.specs.job import JobSpec
+from orchestrator.specs.kubernetes_parts import SOURCES
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"
@@ -31,6 +32,15 @@ def job_schema() -> dict[str, Any]:
         },
         {"if": _given("gpu_type"), "then": _given("gpus", minimum=1)},
     ]
+    definitions["Volume"]["oneOf"] = [_given(source) for source in SOURCES]
+    definitions["Toleration"]["allOf"] = [
+        {
+            "if": {"properties": {"key": _empty()}},
+            "then": {"properties": {"operator": {"enum": ["Exists", None]}, "value": _empty("")}},
+        },
+        {"if": _given("operator", const="Exists"), "then": {"properties": {"value": _empty("")}}},
+        {"if": _given("toleration_seconds"), "then": _given("effect", const="NoExecute")},
+    ]
     return {"$schema": DIALECT, **job, "title": "Job of mlctl", "$defs": definitions}
 
 
@@ -39,6 +49,9 @@ def _allow_references(field: dict[str, Any]) -> None:
     for choice in (field, *field.get("anyOf", ())):
         if "pattern" in choice:
             choice["pattern"] = f"{choice['pattern']}|{_REFERENCE}"
+        for inner in (choice.get("items"), choice.get("additionalProperties")):
+            if isinstance(inner, dict):
+                _allow_references(inner)
 
 
 def _optional(field: dict[str, Any]) -> dict[str, Any]:
@@ -52,17 +65,17 @@ def _optional(field: dict[str, Any]) -> dict[str, Any]:
     elif "type" in field:
         field["type"] = [field["type"], "null"]
     elif "enum" in field:
-        field["enum"] = [*field["enum"], None]
+        field["enum"] = [*(choice for choice in field["enum"] if choice is not None), None]
     else:
         field["anyOf"] = [{"$ref": field.pop("$ref")}, {"type": "null"}]
-    return field if default is None or isinstance(default, dict) else {**field, "default": default}
+    return field if default is None or isinstance(default, dict | list) else {**field, "default": default}
 
 
-def _given(name: str, **limits: int) -> dict[str, Any]:
+def _given(name: str, **limits: int | str) -> dict[str, Any]:
     """Return the schema of mappings where a key has a value."""
     return {"properties": {name: {"not": {"type": "null"}, **limits}}, "required": [name]}
 
 
-def _empty(*values: int) -> dict[str, Any]:
+def _empty(*values: int | str) -> dict[str, Any]:
     """Return the schema of what has no value, or one that is as good as none."""
     return {"enum": [None, *values]}

@@ -11,6 +11,7 @@ from orchestrator.specs.fields import (
     choices_in,
     example_of,
     fix_of,
+    items_in,
     metas,
     must_of,
     struct_in,
@@ -103,24 +104,27 @@ class _Validator:
             return None
 
     def _field(self, value: Any, annotation: Any, path: KeyPath) -> Any:
-        struct, table = struct_in(annotation), table_in(annotation)
-        if (struct or table) and not isinstance(value, dict):
+        table, items = table_in(annotation), items_in(annotation)
+        struct = None if table or items else struct_in(annotation)
+        wanted: Any = list if items else dict if table or struct else object
+        if not isinstance(value, wanted):
             self._refuse(value, annotation, path)
             return None
-        if struct:
-            return self.struct(value, struct, path)
+        if items:
+            return [self._field(item, items, (*path, index)) for index, item in enumerate(value)]
         if table:
             return self._table(value, *table, path)
-        return self._leaf(value, annotation, path)
+        return self.struct(value, struct, path) if struct else self._leaf(value, annotation, path)
 
     def _table(self, data: dict[str, Any], key_type: Any, value_type: Any, path: KeyPath) -> dict[str, Any]:
+        built: dict[str, Any] = {}
         for key, value in data.items():
             where = (*path, key)
             if not _fits(key, key_type):
                 must = must_of(key_type)
                 self._problems.add(self._document.key_place(where), f"key `{_dotted(where)}` must be {must}")
-            self._leaf(value, value_type, where)
-        return dict(data)  # an alias may share it
+            built[key] = self._field(value, value_type, where)
+        return built
 
     def _leaf(self, value: Any, annotation: Any, path: KeyPath) -> Any:
         if not _fits(value, annotation):
@@ -173,8 +177,8 @@ def _fix(value: Any, annotation: Any) -> str | None:
 
 
 def _dotted(path: KeyPath) -> str:
-    return ".".join(show(step) for step in path)
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{show(step)}" for step in path).removeprefix(".")
 
 
 def _written(path: KeyPath, value: Any) -> str:
-    return f"{show(path[-1])}: {show(value)}"
+    return f"- {show(value)}" if isinstance(path[-1], int) else f"{show(path[-1])}: {show(value)}"

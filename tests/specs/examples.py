@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import SpecError
+from orchestrator.specs.kubernetes import Kubernetes
+from orchestrator.specs.kubernetes_parts import Toleration, Volume
 from orchestrator.specs.load import LoadedSpec, parse_job_spec
 
 MINIMAL = """\
@@ -33,10 +35,62 @@ max_duration: 1h30m
 env: {OMP_NUM_THREADS: "1"}
 variables:
   BUCKET: my-bucket
+kubernetes:
+  image: registry.lab:5000/team/mxnet:1.9
+  image_pull_policy: IfNotPresent
+  image_pull_secrets: [registry-lab]
+  queue: team-a
+  priority_class: high
+  runtime_class: nvidia
+  service_account: trainer
+  node_selector: {disktype: ssd}
+  tolerations:
+  - {key: dedicated, value: training, effect: NoSchedule}
+  affinity: {podAntiAffinity: {}}
+  gpu_resource: nvidia.com/gpu
+  env_from: [configmap/settings, secret/wandb]
+  secrets: {WANDB_API_KEY: wandb/api-key}
+  volumes:
+    /datasets: {pvc: shared-data, read_only: true}
+    /scratch: {empty_dir: 50Gi}
+  shm: 8Gi
+  cache: 100Gi
+  disk: 50Gi
+  retries: 2
+  ttl: 2d
+  security: restricted
+  labels: {cost-centre: a42}
+  annotations: {example.com/team: a}
+  pod: {hostNetwork: false}
 description: |
   Two lines
   for people.
 """
+KUBERNETES = Kubernetes(
+    image="registry.lab:5000/team/mxnet:1.9",
+    image_pull_policy="IfNotPresent",
+    image_pull_secrets=["registry-lab"],
+    queue="team-a",
+    priority_class="high",
+    runtime_class="nvidia",
+    service_account="trainer",
+    node_selector={"disktype": "ssd"},
+    tolerations=[Toleration(key="dedicated", value="training", effect="NoSchedule")],
+    affinity={"podAntiAffinity": {}},
+    gpu_resource="nvidia.com/gpu",
+    env_from=["configmap/settings", "secret/wandb"],
+    secrets={"WANDB_API_KEY": "wandb/api-key"},
+    volumes={"/datasets": Volume(pvc="shared-data", read_only=True), "/scratch": Volume(empty_dir="50Gi")},
+    shm="8Gi",
+    cache="100Gi",
+    disk="50Gi",
+    retries=2,
+    ttl="2d",
+    security="restricted",
+    labels={"cost-centre": "a42"},
+    annotations={"example.com/team": "a"},
+    pod={"hostNetwork": False},
+)
 
 
 def parse(text: str | bytes, **changes) -> LoadedSpec:

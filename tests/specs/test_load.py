@@ -7,7 +7,7 @@ from orchestrator.specs.document import MAX_BYTES
 from orchestrator.specs.job import JobSpec, Model, Resources
 from orchestrator.specs.load import load_job_spec
 
-from .examples import FULL, MINIMAL, parse, refusal
+from .examples import FULL, KUBERNETES, MINIMAL, parse, refusal
 
 
 def test_the_smallest_spec():
@@ -32,6 +32,7 @@ def test_every_key():
         max_duration="1h30m",
         env={"OMP_NUM_THREADS": "1"},
         variables={"BUCKET": "my-bucket"},
+        kubernetes=KUBERNETES,
         description="Two lines\nfor people.\n",
     )
 

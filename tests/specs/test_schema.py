@@ -60,7 +60,27 @@ TABLES = st.dictionaries(
     st.sampled_from(["a", "A_1", "1", "data_url", "train_url", "data_urls", "a b", "a-b", "-a", "a.b", "a=b", ""]),
     VALUES,
 )
+WORDS = ["Exists", "Equal", "NoExecute", "NoSchedule", "restricted", "image", "restrictd", "Never", "1d", "0s", 300]
+NAMES = ["a/b", "a.b/c", "A/b", "secret/a", "configmap/a.b", "a:b/c", "a b", "mlctl/x", "x:1", "a/B:1", "UP/case", "-a"]
+MOUNTS = ["/data", "/mlctl", "/mlctl/x", "/mlctls", "/", "data", "/a/../b", "/a:b", "/a/", "//a", "/dev/shm", "/cache"]
+CLUSTER_VALUES = st.one_of(VALUES, st.sampled_from([*WORDS, *NAMES]))
+TOLERATIONS = st.dictionaries(
+    st.sampled_from(["key", "operator", "value", "effect", "toleration_seconds", "seconds"]), CLUSTER_VALUES
+)
+VOLUMES = st.dictionaries(
+    st.sampled_from(["pvc", "empty_dir", "config_map", "secret", "read_only", "path"]), CLUSTER_VALUES, max_size=2
+)
+CLUSTER_TABLES = st.dictionaries(
+    st.sampled_from([*NAMES, *MOUNTS, "a", "app.kubernetes.io/name"]), st.one_of(CLUSTER_VALUES, VOLUMES), max_size=2
+)
+CLUSTER_LISTS = st.lists(st.one_of(CLUSTER_VALUES, TOLERATIONS), max_size=2)
+CLUSTER = st.dictionaries(
+    st.sampled_from([*job_schema()["$defs"]["Kubernetes"]["properties"], "gpu"]),
+    st.one_of(CLUSTER_VALUES, CLUSTER_TABLES, CLUSTER_LISTS),
+    max_size=3,
+)
 TOP = st.sampled_from([*job_schema()["properties"], "other"])
+KINDS = {"resources": RESOURCES, "parameters": TABLES, "env": TABLES, "variables": TABLES, "kubernetes": CLUSTER}
 
 
 @settings(max_examples=700, deadline=None)
@@ -69,7 +89,7 @@ def test_the_schema_and_the_loader_agree(data):
     spec = yaml.safe_load(data.draw(st.sampled_from([MINIMAL, FULL])).replace("${BUCKET}", "bucket"))
     spec["parameters"] = {"lr": 0.5}  # PyYAML takes 1e-3 for text
     for key in data.draw(st.lists(TOP, max_size=2)):
-        kind = {"resources": RESOURCES, "parameters": TABLES, "env": TABLES, "variables": TABLES}.get(key, VALUES)
+        kind = KINDS.get(key, VALUES)
         spec[key] = data.draw(st.one_of(kind, kind, VALUES))
     for key in data.draw(st.lists(TOP, max_size=1)):
         spec.pop(key, None)
@@ -79,6 +99,20 @@ def test_the_schema_and_the_loader_agree(data):
     resources = spec.get("resources")
     if isinstance(resources, dict) and isinstance(resources.get("flavor"), str):
         resources["flavor"] = "cpu.small"  # which flavors there are is beyond it too
+    assert accepted(json.dumps(spec)) == SCHEMA.is_valid(spec)
+
+
+@given(CLUSTER)
+@settings(max_examples=250, deadline=None)
+def test_the_schema_and_the_loader_agree_about_clusters(section):
+    spec = {**yaml.safe_load(MINIMAL), "kubernetes": section}
+    assert accepted(json.dumps(spec)) == SCHEMA.is_valid(spec)
+
+
+@given(st.one_of(TOLERATIONS, st.fixed_dictionaries({"key": st.just("a"), "operator": st.just("Exists")})))
+@settings(max_examples=100, deadline=None)
+def test_the_schema_and_the_loader_agree_about_tolerations(toleration):
+    spec = {**yaml.safe_load(MINIMAL), "kubernetes": {"tolerations": [toleration]}}
     assert accepted(json.dumps(spec)) == SCHEMA.is_valid(spec)
 
 
