@@ -55,14 +55,15 @@ class Target:
         """Return whether a file is there with the right bytes; if so, give it the right time and mode."""
         if self.make(entry.path.rpartition("/")[0]):
             return False
-        path = self._folder / entry.path
+        path = f"{self._folder}/{entry.path}"
         try:
-            info = path.lstat()
+            info = os.lstat(path)
         except FileNotFoundError:
             return False
-        if not stat.S_ISREG(info.st_mode) or info.st_size != entry.size or hash_file(path) != entry.sha256:
+        if not stat.S_ISREG(info.st_mode) or info.st_size != entry.size or hash_file(Path(path)) != entry.sha256:
             return False
-        self.finish(entry)
+        if (info.st_mode & 0o7777, info.st_mtime_ns) != (_mode(entry), entry.mtime_ns):
+            self.finish(entry)
         return True
 
     def write(self, entry: Entry, data: memoryview) -> None:
