@@ -1,9 +1,10 @@
 """Run one script and make sure that nothing of it outlives its supervisor.
 
-Started by the supervisor as a program of its own (`python -I -S guard.py SPEC`), with a pipe as
-standard input: `T` asks the script to end, `K` ends it and all its descendants, and when the pipe
-closes because the supervisor is gone, so does the script. How the script ended goes into a file,
-so that it is known even when nobody is left to ask. Standard library only: it must start fast.
+Started by the supervisor as a program of its own (`python -I -S guard.py`), with a pipe as standard input.
+First comes what to run, as JSON behind its length: it may hold secrets, which belong neither on a disk nor on a
+command line. Then `T` asks the script to end, `K` ends it and all its descendants, and when the pipe closes
+because the supervisor is gone, so does the script. How the script ended goes into a file, so that it is
+known even when nobody is left to ask. Standard library only: it must start fast.
 """
 
 import contextlib
@@ -20,14 +21,14 @@ from typing import Any
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+LENGTH = 8  # hexadecimal digits in front of the JSON
 ROOM = 4096  # bytes kept free for the result
 LOST_GRACE = 3.0  # seconds between SIGTERM and SIGKILL when the supervisor is gone
 
 
 def main() -> None:
-    """Run the command of the JSON file named on the command line."""
-    with open(sys.argv[1], encoding="utf-8") as file:
-        spec = json.load(file)
+    """Run the command that standard input tells."""
+    spec = json.loads(_read(int(_read(LENGTH), 16)))
     if sys.platform == "linux":
         # Daemons that the script leaves behind become our children instead of init's.
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -60,6 +61,17 @@ def main() -> None:
             "cpu_seconds": usage.ru_utime + usage.ru_stime,
         },
     )
+
+
+def _read(length: int) -> bytes:
+    """Return so many bytes of standard input, and leave the rest to be waited for."""
+    data = b""
+    while len(data) < length:
+        block = os.read(0, length - len(data))
+        if not block:
+            raise SystemExit("the supervisor is gone")
+        data += block
+    return data
 
 
 def _start(spec: dict[str, Any]) -> "subprocess.Popen[bytes]":

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from orchestrator.backends.local.guard import LENGTH
 from orchestrator.backends.local.rundir import RunDir
 from orchestrator.runtime.exits import Exit
 
@@ -29,17 +30,15 @@ class RunningScript:
             "log": str(run.workspace.log),
             "exit": str(run.exit_path),
         }
-        # The environment may hold secrets, and a command line is there for all to read.
-        descriptor = os.open(run.guard_spec, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(spec, file)
         # The guard holds the run's lock too: nobody may clean up before the script has ended.
         self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(GUARD), str(run.guard_spec)],
+            [sys.executable, "-I", "-S", str(GUARD)],
             stdin=subprocess.PIPE,
             start_new_session=True,
             pass_fds=(lock,),
         )
+        data = json.dumps(spec).encode()
+        self._tell(f"{len(data):0{LENGTH}x}".encode() + data)
 
     @property
     def pid(self) -> int:
