@@ -1,7 +1,8 @@
 """The seam between jobs and the places where they run."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from orchestrator.runtime.status import Status
 from orchestrator.runtime.task import Task
@@ -31,6 +32,14 @@ class Submission(Protocol):
         """Give the right up, if it was not handed over."""
 
 
+class Run(NamedTuple):
+    """A run that somebody here looks after."""
+
+    id: str
+    task: Task
+    created: float
+
+
 class Backend(Protocol):
     """A place where jobs run. All calls may be repeated."""
 
@@ -43,8 +52,14 @@ class Backend(Protocol):
         What a process that died left behind is brought into the store first.
         """
 
+    def last_known(self, run_id: str) -> Status | None:
+        """Return the status of a run that is looked after here, without asking the store; None of any other."""
+
+    def runs(self) -> Iterator[Run]:
+        """Yield the runs that are looked after here, without asking the store."""
+
     def request_cancel(self, run_id: str) -> None:
-        """Wake the run, so that it sees the cancel request in the store at once."""
+        """Have the run cancelled, if it is here; the store need not be asked."""
 
     def live_log(self, run_id: str) -> Path | None:
         """Return the file that the script writes its log to, if it is on this machine."""

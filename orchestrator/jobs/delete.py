@@ -4,7 +4,8 @@ import time
 from collections.abc import Collection, Iterator
 
 from orchestrator.jobs.pages import doubt
-from orchestrator.jobs.record import JOB, JobRecord, job_prefix, number_of, version_prefix
+from orchestrator.jobs.record import JobRecord, job_prefix, number_of, version_prefix
+from orchestrator.runtime.task import JOB
 from orchestrator.store.base import ObjectInfo, Store, list_objects
 from orchestrator.store.gather import gather
 from orchestrator.store.records import change

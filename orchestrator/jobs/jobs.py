@@ -8,10 +8,11 @@ from pathlib import Path
 from orchestrator.backends.base import Backend
 from orchestrator.backends.local.capacity import capacity
 from orchestrator.datasets import Datasets
-from orchestrator.errors import ConflictError, JobNotFinishedError, NotFoundError
+from orchestrator.errors import ConflictError, JobNotFinishedError, NotFoundError, PermissionDeniedError, StoreError
 from orchestrator.jobs import last
 from orchestrator.jobs.create import create
 from orchestrator.jobs.delete import left_of, mark_deleted
+from orchestrator.jobs.here import known_here
 from orchestrator.jobs.listing import Found, get_record, newest, read_version, read_versions
 from orchestrator.jobs.logs import LogQuery, read_log
 from orchestrator.jobs.numbers import last_number
@@ -37,6 +38,7 @@ FIRST_POLL = 0.1  # seconds between two looks at a job that is waited for; grows
 LONGEST_POLL = 1.0  # seconds
 CANCEL_WAIT = 15.0  # seconds that `cancel` waits for the script to end
 LATEST = "latest"
+AWAY = (StoreError, PermissionDeniedError)  # what a store raises that cannot be asked now
 
 
 class Jobs:
@@ -60,6 +62,7 @@ class Jobs:
         self._backend = backend
         self._datasets = datasets
         self._reporter = reporter
+        self._away = False  # the store could not be asked, and that was said
 
     def plan(
         self,
@@ -158,7 +161,11 @@ class Jobs:
             return self._cancel_unstarted(record)
         if view.status.state.finished:
             return view
-        self._store.put(version_prefix(record.name, record.number) + CANCEL, b"{}\n")
+        try:
+            self._store.put(version_prefix(record.name, record.number) + CANCEL, b"{}\n")
+        except AWAY:
+            if self._backend.last_known(record.run) is None:  # it does not run here
+                raise
         self._backend.request_cancel(record.run)
         return self.wait(record.name, record.version, timeout=CANCEL_WAIT)
 
@@ -254,7 +261,19 @@ class Jobs:
         return get_record(self._store, name, None).number if number is None else number
 
     def _record(self, name: str, version: str) -> JobRecord:
-        return get_record(self._store, name, parse_version(version))
+        number = parse_version(version)
+        try:
+            record = get_record(self._store, name, number)
+        except (*AWAY, NotFoundError) as error:  # a folder that is not mounted has no jobs
+            known = known_here(self._backend, self._store.url, name, number)
+            if known is None:
+                raise
+            if not self._away:
+                self._reporter.note(f"{error.message}: this is what this machine knows")
+            self._away = True
+            return known
+        self._away = False
+        return record
 
     def _cancel_unstarted(self, record: JobRecord) -> JobView:
         submission = self._backend.submission(record.run)

@@ -6,9 +6,9 @@ from contextlib import suppress
 from orchestrator.errors import MlctlError, NotFoundError
 from orchestrator.jobs.numbers import last_number
 from orchestrator.jobs.pages import SPAN, Pages, first_of_page
-from orchestrator.jobs.record import JOB, JobRecord, find_record, job_names, version_prefix
+from orchestrator.jobs.record import JobRecord, find_record, job_names, version_prefix
 from orchestrator.runtime.status import Status
-from orchestrator.runtime.task import STATUS
+from orchestrator.runtime.task import JOB, STATUS
 from orchestrator.specs.names import format_version, nearest
 from orchestrator.store.base import Store
 from orchestrator.store.gather import gather

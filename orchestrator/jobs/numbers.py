@@ -11,7 +11,8 @@ from collections.abc import Callable
 import msgspec
 
 from orchestrator.jobs.pages import Pages
-from orchestrator.jobs.record import JOB, JobRecord, job_prefix, number_of, version_prefix
+from orchestrator.jobs.record import JobRecord, job_prefix, number_of, version_prefix
+from orchestrator.runtime.task import JOB
 from orchestrator.store.base import AlreadyExistsError, Store, list_folders
 from orchestrator.store.gather import gather
 from orchestrator.store.records import claim, find

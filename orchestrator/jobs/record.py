@@ -4,13 +4,12 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.runtime.task import Task
+from orchestrator.runtime.task import JOB, Task
 from orchestrator.specs.names import format_version
 from orchestrator.store.base import Store, list_folders
 from orchestrator.store.records import find
 
 ROOT = "jobs/"
-JOB = "job.json"
 PAGES = "pages/"
 
 

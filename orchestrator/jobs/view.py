@@ -54,9 +54,13 @@ class JobView(msgspec.Struct):
 def look(store: Store, backend: Backend, record: JobRecord) -> JobView:
     """Return the job version with its state.
 
+    Of a run that is looked after here that is known without the store, which may be away.
+
     Raises:
         NotFoundError: It was deleted meanwhile.
     """
+    if here := backend.last_known(record.run):
+        return JobView(record, here)
     status = find(store, version_prefix(record.name, record.number) + STATUS, Status)
     if status is None and find_record(store, record.name, record.number) is None:
         raise NotFoundError(f"{record.name}/{record.version} was deleted", hint=f"mlctl job list {record.name}")

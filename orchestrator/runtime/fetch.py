@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from orchestrator.errors import MlctlError
+from orchestrator.errors import MlctlError, StoreError
 from orchestrator.progress import Reporter
 from orchestrator.runtime.status import Reason
-from orchestrator.runtime.task import Task, Workspace
+from orchestrator.runtime.task import JOB, Task, Workspace
 from orchestrator.store.archive import extract_code
 from orchestrator.store.base import CorruptObjectError, ObjectNotFoundError, Store
 from orchestrator.store.manifest import Manifest
@@ -15,36 +15,54 @@ from orchestrator.store.transfer import download_tree
 
 
 class FetchError(MlctlError):
-    """An input of the job could not be fetched; `reason` goes into its status."""
+    """An input of the job could not be fetched.
 
-    def __init__(self, reason: Reason, cause: MlctlError) -> None:
+    Attributes:
+        reason: Goes into the job's status.
+        passing: Whether the store is away, and may come back.
+    """
+
+    def __init__(self, reason: Reason, cause: MlctlError, *, passing: bool = False) -> None:
         super().__init__(cause.message, hint=cause.hint or reason.hint)
         self.reason = reason
+        self.passing = passing
 
 
 def fetch_inputs(task: Task, workspace: Workspace, store: Store, *, reporter: Reporter) -> None:
-    """Make the workspace, unpack the code, download the data (in data mode `local`).
+    """Make the workspace, unpack the code, download the data (in data mode `local`); what is there already stays.
 
     Raises:
         FetchError: Something is missing, damaged or does not fit on the disk.
     """
     workspace.make()
-    with _reasons(missing=Reason.CODE_MISSING):
-        extract_code(store, task.code_key, workspace.job_dir / task.code_name)
+    code = workspace.job_dir / task.code_name
+    if not code.exists():  # it appears whole, so an earlier attempt has brought it
+        with _reasons(task, store, missing=Reason.CODE_MISSING):
+            extract_code(store, task.code_key, code)
     if task.data_manifest and task.data_mode == "local":
-        with _reasons(missing=Reason.DATA_MISSING):
+        with _reasons(task, store, missing=Reason.DATA_MISSING):
             manifest = read(store, task.data_manifest, Manifest)
             download_tree(store, task.data_prefix, manifest, workspace.data, reporter=reporter)
 
 
 @contextmanager
-def _reasons(*, missing: Reason) -> Iterator[None]:
+def _reasons(task: Task, store: Store, *, missing: Reason) -> Iterator[None]:
     try:
         yield
     except CorruptObjectError as error:
-        raise FetchError(Reason.DATA_DAMAGED, error) from error
+        raise FetchError(Reason.DATA_DAMAGED, error, passing=not _is_there(store, task)) from error
     except ObjectNotFoundError as error:
-        raise FetchError(missing, error) from error
+        raise FetchError(missing, error, passing=not _is_there(store, task)) from error
     except MlctlError as error:
         full = "No space left" in error.message
-        raise FetchError(Reason.DISK_FULL if full else Reason.START_FAILED, error) from error
+        # What is wrong with a file here, or with the rights there, does not pass.
+        away = type(error) is StoreError and not full
+        raise FetchError(Reason.DISK_FULL if full else Reason.START_FAILED, error, passing=away) from error
+
+
+def _is_there(store: Store, task: Task) -> bool:
+    """Tell whether the store has the job's record: where not even that is, a folder may not be mounted now."""
+    try:
+        return store.head(task.prefix + JOB) is not None
+    except MlctlError:
+        return False

@@ -7,10 +7,10 @@ since the epoch>`. What has been sent is read back from the store, so that any p
 after a crash.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.store.base import Store, list_objects
+from orchestrator.runtime.arrivals import Arrivals
+from orchestrator.store.base import ObjectNotFoundError, Store, list_objects
 
 CHUNK = 1 << 20  # bytes
 DIGITS = 12  # of an offset in a key
@@ -27,13 +27,20 @@ def times_key(prefix: str, offset: int) -> str:
 
 
 class LogShipper:
-    """Copies what is appended to a file into the store; one per log, used by one process at a time."""
+    """Copies what is appended to a file into the store; one per log, used by one process at a time.
 
-    def __init__(self, store: Store, prefix: str, path: Path, *, clock: Callable[[], float]) -> None:
+    Args:
+        store: Where to.
+        prefix: Of the chunks.
+        path: Of the file, which need not exist yet.
+        arrivals: When its bytes came.
+    """
+
+    def __init__(self, store: Store, prefix: str, path: Path, arrivals: Arrivals) -> None:
         self._store = store
         self._prefix = prefix
         self._path = path
-        self._clock = clock
+        self._arrivals = arrivals
         self._start = 0  # offset of the chunk being filled
         self._chunk = b""
         self._times = b""
@@ -53,22 +60,20 @@ class LogShipper:
         """
         if not self._resumed:
             self._resume()
-        found = False
-        try:
-            file = self._path.open("rb")
-        except FileNotFoundError:
+        size = self._arrivals.note()
+        if size <= self.read:
             return False
-        with file:
+        with self._path.open("rb") as file:
             file.seek(self.read)
             while True:
                 if len(self._chunk) == CHUNK:
                     self.send()
+                    self._arrivals.forget(self._start)  # a later shipper may begin with the last chunk anew
                     self._start, self._chunk, self._times = self.read, b"", b""
-                data = file.read(CHUNK - len(self._chunk))
+                data = file.read(min(CHUNK - len(self._chunk), size - self.read))
                 if not data:
-                    return found
-                found = True
-                self._times += f"{self.read} {self._clock():.3f}\n".encode()
+                    return True
+                self._times += self._arrivals.lines(self.read, self.read + len(data))
                 self._chunk += data
                 self._unsent = True
 
@@ -80,11 +85,31 @@ class LogShipper:
             self._store.put(chunk_key(self._prefix, self._start), self._chunk)
             self._unsent = False
 
+    def mend(self) -> None:
+        """Write every chunk anew that is missing in the store or has not the right length there.
+
+        A store that did not answer for a while may carry out a write long after it was given up and repeated, and so
+        put an earlier state of a chunk in the place of a later one.
+        """
+        sizes = {item.key: item.size for item in list_objects(self._store, self._prefix)}
+        for start in range(0, self.read, CHUNK):
+            length = min(CHUNK, self.read - start)
+            if sizes.get(chunk_key(self._prefix, start)) != length and self._path.exists():
+                with self._path.open("rb") as file:
+                    file.seek(start)
+                    data = file.read(length)
+                if times_key(self._prefix, start) not in sizes:
+                    self._store.put(times_key(self._prefix, start), self._arrivals.lines(start, start + length))
+                self._store.put(chunk_key(self._prefix, start), data)
+
     def _resume(self) -> None:
         """Go on where an earlier process stopped."""
         chunks = [item for item in list_objects(self._store, self._prefix) if item.key.endswith(".log")]
         if chunks:
             self._start = int(chunks[-1].key.removeprefix(self._prefix).removesuffix(".log"))
-            self._times = self._store.get(times_key(self._prefix, self._start)).data
             self._chunk = self._store.get(chunks[-1].key).data
+            try:
+                self._times = self._store.get(times_key(self._prefix, self._start)).data
+            except ObjectNotFoundError:
+                self._times = self._arrivals.lines(self._start, self._start + len(self._chunk))
         self._resumed = True

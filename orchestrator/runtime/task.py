@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+JOB = "job.json"
 STATUS = "status.json"
 CANCEL = "cancel.json"
 OUTPUT = "output.json"

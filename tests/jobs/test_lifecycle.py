@@ -42,7 +42,7 @@ def test_a_job_from_create_to_output(project):
     assert status.log_bytes == len(log.encode())
     assert status.output_bytes == 1000
     assert status.peak_memory > 0
-    assert not run_of(view).folder.exists()
+    wait_until(lambda: not run_of(view).folder.exists())
     wait_until(lambda: processes_of(view.record.run) == [])
 
 

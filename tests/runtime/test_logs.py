@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from orchestrator.errors import StoreError
 from orchestrator.jobs.logs import LogQuery, read_log
 from orchestrator.runtime import logread, logship
+from orchestrator.runtime.arrivals import Arrivals
 from orchestrator.runtime.logread import LogReader
 from orchestrator.runtime.logship import LogShipper
 from orchestrator.store.base import list_objects
@@ -32,7 +33,7 @@ class Log:
         self.shipper = self.new_shipper()
 
     def new_shipper(self) -> LogShipper:
-        return LogShipper(self.store, PREFIX, self.path, clock=lambda: self.now)
+        return LogShipper(self.store, PREFIX, self.path, Arrivals(self.path, lambda: self.now))
 
     def write(self, data: bytes) -> None:
         with self.path.open("ab") as file:

@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator.backends.base import Run
 from orchestrator.backends.local.finish import finish
-from orchestrator.backends.local.rundir import Order, RunDir, acquire, holder, is_looked_after, new_run_id
+from orchestrator.backends.local.rundir import Order, RunDir, acquire, all_runs, holder, is_looked_after, new_run_id
 from orchestrator.backends.local.script import RUN_ID, kill_leftover
 from orchestrator.config import home_dir
+from orchestrator.errors import MlctlError
 from orchestrator.runtime.exits import Exit
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import STATUS, Task
@@ -83,19 +86,31 @@ class LocalBackend:
     def observe(self, run_id: str, task: Task, status: Status | None) -> Status:
         run = RunDir(run_id)
         if is_looked_after(run):
-            return run.status() or status or Status(message="being submitted")
+            return run.status() or status or _submitted()
         if not run.folder.exists():
             return self._without_folder(task, status)
         lock = acquire(run)
         if lock is None:
-            return run.status() or status or Status(message="being submitted")
+            return run.status() or status or _submitted()
         try:
             return self._recover(run, task, status)
         finally:
             os.close(lock)
 
+    def last_known(self, run_id: str) -> Status | None:
+        run = RunDir(run_id)
+        if not is_looked_after(run):
+            return None
+        return run.status() or (_submitted() if run.order() else None)
+
+    def runs(self) -> Iterator[Run]:
+        for run in all_runs():
+            if (order := run.order()) and is_looked_after(run):
+                yield Run(id=run.id, task=order.task, created=order.created)
+
     def request_cancel(self, run_id: str) -> None:
         run = RunDir(run_id)
+        run.request_cancel()
         pid = holder(run)
         if pid and is_looked_after(run) and run_id.encode() in _command_line(pid):
             with contextlib.suppress(ProcessLookupError):
@@ -120,7 +135,11 @@ class LocalBackend:
             return _not_started()
         kill_leftover(run.id)
         end = run.exit() or Exit(cause="lost", finished=time.time(), started=status.started if status else 0.0)
-        return finish(run, order, store, run.status() or status or Status(), end)
+        final = finish(run, order, run.status() or status or Status(), end)
+        if final.reason is Reason.OUTPUT_NOT_SAVED:
+            with contextlib.suppress(MlctlError):  # on a full disk even this may fail
+                run.save_status(final)
+        return final
 
     def _without_folder(self, task: Task, status: Status | None) -> Status:
         if status is None:
@@ -132,6 +151,10 @@ class LocalBackend:
             written.message = "its folder on this machine was removed while it ran"
             written.hint = Reason.SUPERVISOR_LOST.hint.format(job=task.job, version=task.version)
         return written
+
+
+def _submitted() -> Status:
+    return Status(message="being submitted")
 
 
 def _not_started() -> Status:

@@ -42,7 +42,8 @@ def place(run: RunDir) -> Place:
         order = other.order()
         if other.id == run.id or order is None or (order.created, other.id) >= (own.created, run.id):
             continue
-        if is_looked_after(other):
+        # One whose script has ended takes no CPUs, however long the saving takes.
+        if is_looked_after(other) and other.exit() is None:
             ahead += 1
             cpus += order.task.cpus
     return Place(ahead, cpus, capacity())

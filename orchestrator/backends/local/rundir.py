@@ -54,14 +54,11 @@ class RunDir:
         self.id = run_id
         self.folder = runs_dir() / run_id
         self.workspace = Workspace(self.folder)
+        self._order = self.folder / "order.json"
 
     @property
     def lock_path(self) -> Path:
         return self.folder / "lock"
-
-    @property
-    def guard_spec(self) -> Path:
-        return self.folder / "guard.json"
 
     @property
     def exit_path(self) -> Path:
@@ -69,11 +66,11 @@ class RunDir:
 
     def order(self) -> Order | None:
         """Return the supervisor's order, or None if the run was never started."""
-        return _find(self.folder / "order.json", Order)
+        return _find(self._order, Order)
 
     def save_order(self, order: Order) -> None:
         """Write the supervisor's order."""
-        _save(self.folder / "order.json", order)
+        _save(self._order, order)
 
     def status(self) -> Status | None:
         """Return the newest status, which the store may not have yet."""
@@ -91,8 +88,19 @@ class RunDir:
         """Write how the script ended."""
         _save(self.exit_path, end)
 
+    def request_cancel(self) -> None:
+        """Leave word that the run is to be cancelled; does nothing if it is gone."""
+        with contextlib.suppress(OSError):
+            (self.folder / "cancel").touch()
+
+    def cancel_requested(self) -> bool:
+        """Tell whether somebody on this machine wants it to be cancelled."""
+        return (self.folder / "cancel").exists()
+
     def remove(self) -> None:
         """Remove the folder with all that is in it."""
+        with contextlib.suppress(OSError):
+            self._order.unlink()  # first: who sees a run without status but with its order takes it for a new one
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -12,29 +12,35 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+import msgspec
+
 from orchestrator.backends.local.capacity import Place, wait_for_place
+from orchestrator.backends.local.courier import Courier, complain
 from orchestrator.backends.local.finish import finish
+from orchestrator.backends.local.patience import keep_trying
 from orchestrator.backends.local.rundir import Order, RunDir
 from orchestrator.backends.local.script import RunningScript
 from orchestrator.backends.local.usage import out_of_memory_kills, tree_memory
 from orchestrator.errors import MlctlError
 from orchestrator.progress import SILENT
+from orchestrator.runtime.arrivals import Arrivals
 from orchestrator.runtime.command import script_argv, script_environment
 from orchestrator.runtime.exits import Cause, Exit
 from orchestrator.runtime.fetch import FetchError, fetch_inputs
 from orchestrator.runtime.logship import LogShipper
 from orchestrator.runtime.status import Reason, State, Status
-from orchestrator.runtime.task import CANCEL, STATUS, WORKER_LOG
+from orchestrator.runtime.task import STATUS, WORKER_LOG, Task
 from orchestrator.store import open_store
+from orchestrator.store.base import Store
 from orchestrator.store.records import write
 
 POLL = 0.1  # seconds between two looks at the script and its log
-SEND = 0.5  # seconds between two writes of the growing log chunk to the store
-HEARTBEAT = 15.0  # seconds
 GRACE = 10.0  # seconds between SIGTERM and SIGKILL
-SAVE_ATTEMPTS = 6  # to save the end of a run, over about a minute
-CANCEL_POLL = 2.0  # seconds between two looks for a cancel request from another machine
-PATIENCE = 3.0  # seconds that watching the script waits for the store at a time; what fails is done again
+FETCH_PATIENCE = 900.0  # seconds that a store which is away is waited for before the start
+SAVE_PATIENCE = 7 * 86_400.0  # seconds that it is waited for at the end, when there is something to lose
+# Seconds that one request may take with all its attempts, and one while the script runs; all of it is repeated.
+PATIENCE = 10.0
+WATCH_PATIENCE = 3.0
 
 
 class _StopRequested(BaseException):
@@ -49,11 +55,16 @@ class Supervisor:
         self._task = order.task
         self._order = order
         self._lock = lock
-        self._store = open_store(order.task.store, order.context)
-        self._watch_store = open_store(order.task.store, order.context, patience=PATIENCE)
         self._status = Status(queued=order.created)
         self._stop = False
         self._interruptible = False
+        self._arrivals = Arrivals(run.workspace.log, time.time)
+        self._courier = Courier(
+            order.task,
+            lambda: self._connect(WATCH_PATIENCE),
+            lambda store: LogShipper(store, order.task.prefix + WORKER_LOG, run.workspace.log, self._arrivals),
+            lambda: os.kill(os.getpid(), signal.SIGTERM),
+        )
 
     def run(self) -> None:
         """Do the whole run."""
@@ -63,18 +74,39 @@ class Supervisor:
         self._tell(State.QUEUED, "")
         try:
             self._interruptible = True
-            self._refuse_if_cancelled()
+            self._courier.start()
             wait_for_place(self._run, self._task.cpus, waiting=self._tell_place)
             self._tell(State.STARTING, "fetching code and data")
-            fetch_inputs(self._task, self._run.workspace, self._store, reporter=SILENT)
+            self._fetch()
             self._interruptible = False
         except _StopRequested:
-            self._finish(Exit(cause="cancelled" if self._cancel_requested() else "lost", finished=time.time()))
+            self._finish(Exit(cause=self._who_stopped(), finished=time.time()))
         except FetchError as error:
             reason = error.reason
             self._finish(Exit(cause="not-started", reason=reason, error=error.message, finished=time.time()))
         else:
             self._finish(self._run_script())
+
+    def _fetch(self) -> None:
+        failures: list[FetchError] = []
+
+        def attempt() -> bool:
+            try:
+                store = self._connect(PATIENCE)
+            except MlctlError as error:
+                raise FetchError(Reason.START_FAILED, error) from error
+            try:
+                fetch_inputs(self._task, self._run.workspace, store, reporter=SILENT)
+            except FetchError as error:
+                if not error.passing:
+                    raise
+                self._tell(State.STARTING, f"waiting for the store: {error.message}")
+                failures.append(error)
+                return False
+            return True
+
+        if not keep_trying(attempt, patience=FETCH_PATIENCE):
+            raise failures[-1]
 
     def _run_script(self) -> Exit:
         task, workspace, python = self._task, self._run.workspace, Path(self._order.python)
@@ -93,26 +125,15 @@ class Supervisor:
         return end
 
     def _watch(self, script: RunningScript) -> tuple[Cause, int]:
-        """Follow the script to its end; return who ended it, and the most memory seen."""
-        task, begun = self._task, time.monotonic()
-        shipper = LogShipper(self._watch_store, task.prefix + WORKER_LOG, self._run.workspace.log, clock=time.time)
+        """Follow the script to its end; return who ended it, and the most memory seen. Never waits for the store."""
+        begun = time.monotonic()
         cause: Cause = "exit"
         peak, kill_at = 0, float("inf")
-        sent = beat = looked = begun
         while not script.ended(POLL):
             now = time.monotonic()
-            self._try(shipper.poll)
-            if now - sent >= SEND:
-                self._try(shipper.send)
-                sent = now
-            if now - beat >= HEARTBEAT:
-                self._tell(State.RUNNING, "")
-                beat = now
+            self._arrivals.note()
             memory = tree_memory(script.pid)
             peak = max(peak, memory)
-            if now - looked >= CANCEL_POLL:
-                self._stop = self._stop or self._cancel_requested()
-                looked = now
             if cause == "exit":
                 cause = self._why_stop(now - begun, memory)
                 if cause == "memory":
@@ -126,24 +147,44 @@ class Supervisor:
 
     def _why_stop(self, elapsed: float, memory: int) -> Cause:
         if self._stop:
-            return "cancelled" if self._cancel_requested() else "lost"
+            return self._who_stopped()
         if elapsed > self._task.max_duration:
             return "timeout"
         return "memory" if 0 < self._task.memory < memory else "exit"
 
+    def _who_stopped(self) -> Cause:
+        return "cancelled" if self._courier.cancelled or self._run.cancel_requested() else "lost"
+
     def _finish(self, end: Exit) -> None:
         self._interruptible = False
+        self._arrivals.note()
         self._try(lambda: self._run.save_exit(end))
-        for attempt in range(SAVE_ATTEMPTS):
-            final = finish(self._run, self._order, self._store, self._status, end)
-            if final.reason is not Reason.OUTPUT_NOT_SAVED:
-                return
-            print(final.message, file=sys.stderr, flush=True)
-            time.sleep(2**attempt)
+        self._status.message = "it has ended; its log and output are being saved"
+        self._try(lambda: self._run.save_status(self._status))
+        self._courier.stop()
+        self._stop = False
+        failed: list[Status] = []
 
-    def _refuse_if_cancelled(self) -> None:
-        if self._cancel_requested():
-            raise _StopRequested
+        def attempt() -> bool:
+            arrivals, patience = self._arrivals, PATIENCE
+            final = finish(self._run, self._order, self._status, end, arrivals=arrivals, patience=patience)
+            if final.reason is not Reason.OUTPUT_NOT_SAVED:
+                return True
+            failed.append(final)
+            recovering = _recovering(final, self._task)
+            if not self._try(lambda: self._run.save_status(recovering)):
+                self._stop = True  # on a full disk nobody could see what it waits for
+            # It may be the store of the output alone that is away.
+            self._try(lambda: write(self._connect(PATIENCE), self._task.prefix + STATUS, recovering))
+            return False
+
+        # Asked to stop, it leaves the rest to a later command.
+        if not keep_trying(attempt, patience=SAVE_PATIENCE, give_up=lambda: self._stop):
+            self._try(lambda: self._run.save_status(failed[-1]))
+
+    def _connect(self, patience: float) -> Store:
+        """Open the store of the record, with the keys that there are now."""
+        return open_store(self._task.store, self._order.context, patience=patience)
 
     def _tell_place(self, place: Place) -> None:
         jobs = "1 job is" if place.ahead == 1 else f"{place.ahead} jobs are"
@@ -156,26 +197,29 @@ class Supervisor:
         status.state, status.message, status.reason, status.heartbeat = state, message, reason, time.time()
         status.hint = reason.hint if reason else ""
         self._try(lambda: self._run.save_status(status))
-        self._try(lambda: write(self._watch_store, self._task.prefix + STATUS, status))
+        self._courier.tell(status)
 
-    def _try(self, action: Callable[[], object]) -> None:
-        """Do what may fail now and is done again later; the script goes on without the store."""
+    def _try(self, action: Callable[[], object]) -> bool:
+        """Do what may fail, as on a full disk, and is not needed to go on; tell whether it worked."""
         try:
             action()
         except MlctlError as error:
-            print(f"{time.strftime('%FT%T')} {error.message}", file=sys.stderr, flush=True)
-
-    def _cancel_requested(self) -> bool:
-        try:
-            return self._watch_store.head(self._task.prefix + CANCEL) is not None
-        except MlctlError:
+            complain(error)
             return False
+        return True
 
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stop = True
         if self._interruptible:
             self._interruptible = False
             raise _StopRequested
+
+
+def _recovering(final: Status, task: Task) -> Status:
+    """Return the status of a run whose end could not be saved, while that is tried again and again."""
+    of = f"{task.job} -v {task.version}"
+    hint = f"it is tried again and again; to try it with other keys: mlctl job cancel {of}, then mlctl job get {of}"
+    return msgspec.structs.replace(final, state=State.RECOVERING, hint=hint, heartbeat=time.time())
 
 
 def main() -> None:

@@ -1,0 +1,107 @@
+"""Tells the store what happens on this machine, in a thread of its own: nobody else waits for the store.
+
+While the store is away the newest status and the log, which is a file anyhow, wait here for it to come back.
+"""
+
+import contextlib
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from orchestrator.errors import MlctlError
+from orchestrator.runtime.logship import LogShipper
+from orchestrator.runtime.status import Status
+from orchestrator.runtime.task import CANCEL, STATUS, Task
+from orchestrator.store.base import Store
+from orchestrator.store.records import write
+
+POLL = 0.1  # seconds between two looks at the log
+SEND = 0.5  # seconds between two writes of the growing log chunk
+HEARTBEAT = 15.0  # seconds between two writes of the status
+CANCEL_POLL = 2.0  # seconds between two looks for a cancel request from another machine
+LONGEST_PAUSE = 10.0  # seconds between two attempts while the store is away
+
+
+class Courier:
+    """One run's thread that speaks to the store.
+
+    Args:
+        task: The run's work order.
+        connect: Opens the store of its record; called again after every failure, for its keys may have been renewed.
+        shipper: Makes the shipper of its log to that store.
+        on_cancel: Called, once and from the thread, when somebody has left a request to cancel in the store.
+
+    Attributes:
+        cancelled: Whether such a request was seen.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        connect: Callable[[], Store],
+        shipper: Callable[[Store], LogShipper],
+        on_cancel: Callable[[], None],
+    ) -> None:
+        self.cancelled = False
+        self._task = task
+        self._connect = connect
+        self._shipper = shipper
+        self._on_cancel = on_cancel
+        self._status: Status | None = None
+        self._told: Status | None = None
+        self._written = self._sent = self._looked = float("-inf")
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def tell(self, status: Status) -> None:
+        """Have this status written, unless a newer one comes before."""
+        self._status = msgspec.structs.replace(status)
+
+    def stop(self) -> None:
+        """End, whatever is still to be told; returns when the last request is over."""
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        pause = POLL
+        while not self._over.is_set():
+            try:
+                store = self._connect()
+                shipper = self._shipper(store)
+                while not self._over.is_set():
+                    self._round(store, shipper, time.monotonic())
+                    pause = POLL
+                    self._over.wait(POLL)
+            except (MlctlError, OSError) as error:
+                complain(error)
+                pause = min(2 * pause, LONGEST_PAUSE)
+                self._over.wait(random.uniform(pause / 2, pause))
+
+    def _round(self, store: Store, shipper: LogShipper, now: float) -> None:
+        status = self._status
+        if status and (status is not self._told or now - self._written >= HEARTBEAT):
+            write(store, self._task.prefix + STATUS, msgspec.structs.replace(status, heartbeat=time.time()))
+            self._told, self._written = status, now
+        shipper.poll()
+        if now - self._sent >= SEND:
+            shipper.send()
+            self._sent = now
+        if now - self._looked >= CANCEL_POLL and not self.cancelled:
+            self.cancelled = store.head(self._task.prefix + CANCEL) is not None
+            self._looked = now
+            if self.cancelled:
+                self._on_cancel()
+
+
+def complain(error: Exception) -> None:
+    """Note in the supervisor's log what went wrong and is tried again; a full disk takes no notes."""
+    with contextlib.suppress(OSError):
+        print(f"{time.strftime('%FT%T')} {error}", file=sys.stderr, flush=True)
