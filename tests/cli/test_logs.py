@@ -45,12 +45,16 @@ def test_following_a_job_that_has_ended(lines, mlctl):
 
 
 def test_following_a_job_to_its_end(spec, project, mlctl):
-    project.script("for number in range(5): print(number, flush=True); time.sleep(0.2)")
+    stop = project.folder / "stop"
+    project.script(f"print(0, flush=True)\nwhile not os.path.exists({str(stop)!r}): time.sleep(0.1)\nprint(1)")
     assert mlctl("job", "create", spec).returncode == 0
-    done = mlctl("logs", "-f")
-    assert (done.returncode, done.stdout) == (0, "0\n1\n2\n3\n4\n")
+    process = subprocess.Popen([MLCTL, "logs", "-f"], stdout=-1, stderr=-1, text=True)
+    assert process.stdout.readline() == "0\n"
+    stop.touch()
+    shown, told = process.communicate(timeout=TIMEOUT)
+    assert (process.returncode, shown) == (0, "1\n")
     # On a busy machine it also says what it waited for before.
-    assert re.fullmatch(r"demo/V0001 SUCCEEDED after .*", done.stderr.splitlines()[-1])
+    assert re.fullmatch(r"demo/V0001 SUCCEEDED after .*", told.splitlines()[-1])
 
 
 def test_following_a_queued_job_says_what_it_waits_for(running, project, mlctl, monkeypatch):
