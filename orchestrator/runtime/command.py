@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.runtime.task import Task, Workspace
+from orchestrator.runtime.worker import ALONE, Worker
 
 # Variables that steer this process's own Python and must not reach the engine's.
 _OURS = {"PYTHONHOME", "PYTHONSTARTUP", "PYTHONSAFEPATH", "VIRTUAL_ENV"}
@@ -17,11 +18,46 @@ def script_urls(task: Task, workspace: Workspace) -> tuple[str, str]:
     return f"{workspace.data}/" if task.data_prefix else "", f"{workspace.output}/"
 
 
-def script_argv(task: Task, workspace: Workspace, python: Path) -> list[str]:
-    """Return the command line: `python boot_file --data_url=.../ --train_url=.../ --key=value ...`."""
+def script_arguments(task: Task, workspace: Workspace) -> list[str]:
+    """Return what follows `python`: `boot_file --data_url=.../ --train_url=.../ --key=value ...`."""
     data_url, train_url = script_urls(task, workspace)
     boot_file = workspace.job_dir / task.code_name / task.boot_file
-    return [str(python), str(boot_file), f"--data_url={data_url}", f"--train_url={train_url}", *task.arguments]
+    return [str(boot_file), f"--data_url={data_url}", f"--train_url={train_url}", *task.arguments]
+
+
+def contract_environment(task: Task, workspace: Workspace, worker: Worker = ALONE) -> dict[str, str]:
+    """Return the variables that every script gets, wherever it runs."""
+    data_url, train_url = script_urls(task, workspace)
+    code = workspace.job_dir / task.code_name
+    return {
+        "PYTHONPATH": f"{code}:{workspace.job_dir}",
+        "PYTHONUNBUFFERED": "1",
+        "MLCTL_JOB": task.job,
+        "MLCTL_VERSION": task.version,
+        "DLS_JOB_ID": f"{task.job}-{task.version.lower()}",
+        "BATCH_JOB_ID": f"{task.job}-{task.version.lower()}",
+        "DLS_TASK_INDEX": str(worker.index),
+        "DLS_TASK_NUMBER": str(worker.count),
+        "DLS_APP_URL": f"{code}/",
+        "DLS_DATA_URL": data_url,
+        "DLS_TRAIN_URL": train_url,
+        "DLS_LOCAL_CACHE_PATH": str(workspace.cache),
+        "BATCH_TASK_CURRENT_HOST_IP": worker.address,
+        "MA_JOB_DIR": str(workspace.job_dir),
+        "MA_NUM_GPUS": str(task.gpus),
+        "MA_NUM_HOSTS": str(worker.count),
+        "MA_CURRENT_IP": worker.address,
+        "MA_TASK_NAME": "worker",
+        "MA_LOG_DIR": str(workspace.logs),
+        "VC_TASK_INDEX": str(worker.index),
+        "VC_WORKER_NUM": str(worker.count),
+        "VC_WORKER_HOSTS": ",".join(worker.hosts),
+    }
+
+
+def script_argv(task: Task, workspace: Workspace, python: Path) -> list[str]:
+    """Return the whole command line, on this machine."""
+    return [str(python), *script_arguments(task, workspace)]
 
 
 def script_environment(
@@ -36,32 +72,6 @@ def script_environment(
         engine: Variables that the engine asks for.
         inherited: The environment of this process.
     """
-    data_url, train_url = script_urls(task, workspace)
-    code = workspace.job_dir / task.code_name
     own = {name: value for name, value in inherited.items() if name not in _OURS}
-    contract = {
-        "PATH": f"{python.parent}:{inherited.get('PATH', '/usr/bin:/bin')}",
-        "PYTHONPATH": f"{code}:{workspace.job_dir}",
-        "PYTHONUNBUFFERED": "1",
-        "MLCTL_JOB": task.job,
-        "MLCTL_VERSION": task.version,
-        "DLS_JOB_ID": f"{task.job}-{task.version.lower()}",
-        "BATCH_JOB_ID": f"{task.job}-{task.version.lower()}",
-        "DLS_TASK_INDEX": "0",
-        "DLS_TASK_NUMBER": "1",
-        "DLS_APP_URL": f"{code}/",
-        "DLS_DATA_URL": data_url,
-        "DLS_TRAIN_URL": train_url,
-        "DLS_LOCAL_CACHE_PATH": str(workspace.cache),
-        "BATCH_TASK_CURRENT_HOST_IP": "127.0.0.1",
-        "MA_JOB_DIR": str(workspace.job_dir),
-        "MA_NUM_GPUS": str(task.gpus),
-        "MA_NUM_HOSTS": "1",
-        "MA_CURRENT_IP": "127.0.0.1",
-        "MA_TASK_NAME": "worker",
-        "MA_LOG_DIR": str(workspace.logs),
-        "VC_TASK_INDEX": "0",
-        "VC_WORKER_NUM": "1",
-        "VC_WORKER_HOSTS": "127.0.0.1",
-    }
-    return own | dict(engine) | contract | task.environment
+    path = {"PATH": f"{python.parent}:{inherited.get('PATH', '/usr/bin:/bin')}"}
+    return own | dict(engine) | path | contract_environment(task, workspace) | task.environment

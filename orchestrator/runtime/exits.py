@@ -7,7 +7,7 @@ import msgspec
 
 from orchestrator.runtime.status import Reason, State
 
-Cause = Literal["exit", "cancelled", "timeout", "memory", "lost", "not-started"]
+Cause = Literal["exit", "cancelled", "timeout", "memory", "lost", "stopped", "not-started"]
 _OOM_WORDS = ("MemoryError", "std::bad_alloc", "Cannot allocate memory", "CUDA out of memory", "OutOfMemoryError")
 _FULL_WORDS = ("No space left on device", "Disk quota exceeded")
 
@@ -16,7 +16,7 @@ class Exit(msgspec.Struct, kw_only=True):
     """How a script ended.
 
     Attributes:
-        cause: Who ended it: itself, the user, a limit, or the loss of its supervisor.
+        cause: Who ended it: itself, the user, a limit, the loss of its supervisor, or the cluster.
         code: Exit code, if it ended by itself.
         signal: Number of the signal that ended it, or 0.
         error: Why it could not be started, if so.
@@ -69,6 +69,8 @@ def conclude(end: Exit, *, last_lines: list[str], max_duration: str, memory: str
         case "lost":
             message = "the process that looked after the script was killed, and the script with it"
             return State.FAILED, Reason.SUPERVISOR_LOST, message
+        case "stopped":
+            return State.FAILED, Reason.KILLED, "the cluster ended the pod, and the script with it"
         case "not-started":
             return State.FAILED, end.reason or Reason.START_FAILED, f"the script could not be started: {end.error}"
     if end.code == 0:

@@ -84,6 +84,8 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
         output_files: Number of files saved as output.
         output_bytes: Their size.
         output_complete: Whether the output is that of a job that ended well.
+        attempt: How often it was started, counted from 1; more than once where a node was lost or taken away.
+        pod: Name of the pod of that attempt.
     """
 
     state: State = State.QUEUED
@@ -103,3 +105,5 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
     output_files: int = 0
     output_bytes: int = 0
     output_complete: bool = False
+    attempt: int = 1
+    pod: str = ""

@@ -1,0 +1,27 @@
+"""`python -m orchestrator.runtime.pod fetch|sync`: what the runtime image is started with."""
+
+import os
+import sys
+
+from orchestrator.errors import MlctlError, UsageError
+from orchestrator.runtime.pod.settings import settings_from, settle
+
+
+def main() -> int:
+    """Run the part of the pod that is named on the command line, and return its exit code."""
+    try:
+        settings = settings_from(os.environ)
+        settle(settings)
+        match sys.argv[1:]:
+            case ["fetch"]:
+                from orchestrator.runtime.pod.fetch import fetch
+
+                return fetch(settings)
+        raise UsageError("usage: python -m orchestrator.runtime.pod fetch|sync")
+    except MlctlError as error:
+        print(error.message, error.hint, sep="\n", file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""The folder that the containers of a pod share, and what they tell each other by files in it (see launch.sh)."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+from shlex import quote
+
+import msgspec
+
+from orchestrator.runtime.command import contract_environment, script_arguments
+from orchestrator.runtime.exits import Cause, Exit
+from orchestrator.runtime.status import Status
+from orchestrator.runtime.task import Task, Workspace
+from orchestrator.runtime.worker import Worker
+
+ROOM = 4096  # bytes kept free for the launcher's last words
+SIGNALS = 128  # a shell's exit code of a script that signal n ended is 128 + n
+LAST_SIGNAL = 64
+_LAUNCHER = Path(__file__).with_name("launch.sh")
+
+
+class Volume(Workspace):
+    """The workspace of a run in a pod.
+
+    Attributes:
+        start: What fetch, launcher and sync tell each other.
+        home: Of mlctl itself, so that what was half done is gone on with.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.start = folder / "start"
+        self.home = folder / "home"
+
+    def make(self) -> None:
+        super().make()
+        self.start.mkdir(exist_ok=True)
+        self.log.touch()
+
+    def save_status(self, status: Status) -> None:
+        """Note the status that sync begins with."""
+        _replace(self.start / "status.json", msgspec.json.encode(status))
+
+    def status(self) -> Status:
+        """Return the status that sync begins with."""
+        return msgspec.json.decode((self.start / "status.json").read_bytes(), type=Status)
+
+    def prepare(self, task: Task, worker: Worker) -> None:
+        """Write what the launcher needs. Raises OSError."""
+        (self.start / "exit.part").write_bytes(b"\n" * ROOM)
+        _replace(self.start / "command", command(task, self, worker).encode())
+        shutil.copyfile(_LAUNCHER, self.start / "launch.sh")
+
+    def ask(self, what: str) -> None:
+        """Ask the launcher: `term` or `kill` of the script; `saved` or `lost` says that it may end.
+
+        An empty file can be made on a full disk, too.
+        """
+        (self.start / what).touch()
+
+    def asked(self, what: str) -> bool:
+        """Tell whether this was asked before."""
+        return (self.start / what).exists()
+
+    def started(self) -> float:
+        """Return when the script started, in seconds since the epoch; 0 if it has not."""
+        return _time_of(self.start / "started")
+
+    def memory(self) -> int:
+        """Return the most memory that was seen in the script's container, in bytes; 0 if it is not known."""
+        try:
+            return int((self.start / "memory").read_text(encoding="ascii"))
+        except (OSError, ValueError):  # written in place: it may be empty for a moment
+            return 0
+
+    def exit(self, *, unless: Cause = "exit") -> Exit | None:
+        """Return how the script ended, or None if the launcher has not said so.
+
+        Args:
+            unless: Who made it end, where that is known.
+        """
+        path = self.start / "exit"
+        try:
+            lines = path.read_text(encoding="utf-8").split("\n")
+        except FileNotFoundError:
+            return None
+        told = dict(line.split(" ", 1) for line in lines if line)
+        end = Exit(cause=unless, started=self.started(), finished=_time_of(path), peak_memory=self.memory())
+        if "missing" in told:
+            end.cause, end.error = "not-started", told["missing"]
+            return end
+        code = int(told["code"])
+        if SIGNALS < code <= SIGNALS + LAST_SIGNAL:
+            end.signal = code - SIGNALS
+        else:
+            end.code = code
+        if end.cause == "exit" and told["asked"] != "0":
+            end.cause = "stopped"
+        end.out_of_memory = told["oom"] != "0"
+        end.cpu_seconds = _children(lines)
+        return end
+
+    def killed(self, *, unless: Cause = "exit") -> Exit:
+        """Return the end of a script whose container was killed as a whole."""
+        return Exit(
+            cause=unless,
+            signal=9,
+            started=self.started(),
+            finished=time.time(),
+            peak_memory=self.memory(),
+        )
+
+
+def command(task: Task, volume: Volume, worker: Worker) -> str:
+    """Return a line of shell that sets the positional parameters to what `env` is to run.
+
+    The launcher gives `$python` and `$cache`. Of the image's own environment all stays, and its PYTHONPATH comes last.
+    """
+    contract = contract_environment(task, volume, worker)
+    code = contract.pop("PYTHONPATH")
+    contract.pop("DLS_LOCAL_CACHE_PATH")
+    words = [
+        f'PYTHONPATH={quote(code)}"${{PYTHONPATH:+:$PYTHONPATH}}"',
+        'DLS_LOCAL_CACHE_PATH="$cache"',
+        *(quote(f"{name}={value}") for name, value in (contract | task.environment).items()),
+        '"$python"',
+        *(quote(word) for word in script_arguments(task, volume)),
+    ]
+    return f"set -- {' '.join(words)}\n"
+
+
+def _children(lines: list[str]) -> float:
+    """Return the CPU seconds of a shell's children, from what `times` says: `0m1.5s 0m0.2s` in its second line."""
+    times = [line for line in lines if line and line[0].isdigit()]
+    return sum(
+        60 * float(minutes) + float(seconds.rstrip("s")) for minutes, _, seconds in map(_at_m, times[-1].split())
+    )
+
+
+def _at_m(text: str) -> tuple[str, str, str]:
+    return text.partition("m")
+
+
+def _time_of(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_bytes(data)
+    temporary.replace(path)

@@ -1,0 +1,57 @@
+"""One of the workers of a job: which of how many, and where in the store its part of the job is."""
+
+import msgspec
+
+from orchestrator.runtime.task import OUTPUT, STATUS
+
+FIRST = 0  # the worker whose status and output are the job's
+
+
+class Worker(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker; by default the only one.
+
+    Attributes:
+        index: From 0.
+        hosts: The addresses of all workers, by index, as they reach each other.
+    """
+
+    index: int = FIRST
+    hosts: tuple[str, ...] = ("127.0.0.1",)
+
+    @property
+    def first(self) -> bool:
+        """Tell whether its status and output are the job's."""
+        return self.index == FIRST
+
+    @property
+    def count(self) -> int:
+        """Return the number of workers."""
+        return len(self.hosts)
+
+    @property
+    def address(self) -> str:
+        """Return its own address."""
+        return self.hosts[self.index]
+
+    @property
+    def log(self) -> str:
+        """Return the prefix of its log, below the job version's."""
+        return f"logs/worker-{self.index}/"
+
+    @property
+    def status(self) -> str:
+        """Return the name of its status, below the job version's prefix."""
+        return STATUS if self.first else f"status-{self.index}.json"
+
+    @property
+    def output(self) -> str:
+        """Return the name of the record of its output, below the job version's prefix."""
+        return OUTPUT if self.first else f"output-{self.index}.json"
+
+    @property
+    def folder(self) -> str:
+        """Return the prefix of its files, below that of the job's output."""
+        return "" if self.first else f"worker-{self.index}/"
+
+
+ALONE = Worker()
