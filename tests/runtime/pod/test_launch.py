@@ -123,7 +123,8 @@ def test_children_that_the_script_leaves_end_with_it(job, shell):
         shell,
         """
         import subprocess
-        child = subprocess.Popen([sys.executable, '-c', 'import time\\nwhile True: print(1, flush=True); time.sleep(.01)'])
+        source = 'import time\\nwhile True: print(1, flush=True); time.sleep(.01)'
+        child = subprocess.Popen([sys.executable, '-c', source])
         daemon = subprocess.Popen(['sleep', '600'], start_new_session=True)
         time.sleep(0.5)
         print(child.pid, daemon.pid)
