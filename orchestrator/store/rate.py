@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from orchestrator.errors import UsageError
+from orchestrator.store.base import OnBytes
 
 SLOWEST = 64_000  # bytes per second; below that, servers take a transfer for dead
 SMALLEST = 256 << 10  # bytes of a read at least
@@ -70,6 +71,10 @@ class Meter:
             self._seen = min(self._seen + amount, self._moved)
             self._tell(self._total * self._seen // max(self._moved, 1))
 
+    def block(self, size: int) -> int:
+        """Return how much to move at once, where `size` bytes would be best without a limit."""
+        return self._rate.block(size)
+
     def finish(self) -> None:
         """Count what was not told of, as it need not move."""
         with self._lock:
@@ -79,3 +84,8 @@ class Meter:
         if upto > self._told:
             self._advance(upto - self._told)
             self._told = upto
+
+
+def block_of(on_bytes: OnBytes, size: int) -> int:
+    """Return how much to move at once, where `size` bytes would be best: a meter may have a limit."""
+    return on_bytes.block(size) if isinstance(on_bytes, Meter) else size

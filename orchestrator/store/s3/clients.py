@@ -16,6 +16,7 @@ from orchestrator.errors import MlctlError, StoreError, UsageError
 from orchestrator.store.s3.address import DEFAULT_REGION, Address
 from orchestrator.store.s3.credentials import Credentials
 from orchestrator.store.s3.faults import Action, Fault, boto_faults, explain, faults
+from orchestrator.store.s3.paced import pace
 from orchestrator.store.s3.retry import CONNECT_TIMEOUT, FIRST_CONTACT, PATIENCE, READ_TIMEOUT, Attempts
 
 if TYPE_CHECKING:
@@ -274,7 +275,7 @@ def _control_client(address: Address, credentials: Credentials) -> Any:
         session = boto3.Session(botocore_session=botocore.session.Session({"profile": (None, None, None, None)}))
         access_key, secret_key, token = credentials.current()
         keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key, "aws_session_token": token}
-    return session.client(
+    client = session.client(
         "s3",
         endpoint_url=address.endpoint or None,
         region_name=address.region or DEFAULT_REGION,
@@ -282,3 +283,5 @@ def _control_client(address: Address, credentials: Credentials) -> Any:
         config=config,
         **{name: value for name, value in keys.items() if value},
     )
+    pace(client)
+    return client

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.store.base import OnBytes
+from orchestrator.store.rate import block_of
 from orchestrator.store.s3.clients import Clients
 from orchestrator.store.s3.faults import Fault
 from orchestrator.store.s3.workers import ByteBudget, Workers
@@ -40,36 +41,37 @@ def fetch(clients: Clients, workers: Workers, budget: ByteBudget, key: str, path
         PermissionDeniedError, StoreError: The bucket refuses or fails.
         OSError: The file cannot be written.
     """
+    step = block_of(on_bytes, RANGE)
     digest = hashlib.sha256()
-    budget.take(RANGE)
+    budget.take(step)
     try:
-        block, size, etag = clients.call("read", key, lambda store: first_range(store, key, RANGE))
+        block, size, etag = clients.call("read", key, lambda store: first_range(store, key, step))
         on_bytes(len(block))
         path.write_bytes(b"")
         _write(path, 0, block)
         digest.update(block)
         del block
     finally:
-        budget.give(RANGE)
+        budget.give(step)
     pending: deque[Future[Bytes]] = deque()
-    offset = RANGE
+    offset = step
     try:
         while offset < size or pending:
             # While some of it is ours, waiting for more could be waiting for ourselves.
-            while offset < size and budget.take(RANGE, wait=not pending):
+            while offset < size and budget.take(step, wait=not pending):
                 pending.append(
                     workers.submit(
-                        partial(_bring, clients, key, path, offset, min(RANGE, size - offset), etag, on_bytes)
+                        partial(_bring, clients, key, path, offset, min(step, size - offset), etag, on_bytes)
                     )
                 )
-                offset += RANGE
+                offset += step
             digest.update(pending[0].result())
             pending.popleft()
-            budget.give(RANGE)
+            budget.give(step)
     finally:
         for future in pending:
             future.cancel()
-            budget.give(RANGE)
+            budget.give(step)
     return digest.hexdigest()
 
 

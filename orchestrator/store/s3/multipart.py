@@ -21,6 +21,7 @@ from orchestrator.store.parallel import FileError
 from orchestrator.store.s3.clients import Clients
 from orchestrator.store.s3.faults import Fault, boto_faults
 from orchestrator.store.s3.journal import Journal, Part, Subject, stale_uploads
+from orchestrator.store.s3.paced import body_of
 from orchestrator.store.s3.workers import ByteBudget, Workers
 
 PART = 16 << 20  # bytes; larger where a file would have more than MAX_PARTS
@@ -201,9 +202,10 @@ class _Upload:
             kept = self._kept.get(number)
             if kept and (kept.sha256, kept.size) == (sha256, len(block)):
                 return
-            self._on_bytes(len(block))
             part = {**self._object, "UploadId": self._journal.upload, "PartNumber": number, "ChecksumSHA256": sha256}
-            answer = self._clients.ask("write", self._key, lambda client: client.upload_part(Body=block, **part))
+            answer = self._clients.ask(
+                "write", self._key, lambda client: client.upload_part(Body=body_of(block, self._on_bytes), **part)
+            )
             self._journal.add(Part(number, answer["ETag"], sha256, len(block)))
         except BaseException:
             self._failed.set()

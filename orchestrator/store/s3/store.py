@@ -4,6 +4,7 @@ ETags are the service's own. On most of them an ETag is the hash of the content,
 the same bytes keeps its ETag; nobody who read it has missed anything.
 """
 
+import base64
 import contextlib
 import hashlib
 import itertools
@@ -28,6 +29,7 @@ from orchestrator.store.base import (
     ignore_bytes,
 )
 from orchestrator.store.parallel import as_mlctl_error
+from orchestrator.store.rate import block_of
 from orchestrator.store.s3.address import Address
 from orchestrator.store.s3.clients import WORKERS, Clients
 from orchestrator.store.s3.conditional import SHA256, WRITERS, ConditionalWriter
@@ -37,6 +39,7 @@ from orchestrator.store.s3.download import ReplacedError, fetch
 from orchestrator.store.s3.faults import Fault
 from orchestrator.store.s3.listing import list_page
 from orchestrator.store.s3.multipart import PART, upload_parts
+from orchestrator.store.s3.paced import body_of
 from orchestrator.store.s3.proof import INTERNAL
 from orchestrator.store.s3.retry import PATIENCE
 from orchestrator.store.s3.workers import ByteBudget, Workers
@@ -210,10 +213,13 @@ class S3Store:
             data = source if isinstance(source, bytes) else _read(source)
             if len(data) > PART:  # it has just grown
                 return ""
-            on_bytes(len(data))
-            digest = hashlib.sha256(data).hexdigest()
-            self._put(key, data, digest)
-            return digest
+            digest = hashlib.sha256(data)
+            if block_of(on_bytes, len(data)) < len(data):
+                self._put_slowly(key, data, digest.digest(), on_bytes)
+            else:
+                on_bytes(len(data))
+                self._put(key, data, digest.hexdigest())
+            return digest.hexdigest()
         finally:
             self._budget.give(size)
 
@@ -226,6 +232,15 @@ class S3Store:
             return obstore.put(store, key, data, use_multipart=False, attributes=attributes)["e_tag"] or ""
 
         return self.clients.call("write", key, work)
+
+    def _put_slowly(self, key: str, data: bytes, sha256: bytes, on_bytes: OnBytes) -> None:
+        sent = {
+            "Bucket": self.clients.address.bucket,
+            "Key": key,
+            "Metadata": {SHA256: sha256.hex()},
+            "ChecksumSHA256": base64.b64encode(sha256).decode(),
+        }
+        self.clients.ask("write", key, lambda client: client.put_object(Body=body_of(data, on_bytes), **sent))
 
     def _require(self, key: str) -> None:
         if self.head(key) is None:
