@@ -20,7 +20,6 @@ from orchestrator.datasets.versions import (
 )
 from orchestrator.errors import NotFoundError, UsageError
 from orchestrator.progress import SILENT, Reporter
-from orchestrator.specs.job import parse_dataset_url
 from orchestrator.specs.names import check_name, nearest, parse_version
 from orchestrator.store.base import Store, list_folders
 from orchestrator.store.manifest import Manifest
@@ -136,6 +135,8 @@ class Datasets:
         Raises:
             UsageError: The URL has another form.
         """
+        from orchestrator.specs.job import parse_dataset_url  # with all that a job may say
+
         parts = parse_dataset_url(url)
         if parts is None:
             raise UsageError(f"{url!r} does not name a dataset", hint="write dataset://mnist or dataset://mnist@v1")

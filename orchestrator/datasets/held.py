@@ -12,7 +12,7 @@ from orchestrator.datasets.versions import (
 from orchestrator.errors import StoreError
 from orchestrator.progress import Reporter
 from orchestrator.store.base import CorruptObjectError, Store, list_objects
-from orchestrator.store.manifest import Manifest
+from orchestrator.store.manifest import Entry, Manifest
 from orchestrator.store.pack import PACKED, Place
 from orchestrator.store.scan import Found
 
@@ -25,8 +25,6 @@ class Held:
 
     Attributes:
         latest: The latest version, if there is one.
-        entries: Its entries by path; empty if its manifest is damaged.
-        damaged: Its files that `verify` last found damaged.
     """
 
     def __init__(self, store: Store, name: str, reporter: Reporter) -> None:
@@ -35,12 +33,16 @@ class Held:
         self._reporter = reporter
         self._versions = existing_versions(store, name)
         self.latest: DatasetVersion | None = next(self._versions, None)
-        self.damaged: frozenset[str] = frozenset()
-        self._manifest = Manifest()
-        if self.latest:
-            self._manifest = self._read(self.latest)
-            self.damaged = damaged_paths(store, self.latest)
-        self.entries = {entry.path: entry for entry in self._manifest.entries}
+
+    @cached_property
+    def entries(self) -> dict[str, Entry]:
+        """The latest version's entries by path; empty if its manifest is damaged."""
+        return {entry.path: entry for entry in self._manifest.entries}
+
+    @cached_property
+    def damaged(self) -> frozenset[str]:
+        """The latest version's files that `verify` last found damaged."""
+        return damaged_paths(self._store, self.latest) if self.latest else frozenset()
 
     def objects(self) -> dict[str, str]:
         """Return the keys of the latest version's undamaged objects of their own, by SHA-256."""
@@ -94,6 +96,10 @@ class Held:
         if gone:
             message = f"{len(gone)} packs of {self._name} vanished from the store during the push, as {min(gone)}"
             raise StoreError(message, hint="run the same command again: it sends them anew")
+
+    @cached_property
+    def _manifest(self) -> Manifest:
+        return self._read(self.latest) if self.latest else Manifest()
 
     @cached_property
     def _present(self) -> set[str]:

@@ -9,6 +9,7 @@ import msgspec
 from orchestrator.datasets.claim import claim_number, only_pusher
 from orchestrator.datasets.held import Held
 from orchestrator.datasets.layout import LayoutChoice, choose_layout
+from orchestrator.datasets.recall import Recall
 from orchestrator.datasets.versions import FILES, RECORD, DatasetVersion, author, packs_prefix, version_prefix
 from orchestrator.errors import ConflictError, UsageError
 from orchestrator.progress import Reporter
@@ -94,10 +95,14 @@ def push_folder(
             raise UsageError(
                 f"{folder} has no files to push{left_out}", hint="put the data there, or name another folder"
             )
-        push = _Push(store, scan, name, layout, reporter)
-        if push.previous and push.unchanged():
-            push.remember()
-            return PushResult(version=push.previous, created=False, skipped=scan.skipped, largest=scan.largest())
+        held, recall = Held(store, name, reporter), Recall(store, name, scan)
+        fits = held.latest and layout in ("auto", held.latest.layout)
+        if held.latest and fits and recall.knows(held.latest):
+            return PushResult(version=held.latest, created=False, skipped=scan.skipped, largest=scan.largest())
+        push = _Push(store, scan, name, layout, held, reporter)
+        if held.latest and fits and push.unchanged():
+            push.remember(recall, held.latest)
+            return PushResult(version=held.latest, created=False, skipped=scan.skipped, largest=scan.largest())
         manifest, number = push.send(rate)
         version = DatasetVersion(
             name=name,
@@ -114,7 +119,7 @@ def push_folder(
             layout_asked=layout != "auto",
         )
         push.commit(version, manifest)
-        push.remember()
+        push.remember(recall, version)
         return PushResult(
             version=version,
             created=True,
@@ -129,14 +134,14 @@ def push_folder(
 class _Push:
     """One push: what is known of the folder, of the versions before, and what was done."""
 
-    def __init__(self, store: Store, scan: Scan, name: str, asked: LayoutChoice, reporter: Reporter) -> None:
+    def __init__(
+        self, store: Store, scan: Scan, name: str, asked: LayoutChoice, held: Held, reporter: Reporter
+    ) -> None:
         self.sent = 0
         self.sent_bytes = 0
         self.copied = 0
-        self._held = Held(store, name, reporter)
-        self.previous = self._held.latest
-        self.layout = choose_layout(asked, scan, self.previous)
-        self._asked = asked
+        self.layout = choose_layout(asked, scan, held.latest)
+        self._held = held
         self._store = store
         self._scan = scan
         self._name = name
@@ -149,7 +154,7 @@ class _Push:
 
     def unchanged(self) -> bool:
         """Return whether the folder has the content of the version before; reads what cannot be told otherwise."""
-        assert self.previous
+        assert self._held.latest
         before = self._held.entries
         # Where size or name differ, there is a change anyhow: such a file is read once, when it is sent.
         doubtful = [
@@ -161,10 +166,8 @@ class _Push:
         ]
         if doubtful:
             hash_tree(self._scan.folder, doubtful, self._learn, reporter=self._reporter)
-        if len(self._known) < len(self._states) or self._asked not in ("auto", self.previous.layout):
-            return False
-        if self._held.damaged or not before:
-            return False  # the store has lost some of the content
+        if len(self._known) < len(self._states) or self._held.damaged or not before:
+            return False  # or the store has lost some of the content
         entries = [
             Entry(
                 path=found.path,
@@ -175,16 +178,15 @@ class _Push:
             )
             for found in (*self._states.values(), *(other for other in self._scan.found if other.kind == "folder"))
         ]
-        return manifest_of(entries).tree_hash() == self.previous.sha256
+        return manifest_of(entries).tree_hash() == self._held.latest.sha256
 
     def send(self, rate: Rate) -> tuple[Manifest, int]:
         """Claim a number and bring all files into the store."""
         scan = msgspec.structs.replace(
             self._scan, found=[self._states.get(found.path, found) for found in self._scan.found]
         )
-        number = claim_number(
-            self._store, self._name, self._scan.folder, latest=self.previous.number if self.previous else 0
-        )
+        latest = self._held.latest.number if self._held.latest else 0
+        number = claim_number(self._store, self._name, self._scan.folder, latest=latest)
         packing = None
         if self.layout == "packed":
             places, whole = self._held.places(scan.files, self._known)
@@ -215,9 +217,12 @@ class _Push:
         forget_sent(self._store, version.prefix)
         self._notes.forget()
 
-    def remember(self) -> None:
-        """Save what was learned about the folder, for the next push."""
+    def remember(self, recall: Recall, version: DatasetVersion) -> None:
+        """Save what was learned about the folder, which has this version's content, for the next push."""
         self._index.save(self._states)
+        # All files must be as they were scanned, and none so young that another change would not show.
+        if all(self._index.lookup(found) for found in self._scan.files):
+            recall.note(version)
 
     def _learn(self, found: Found, sha256: str, seen_ns: int) -> None:
         with self._lock:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import resource
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -17,14 +18,16 @@ from orchestrator.store.scan import Found, found_at
 
 RUN_FILES = 256  # read by one thread in a row
 RUN_BYTES = 1 << 20
-# A file that is in memory takes 15 µs, and several threads only hinder each other. A run that takes longer waits
-# for a disk or a server, and then several waits at once are three times as fast, and more over a network.
-SLOW_FILE = 200e-6  # seconds
-SLOW_BYTES = 300e6  # bytes per second
+# A file that is in memory takes 15 µs, and several threads only hinder each other. A run that often waits, for a disk
+# or a server, is read three times as fast by several, and faster yet over a network. What tells is that a thread gives
+# up the processor by itself; wall time would be long on a busy machine, too.
+WAITS = 0.25  # for each file
 READERS = 8  # threads
 AHEAD = 16  # runs
 STABLE_ATTEMPTS = 3  # readings of a file that changes meanwhile
 STABLE_PAUSE = 0.2  # seconds between them
+
+_THREAD = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)  # macOS counts all threads together
 
 Reading = TypeVar("Reading")
 OnError: TypeAlias = Callable[[Found, OSError | FileError], None]
@@ -61,11 +64,11 @@ def read_contents(folder: Path, files: Iterable[Found], on_error: OnError) -> It
 
     runs = _runs(files)
     for run in runs:
-        begun = time.perf_counter()
+        begun = _waits()
         contents = read(run)
-        seconds = time.perf_counter() - begun
+        waits = _waits() - begun
         yield from contents
-        if seconds > SLOW_FILE * len(run) + sum(content.found.size for content in contents) / SLOW_BYTES:
+        if waits > WAITS * len(run):
             break
     yield from chain.from_iterable(in_order(runs, read, threads=READERS, ahead=AHEAD))
 
@@ -82,6 +85,11 @@ def at_rest(attempt: Callable[[], Reading | None]) -> Reading:
         if (reading := attempt()) is not None:
             return reading
     raise FileError("it is being written to", hint="run the same command again when nothing changes the folder")
+
+
+def _waits() -> int:
+    """Return how often this thread has waited for something."""
+    return resource.getrusage(_THREAD).ru_nvcsw
 
 
 def _read(folder: str, path: str) -> Content | None:

@@ -191,10 +191,12 @@ def forget_sent(store: Store, prefix: str) -> None:
 
 
 def _drop_stale(path: Path) -> None:
-    for other in path.parent.glob("*.sent"):
-        with suppress(FileNotFoundError):  # another process may be done with its own meanwhile
-            if other != path and time.time() - other.stat().st_mtime > STALE:
-                other.unlink()
+    with os.scandir(path.parent) as notes:
+        for other in notes:
+            with suppress(FileNotFoundError):  # another process may be done with its own meanwhile
+                others = other.name != path.name and other.name.endswith(path.suffix)
+                if others and time.time() - other.stat().st_mtime > STALE:
+                    Path(other).unlink()
 
 
 def _sent_path(store: Store, prefix: str) -> Path:

@@ -6,6 +6,7 @@ does: a bucket has no links, and data folders are often made of links to one big
 output nothing is ignored.
 """
 
+import heapq
 import os
 import stat
 from pathlib import Path
@@ -84,7 +85,7 @@ class Scan(msgspec.Struct, frozen=True):
 
     def largest(self, count: int = LARGEST) -> list[Found]:
         """Return the largest files, the largest first."""
-        return sorted(self.files, key=lambda found: -found.size)[:count]
+        return heapq.nlargest(count, self.files, key=lambda found: found.size)
 
 
 def scan_code(folder: Path) -> Scan:

@@ -229,7 +229,7 @@ def test_a_file_that_has_grown_too_large_is_not_read_into_memory(store, folder, 
 
 @pytest.mark.parametrize("slow", [False, True])
 def test_slow_files_are_read_by_several_threads_and_stay_in_order(tmp_path, monkeypatch, slow):
-    monkeypatch.setattr(contents, "SLOW_FILE", -1 if slow else 1)
+    monkeypatch.setattr(contents, "WAITS", -1 if slow else 1000)
     monkeypatch.setattr(contents, "RUN_FILES", 3)
     folder = make_tree(tmp_path / "folder", {f"{n:03}": f"{n}" for n in range(100)})
     threads = set()
