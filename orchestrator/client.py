@@ -19,6 +19,7 @@ from orchestrator.store import open_store
 
 if TYPE_CHECKING:
     from orchestrator.jobs.jobs import Jobs
+    from orchestrator.upkeep import Upkeep
 
 
 class Client:
@@ -37,7 +38,7 @@ class Client:
     def __init__(self, context: str | None = None, *, reporter: Reporter = SILENT) -> None:
         self.context = get_context(context)
         self.store = open_store(self.context.store, self.context.name)
-        self.datasets = Datasets(self.store, reporter=reporter)
+        self.datasets = Datasets(self.store, reporter=reporter, readers=self._readers)
         self._reporter = reporter
 
     @cached_property
@@ -48,3 +49,15 @@ class Client:
 
         name = self.context.name
         return Jobs(self.store, LocalBackend(name), self.datasets, context=name, reporter=self._reporter)
+
+    @cached_property
+    def upkeep(self) -> "Upkeep":
+        """What takes room in the store."""
+        from orchestrator.upkeep import Upkeep
+
+        return Upkeep(self.store, reporter=self._reporter)
+
+    def _readers(self, dataset: str) -> dict[str, list[str]]:
+        from orchestrator.jobs.uses import readers
+
+        return readers(self.store, dataset)

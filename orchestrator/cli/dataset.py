@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import complete
+from orchestrator.cli import complete, terminal
 from orchestrator.cli.group import group
 from orchestrator.cli.options import (
     ContextOption,
     DatasetArgument,
     DatasetVersionOption,
     OutputOption,
+    YesOption,
     open_client,
     pick,
+    split,
 )
 from orchestrator.cli.render import count, next_steps, note, show_list, show_one, size, write, writing
 from orchestrator.errors import UsageError
@@ -196,6 +198,24 @@ def verify(name: DatasetArgument, version: DatasetVersionOption = None, context:
     report = open_client(context).datasets.verify(*pick(name, version))
     found = report.version
     write(f"dataset {found.name}/{found.version} is whole: {count(report.files, 'file')}, {size(report.size)}\n")
+
+
+@app.command()
+def delete(
+    name: DatasetArgument,
+    version: DatasetVersionOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Also what jobs have read.")] = False,
+    yes: YesOption = False,
+    context: ContextOption = None,
+) -> None:
+    """Delete a version, or with NAME alone all versions. Numbers stay taken; `mlctl store gc` frees unused packs."""
+    datasets = open_client(context).datasets
+    dataset, chosen = split(name, version)
+    if terminal.is_interactive() and not yes:
+        what = f"{dataset}/{chosen}" if chosen else f"all versions of {dataset}"
+        terminal.confirm(f"Delete {what}?", default=False)
+    deleted = datasets.delete(dataset, chosen, force=force)
+    write("".join(f"{dataset}/{number} deleted\n" for number in deleted))
 
 
 @app.command()

@@ -39,7 +39,7 @@ COMMANDS = {
     "flavor": Entry("Look up", "The named sizes a job can ask for."),
     "schema": Entry("Look up", "The JSON Schema of what you write, for your editor."),
     "context": Entry("Set up", "Where things are kept and run: a store and a backend by name."),
-    "store": Entry("Set up", "What holds everything: check a bucket, or serve one."),
+    "store": Entry("Set up", "What holds everything: check it, see its size, tidy up."),
     "doctor": Entry("Set up", "Check this machine and the store, and say what to do."),
 }
 

@@ -8,11 +8,22 @@ import typer
 
 from orchestrator.cli import terminal
 from orchestrator.cli.group import group
-from orchestrator.cli.options import ContextOption, OutputOption
-from orchestrator.cli.render import STATE_STYLES, Format, count, encode, next_steps, note, write
+from orchestrator.cli.options import ContextOption, OutputOption, YesOption, open_client
+from orchestrator.cli.render import (
+    STATE_STYLES,
+    Format,
+    ago,
+    count,
+    encode,
+    next_steps,
+    note,
+    show_list,
+    size,
+    write,
+)
 from orchestrator.errors import StoreError
 
-app = group("What holds everything: check a bucket, or serve one.")
+app = group("What holds everything: check it, see its size, tidy up.")
 
 PROFILE = "mlctl-serve"  # of the server's keys
 
@@ -78,3 +89,81 @@ def serve(
             note("stopping")
             return
     raise StoreError(f"the S3 server has ended with code {code}", hint=f"see {place / 'server.log'}")
+
+
+@app.command()
+def du(output: OutputOption = None, context: ContextOption = None) -> None:
+    """Show what takes room: datasets by version, jobs, code, garbage; each object is counted once."""
+    uses = open_client(context).upkeep.usage()
+    show_list(
+        uses,
+        output,
+        name=lambda use: use.name or use.kind,
+        columns={
+            "KIND": lambda use: use.kind,
+            "NAME": lambda use: use.name,
+            "WHAT": lambda use: use.what,
+            "OBJECTS": lambda use: f"{use.objects:,}",
+            "SIZE": lambda use: size(use.size),
+        },
+        empty="there is nothing in it yet",
+    )
+    if output is None and uses:
+        total = sum(use.size for use in uses)
+        note(f"in all: {count(sum(use.objects for use in uses), 'object')}, {size(total)}")
+        if any(use.kind == "garbage" for use in uses):
+            next_steps("mlctl store gc --dry-run")
+
+
+@app.command()
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted, and why.")] = False,
+    older_than: Annotated[
+        str, typer.Option("--older-than", metavar="TIME", help="What is younger stays; 1h at least.")
+    ] = "1d",
+    yes: YesOption = False,
+    output: OutputOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Delete what nobody needs: unused packs and code, dead uploads and pushes, left-overs of deleted versions."""
+    from orchestrator.specs.quantities import parse_duration
+    from orchestrator.upkeep.garbage import Garbage, ref_of
+
+    age = parse_duration(older_than)
+    upkeep = open_client(context).upkeep
+    found = upkeep.garbage(older_than=age)
+
+    def show(garbage: list[Garbage]) -> None:
+        show_list(
+            garbage,
+            output,
+            name=ref_of,
+            columns={
+                "KIND": lambda one: one.kind,
+                "OBJECTS": lambda one: f"{one.objects:,}",
+                "SIZE": lambda one: size(one.size),
+                "AGE": lambda one: ago(one.modified),
+                "WHY": lambda one: one.why,
+                "WHAT": ref_of,
+            },
+            empty=f"no garbage older than {older_than}",
+        )
+
+    def amount(garbage: list[Garbage]) -> str:
+        return f"{count(sum(one.objects for one in garbage), 'object')}, {size(sum(one.size for one in garbage))}"
+
+    if dry_run or not found:
+        show(found)
+        if found:
+            note(f"would be deleted: {amount(found)}")
+            next_steps("mlctl store gc")
+        return
+    asked = terminal.is_interactive() and not yes
+    if asked:
+        if output is None:
+            show(found)
+        terminal.confirm(f"Delete {amount(found)}?", default=False)
+    deleted = upkeep.collect(found, older_than=age)
+    if output or not asked:
+        show(deleted)
+    note(f"deleted: {amount(deleted)}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.config import machine_id
-from orchestrator.datasets.versions import CLAIM, author, numbers_taken, version_prefix
+from orchestrator.datasets.versions import CLAIM, RECORD, author, numbers_taken, version_prefix
 from orchestrator.progress import Reporter
 from orchestrator.store import records
 from orchestrator.store.base import AlreadyExistsError, Store
@@ -78,7 +78,8 @@ def claim_number(store: Store, name: str, folder: Path, *, latest: int) -> int:
     taken = numbers_taken(store, name)
     for number in reversed(taken):
         key = version_prefix(name, number) + CLAIM
-        if number > latest and claim.same_pusher(records.find(store, key, Claim)):
+        if number > latest and claim.same_pusher(records.find(store, key, Claim)) and _is_open(store, name, number):
+            records.write(store, key, claim)  # its date says that somebody goes on with it
             return number
     number = max(taken, default=0) + 1
     while True:
@@ -91,3 +92,8 @@ def claim_number(store: Store, name: str, folder: Path, *, latest: int) -> int:
                 number += 1
                 continue
         return number
+
+
+def _is_open(store: Store, name: str, number: int) -> bool:
+    """Tell whether a claimed number is neither a version nor given up by `mlctl store gc`."""
+    return store.head(version_prefix(name, number) + RECORD) is None

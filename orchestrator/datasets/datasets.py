@@ -1,7 +1,7 @@
 """The datasets of a store: push, import, look, pull, verify."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -11,17 +11,20 @@ from orchestrator.datasets.layout import LayoutChoice
 from orchestrator.datasets.push import PushResult, push_folder
 from orchestrator.datasets.verify import VerifyReport, verify_version
 from orchestrator.datasets.versions import (
+    RECORD,
     ROOT,
     DatasetVersion,
     damaged_paths,
     existing_versions,
     find_version,
+    mark_deleted,
     read_manifest,
+    version_prefix,
 )
-from orchestrator.errors import NotFoundError, UsageError
+from orchestrator.errors import ConflictError, NotFoundError, UsageError
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.specs.names import check_name, nearest, parse_version
-from orchestrator.store.base import Store, list_folders
+from orchestrator.store.base import Store, list_folders, list_objects
 from orchestrator.store.manifest import Manifest
 from orchestrator.store.rate import Rate
 from orchestrator.store.transfer import download_tree
@@ -30,6 +33,9 @@ from orchestrator.store.transfer import download_tree
 Versions: TypeAlias = list[DatasetVersion]
 Catalog: TypeAlias = list[CatalogEntry]
 Content: TypeAlias = list[Listed]
+Readers: TypeAlias = Callable[[str], Mapping[str, Sequence[str]]]
+
+SHOWN = 3  # readers of a version that are named
 
 
 class Datasets:
@@ -37,10 +43,19 @@ class Datasets:
 
     A version is given as a number, as users write it (`v3`, `V0003`, `3`, `latest`), or as None, the
     latest. Every method that names a dataset or version raises NotFoundError if there is none.
+
+    Args:
+        store: Where they are.
+        reporter: Told of long work.
+        catalog: Folder of what can be imported.
+        readers: Names the job versions that were given a dataset, by its version.
     """
 
-    def __init__(self, store: Store, *, reporter: Reporter = SILENT, catalog: Path = CATALOG) -> None:
+    def __init__(
+        self, store: Store, *, reporter: Reporter = SILENT, catalog: Path = CATALOG, readers: Readers = lambda name: {}
+    ) -> None:
         self._store = store
+        self._readers = readers
         self._reporter = reporter
         self._catalog = catalog
 
@@ -198,6 +213,37 @@ class Datasets:
         """
         found = self.get(name, version)
         return verify_version(self._store, found, self.manifest(found), self._reporter)
+
+    def delete(self, name: str, version: int | str | None = None, *, force: bool = False) -> Sequence[str]:
+        """Delete a version, or all of a dataset; the numbers stay taken.
+
+        Packs stay until `mlctl store gc` finds that no version refers to them.
+
+        Args:
+            name: Of the dataset.
+            version: Which one; None: all.
+            force: Also what jobs have read.
+
+        Returns:
+            The deleted versions.
+
+        Raises:
+            ConflictError: A job has read one of them.
+        """
+        found = self.versions(name) if version is None else [self.get(name, version)]
+        readers = {} if force else self._readers(name)
+        for one in found:
+            if users := readers.get(one.version, []):
+                named = ", ".join(users[:SHOWN]) + (f" and {len(users) - SHOWN} more" if len(users) > SHOWN else "")
+                hint = "without it they cannot be run again; to delete it all the same: --force"
+                raise ConflictError(f"{name}/{one.version} is the data of {named}", hint=hint)
+        for one in reversed(found):
+            mark_deleted(self._store, one)
+        for one in found:
+            prefix = version_prefix(one.name, one.number)
+            there = list_objects(self._store, prefix)
+            self._store.delete(item.key for item in there if item.key != prefix + RECORD)
+        return [one.version for one in found]
 
     def catalog(self) -> Catalog:
         """Return what can be imported, by name."""

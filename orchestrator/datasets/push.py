@@ -15,6 +15,7 @@ from orchestrator.errors import ConflictError, UsageError
 from orchestrator.progress import Reporter
 from orchestrator.store import records
 from orchestrator.store.base import AlreadyExistsError, Store
+from orchestrator.store.condemned import wait_for_collectors
 from orchestrator.store.index import Index, PackNotes, forget_sent
 from orchestrator.store.manifest import Entry, Manifest, encode_manifest, manifest_of
 from orchestrator.store.pack import How, Packing
@@ -189,6 +190,8 @@ class _Push:
         number = claim_number(self._store, self._name, self._scan.folder, latest=latest)
         packing = None
         if self.layout == "packed":
+            # From here on our claim keeps collectors from the packs that are there.
+            wait_for_collectors(self._store, packs_prefix(self._name), reporter=self._reporter)
             places, whole = self._held.places(scan.files, self._known)
             packing = Packing(self._store, packs_prefix(self._name), places=places, whole=whole, notes=self._notes)
         manifest = upload_tree(
@@ -212,7 +215,7 @@ class _Push:
         try:
             records.claim(self._store, version_prefix(version.name, version.number) + RECORD, version)
         except AlreadyExistsError as error:
-            message = f"{version.name}/{version.version} was finished by another process meanwhile"
+            message = f"{version.name}/{version.version} was finished, or given up, by another process meanwhile"
             raise ConflictError(message, hint="run the same command again") from error
         forget_sent(self._store, version.prefix)
         self._notes.forget()

@@ -10,6 +10,7 @@ datasets/mnist/V0001/dataset.json    this record, written last: without it there
 import getpass
 import os
 import socket
+import time
 from collections.abc import Iterator
 from typing import Literal
 
@@ -18,7 +19,7 @@ import msgspec
 from orchestrator.specs.names import format_version
 from orchestrator.store.base import CorruptObjectError, ObjectNotFoundError, Store, list_folders
 from orchestrator.store.manifest import Manifest
-from orchestrator.store.records import find
+from orchestrator.store.records import change, find
 
 Layout = Literal["plain", "packed"]
 
@@ -47,6 +48,7 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         catalog: Identity of the catalog entry it was imported from; empty if it was pushed.
         layout: `plain`: each file is an object; `packed`: small files are in packs.
         layout_asked: Whether the pusher asked for this layout, rather than leaving it to mlctl.
+        deleted: Seconds since the epoch when it was deleted, or 0. The number stays taken.
     """
 
     name: str
@@ -61,6 +63,7 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     catalog: str = ""
     layout: Layout = "plain"
     layout_asked: bool = False
+    deleted: float = 0.0
 
     @property
     def version(self) -> str:
@@ -106,8 +109,23 @@ def numbers_taken(store: Store, name: str) -> list[int]:
 
 
 def find_version(store: Store, name: str, number: int) -> DatasetVersion | None:
-    """Return a version, or None if it does not exist (yet)."""
-    return find(store, version_prefix(name, number) + RECORD, DatasetVersion)
+    """Return a version, or None if it does not exist (yet, or any more)."""
+    version = find(store, version_prefix(name, number) + RECORD, DatasetVersion)
+    return None if version is None or version.deleted else version
+
+
+def deleted_version(name: str, number: int) -> DatasetVersion:
+    """Return what stays of a version that is deleted, or whose push was given up: nobody gets its number again."""
+    now = time.time()
+    return DatasetVersion(
+        name=name, number=number, created=now, author=author(), source="", sha256="", files=0, size=0, deleted=now
+    )
+
+
+def mark_deleted(store: Store, version: DatasetVersion) -> None:
+    """Make a version invisible."""
+    key = version_prefix(version.name, version.number) + RECORD
+    change(store, key, DatasetVersion, lambda old: deleted_version(old.name, old.number))
 
 
 def existing_versions(store: Store, name: str) -> Iterator[DatasetVersion]:

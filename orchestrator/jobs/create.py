@@ -29,6 +29,7 @@ from orchestrator.runtime.status import Reason
 from orchestrator.runtime.task import Task
 from orchestrator.store.archive import store_code
 from orchestrator.store.base import Store
+from orchestrator.store.condemned import FRESH
 
 
 def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, reporter: Reporter) -> JobRecord:
@@ -42,7 +43,8 @@ def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, re
     assert plan.engine and plan.code
     python = ensure_environment(plan.engine, reporter=reporter)
     data = _bring_data(plan, datasets)
-    code = _send_code(plan, store)
+    begun = time.time()
+    code = _send_code(plan, store, reporter)
     record = _new_record(plan, store, code, data)
     if interrupted := _interrupted(store, record):
         with telling(interrupted.run):
@@ -60,6 +62,8 @@ def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, re
             forget(record.run)
             raise
         assert record.task
+        if time.time() - begun > FRESH:  # a collector may have taken the code for garbage; now the record refers to it
+            store_code(store, plan.code, reporter=reporter)
         submission.start(record.task, python, plan.engine.env)
         last.remember(record.name, record.version)
     keep_pages_up(store, record)
@@ -115,10 +119,10 @@ def _bring_data(plan: Plan, datasets: Datasets) -> DataRef | None:
     )
 
 
-def _send_code(plan: Plan, store: Store) -> CodeRef:
+def _send_code(plan: Plan, store: Store, reporter: Reporter) -> CodeRef:
     assert plan.code
     return CodeRef(
-        key=store_code(store, plan.code),
+        key=store_code(store, plan.code, reporter=reporter),
         sha256=plan.code.sha256,
         name=plan.code.folder.name,
         files={entry.path: entry.sha256 or entry.target for entry in plan.code.manifest.entries},

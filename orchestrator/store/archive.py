@@ -9,6 +9,7 @@ import hashlib
 import stat
 import tarfile
 import tempfile
+import time
 import zlib
 from io import RawIOBase
 from pathlib import Path
@@ -17,7 +18,10 @@ from typing import IO
 import msgspec
 
 from orchestrator.errors import ConflictError
+from orchestrator.progress import SILENT, Reporter
+from orchestrator.store import condemned
 from orchestrator.store.base import CorruptObjectError, Store
+from orchestrator.store.condemned import wait_for_collectors
 from orchestrator.store.git import git_state
 from orchestrator.store.index import hash_file
 from orchestrator.store.manifest import Entry, Manifest, manifest_of
@@ -87,23 +91,24 @@ def snapshot_code(folder: Path) -> CodeSnapshot:
     )
 
 
-def store_code(store: Store, snapshot: CodeSnapshot) -> str:
+def store_code(store: Store, snapshot: CodeSnapshot, *, reporter: Reporter = SILENT) -> str:
     """Put the snapshot's archive into the store unless it is there, and return its key.
+
+    One that has been there for a while is sent again: its new date keeps `mlctl store gc` from it until a record
+    refers to it, for which there is half an hour (condemned.FRESH).
 
     Raises:
         ConflictError: The folder has changed since the snapshot.
         PermissionDeniedError: The store refuses access.
         StoreError: The store failed.
     """
-    if store.head(snapshot.key) is None:
-        with tempfile.TemporaryDirectory(prefix="mlctl-code-") as scratch:
-            archive = Path(scratch, "code.tar.gz")
-            try:
-                _pack(snapshot, archive)
-            except OSError as error:
-                raise as_mlctl_error(error, f"cannot pack {error.filename or snapshot.folder}") from error
-            store.upload(snapshot.key, archive)
-    return snapshot.key
+    while True:
+        present = store.head(snapshot.key)
+        if present is None or time.time() - present.modified > condemned.FRESH:
+            _send(store, snapshot)
+        wait_for_collectors(store, snapshot.key, reporter=reporter)
+        if store.head(snapshot.key):  # else a collector had begun before
+            return snapshot.key
 
 
 def extract_code(store: Store, key: str, target: Path) -> None:
@@ -136,6 +141,16 @@ def extract_code(store: Store, key: str, target: Path) -> None:
             folder.rename(target)
     except OSError as error:
         raise as_mlctl_error(error, f"cannot unpack {key} to {target}") from error
+
+
+def _send(store: Store, snapshot: CodeSnapshot) -> None:
+    with tempfile.TemporaryDirectory(prefix="mlctl-code-") as scratch:
+        archive = Path(scratch, "code.tar.gz")
+        try:
+            _pack(snapshot, archive)
+        except OSError as error:
+            raise as_mlctl_error(error, f"cannot pack {error.filename or snapshot.folder}") from error
+        store.upload(snapshot.key, archive)
 
 
 def _manifest(scan: Scan) -> Manifest:

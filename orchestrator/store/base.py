@@ -53,6 +53,22 @@ class ObjectInfo(msgspec.Struct, frozen=True):
     modified: float
 
 
+class Unfinished(msgspec.Struct, frozen=True):
+    """An upload that has not ended, or never will: no object, but it takes room.
+
+    Attributes:
+        key: Of the object that it was to make; empty where that is not known.
+        id: What the store calls it.
+        size: Bytes that have arrived.
+        modified: Seconds since the epoch when the last of them did, or when it was begun.
+    """
+
+    key: str
+    id: str
+    size: int
+    modified: float
+
+
 class Page(msgspec.Struct, frozen=True):
     """One page of a listing, in the store's order: that of the bytes of the keys, but for some servers.
 
@@ -143,6 +159,12 @@ class Store(Protocol):
         A `limit` of 0 means the store's own page size. A folder that was just emptied may still be
         among the prefixes.
         """
+
+    def list_unfinished(self) -> list[Unfinished]:
+        """Return the uploads that were begun and have neither ended nor been given up."""
+
+    def give_up(self, upload: Unfinished) -> None:
+        """End an upload without making an object, and free its room; one that has ended meanwhile is no error."""
 
     def check_writable(self) -> None:
         """Prove that an object can be created. Raises PermissionDeniedError or StoreError with the reason."""

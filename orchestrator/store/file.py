@@ -27,6 +27,7 @@ from orchestrator.store.base import (
     ObjectNotFoundError,
     OnBytes,
     Page,
+    Unfinished,
     ignore_bytes,
 )
 from orchestrator.store.blocks import blocks_of, write_blocks
@@ -156,13 +157,26 @@ class FileStore:
                 last = found.key
         return Page(objects=objects, prefixes=prefixes, token="")
 
+    def list_unfinished(self) -> list[Unfinished]:
+        folder = self._root / INTERNAL / "tmp"
+        found: list[Unfinished] = []
+        with contextlib.suppress(ObjectNotFoundError), _reading(INTERNAL), os.scandir(folder) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):  # finished since it was listed
+                    stat = entry.stat()
+                    found.append(Unfinished("", entry.name, stat.st_size, stat.st_mtime))
+        return found
+
+    def give_up(self, upload: Unfinished) -> None:
+        with _writing(f"{upload.id} in {self.url}"):
+            (self._root / INTERNAL / "tmp" / upload.id).unlink(missing_ok=True)
+
     def check_writable(self) -> None:
         with self._temporary("a test object") as temporary:
             temporary.write_bytes(b"mlctl")
-            for leftover in temporary.parent.iterdir():
-                with contextlib.suppress(FileNotFoundError):
-                    if time.time() - leftover.stat().st_mtime > STALE:
-                        leftover.unlink()
+        for left in self.list_unfinished():
+            if time.time() - left.modified > STALE:
+                self.give_up(left)
 
     def _path(self, key: str) -> Path:
         segments = key.split("/")

@@ -7,11 +7,14 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator.store.base import CorruptObjectError, Store
 from orchestrator.store.paths import check_link, check_path, parents
 
 Kind = Literal["file", "symlink", "folder"]
 PACKED_LIMIT = 16 << 20  # bytes; a file in a pack is read into memory whole
 CHUNK = 1000  # entries encoded at once, for the sake of memory
+HEAD = 16 << 10  # bytes of a manifest that are read first to learn its packs
+_ENTRIES = b',\n"entries":'
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -112,7 +115,7 @@ def manifest_of(entries: Iterable[Entry], packs: Iterable[str] = ()) -> Manifest
 def encode_manifest(manifest: Manifest) -> bytes:
     """Return a manifest as JSON with a line for each entry: for people who open the bucket, and for `grep`."""
     return b"".join(
-        (b'{"packs": [\n', *_lines(manifest.packs), b'\n],\n"entries": [\n', *_lines(manifest.entries), b"\n]}\n")
+        (b'{"packs": [\n', *_lines(manifest.packs), b"\n]", _ENTRIES, b" [\n", *_lines(manifest.entries), b"\n]}\n")
     )
 
 
@@ -122,3 +125,30 @@ def _lines(items: Sequence[str] | Sequence[Entry]) -> Iterator[bytes]:
         if first:
             yield b",\n"
         yield encoder.encode_lines(items[first : first + CHUNK]).rstrip().replace(b"\n", b",\n")
+
+
+def packs_of(store: Store, key: str) -> tuple[str, ...]:
+    """Return the packs that the manifest at `key` names, reading no more than its beginning, where they stand.
+
+    Raises:
+        ObjectNotFoundError: There is no such manifest.
+        CorruptObjectError: It is damaged.
+    """
+    length = HEAD
+    while True:
+        head = store.get_range(key, 0, length)
+        before, found, _ = head.partition(_ENTRIES)
+        if found or len(head) < length:
+            break
+        length *= 8
+    try:
+        return msgspec.json.decode(before + b"}" if found else head, type=_Packs).packs
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        hint = "restore the object from a backup, or delete that version"
+        raise CorruptObjectError(f"{key} is damaged: {error}", hint=hint) from error
+
+
+class _Packs(msgspec.Struct):
+    """What stands in front of a manifest's entries."""
+
+    packs: tuple[str, ...] = ()

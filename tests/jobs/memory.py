@@ -1,10 +1,12 @@
 """A store in memory that behaves as a bucket does, answers page by page, and can be made to stop at each request."""
 
+import hashlib
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
 from itertools import count
+from pathlib import Path
 
 from orchestrator.store.base import (
     AlreadyExistsError,
@@ -12,12 +14,15 @@ from orchestrator.store.base import (
     Object,
     ObjectInfo,
     ObjectNotFoundError,
+    OnBytes,
     Page,
+    Unfinished,
+    ignore_bytes,
 )
 
 
 class MemoryStore:
-    """As much of a store as records and listings need.
+    """As much of a store as records, listings and collectors of garbage need.
 
     Args:
         page: Entries of a listing that come at once.
@@ -26,12 +31,14 @@ class MemoryStore:
         url, identity: Its address.
         before: Called before each request, with what is asked for.
         requests: Number of requests so far.
+        clock: Dates the objects.
     """
 
     def __init__(self, page: int = 1000) -> None:
         self.url = self.identity = f"s3://memory-{secrets.token_hex(8)}"
         self.before: Callable[[str, str], None] = lambda request, key: None
         self.requests = 0
+        self.clock: Callable[[], float] = time.time
         self._page = page
         self._objects: dict[str, ObjectInfo] = {}
         self._data: dict[str, bytes] = {}
@@ -48,6 +55,17 @@ class MemoryStore:
     def head(self, key: str) -> ObjectInfo | None:
         self._ask("head", key)
         return self._objects.get(key)
+
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        return self.get(key).data[start : start + length]
+
+    def upload(self, key: str, source: Path | bytes, *, on_bytes: OnBytes = ignore_bytes) -> str:
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        self.put(key, data)
+        return hashlib.sha256(data).hexdigest()
+
+    def list_unfinished(self) -> list[Unfinished]:
+        return []
 
     def put(self, key: str, data: bytes) -> str:
         self._ask("put", key)
@@ -100,5 +118,5 @@ class MemoryStore:
     def _put(self, key: str, data: bytes) -> str:
         etag = str(next(self._etags))
         self._data[key] = data
-        self._objects[key] = ObjectInfo(key=key, size=len(data), etag=etag, modified=time.time())
+        self._objects[key] = ObjectInfo(key=key, size=len(data), etag=etag, modified=self.clock())
         return etag

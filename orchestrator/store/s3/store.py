@@ -26,6 +26,7 @@ from orchestrator.store.base import (
     ObjectNotFoundError,
     OnBytes,
     Page,
+    Unfinished,
     ignore_bytes,
 )
 from orchestrator.store.parallel import as_mlctl_error
@@ -42,6 +43,7 @@ from orchestrator.store.s3.multipart import PART, upload_parts
 from orchestrator.store.s3.paced import body_of
 from orchestrator.store.s3.proof import INTERNAL
 from orchestrator.store.s3.retry import PATIENCE
+from orchestrator.store.s3.unfinished import give_up, list_unfinished
 from orchestrator.store.s3.workers import ByteBudget, Workers
 
 if TYPE_CHECKING:
@@ -194,6 +196,16 @@ class S3Store:
             prefixes=[one[start:] for one in page.prefixes if not one.startswith(INTERNAL, start)],
             token=page.token[start:],
         )
+
+    def list_unfinished(self) -> list[Unfinished]:
+        start = len(self._prefix)
+        return [
+            msgspec.structs.replace(upload, key=upload.key[start:])
+            for upload in list_unfinished(self.clients, self._prefix)
+        ]
+
+    def give_up(self, upload: Unfinished) -> None:
+        give_up(self.clients, self._key(upload.key), upload.id)
 
     def check_writable(self) -> None:
         probes = self._prefix + INTERNAL

@@ -1,0 +1,5 @@
+"""What the store's room is used for, and what of it can be freed."""
+
+from orchestrator.upkeep.upkeep import Upkeep
+
+__all__ = ["Upkeep"]
