@@ -25,6 +25,7 @@ from orchestrator.errors import ConflictError, NotFoundError, PermissionDeniedEr
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8333
 GRPC_OFFSET = 10_000  # each service also listens at its port and this
+PORTS = range(10_000, 22_000)  # to choose from: with the offset still below those that connections take at random
 MEMORY = "600MiB"  # that Go's collector tries to stay within
 START_TIMEOUT = 30.0  # seconds
 STOP_TIMEOUT = 15.0  # seconds between asking it to end and killing it
@@ -54,7 +55,7 @@ class S3Server:
     def __init__(self, folder: Path, *, port: int = 0) -> None:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        self._port = port or _free_ports(1)[0]
+        self._port = port or free_ports(1)[0]
         self.endpoint = f"http://{HOST}:{self._port}"
         try:
             (folder / "data").mkdir(parents=True, exist_ok=True)
@@ -150,10 +151,11 @@ class S3Server:
             self._process = None
 
     def _options(self) -> list[str]:
-        master, volume, filer, admin = _free_ports(4)
+        master, volume, filer, admin = free_ports(4)
         options = {
             "dir": self._folder / "data", "ip": HOST, "ip.bind": HOST,
             "s3.port": self._port, "s3.config": self._folder / "s3.json", "s3.autoCreateBucket": "false",
+            "s3.domainName": "localhost",  # so that BUCKET.localhost is another name of a bucket
             "s3.localSocket": self._folder / "s3.sock", "s3.port.iceberg": 0, "s3.port.lance": 0,
             "filer.port": filer, "filer.localSocket": self._folder / "filer.sock",
             "master.port": master, "master.telemetry": "false", "volume.port": volume,
@@ -210,10 +212,11 @@ def _keys(path: Path) -> tuple[str, str]:
     return access_key, secret_key
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
+    """Return so many ports that are free, as are those at the offset from them."""
     found: list[int] = []
     while len(found) < number:
-        port = random.randrange(20_000, 50_000)
+        port = random.choice(PORTS)
         if port not in found and _is_free(port) and _is_free(port + GRPC_OFFSET):
             found.append(port)
     return found

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.store.s3.profiles import own_credentials, read_profile
+from orchestrator.store.serve import free_ports
 from tests.cli.conftest import MLCTL, TIMEOUT, Run
-from tests.store.servers import free_port, rclone_server
+from tests.store.servers import rclone_server
 
 SUBJECTS = ["access", "write", "range", "conditional writes", "multipart", "checksums", "list", "delete", "clock"]
 
@@ -37,7 +38,7 @@ def serving(folder: Path, port: int) -> Iterator[tuple["subprocess.Popen[str]", 
 
 
 def test_a_served_bucket_is_used_as_is_said_there(mlctl: Run, tmp_path: Path):
-    port = free_port()
+    (port,) = free_ports(1)
     with serving(tmp_path / "server", port) as (process, line):
         assert line.startswith(f"serving s3://mlab at http://127.0.0.1:{port}; ")
         secret = read_profile("mlctl-serve").keys[1]
@@ -62,7 +63,7 @@ def test_a_served_bucket_is_used_as_is_said_there(mlctl: Run, tmp_path: Path):
 
 
 def test_a_bucket_name_that_is_none_is_told_and_nothing_is_left_running(mlctl: Run, tmp_path: Path):
-    port = free_port()
+    (port,) = free_ports(1)
     done = mlctl("store", "serve", "--dir", str(tmp_path / "server"), "--port", str(port), "--bucket", "a_B")
     assert done.returncode == 7 and "bucket a_B cannot be made" in done.stderr
     with pytest.raises(ConnectionRefusedError):

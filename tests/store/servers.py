@@ -6,26 +6,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
+from orchestrator.store.serve import free_ports
+
 START = 20.0  # seconds
-
-
-def free_port() -> int:
-    """Return a port that is free, as is the one 10,000 above it, which SeaweedFS wants too."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as free, suppress(OSError, OverflowError):
-            port = free.getsockname()[1]
-            socket.create_server(("127.0.0.1", port + 10_000)).close()
-            return port
 
 
 @contextmanager
 def rclone_server(folder: Path) -> Iterator[str]:
     """Run a server that takes conditions for decoration, with bucket `ml` and keys KEY, SECRET; yield its endpoint."""
     (folder / "ml").mkdir(parents=True)
-    port = free_port()
+    (port,) = free_ports(1)
     command = ["serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", "KEY,SECRET", str(folder)]
     with subprocess.Popen([Path(sys.executable).with_name("rclone"), *command], stderr=subprocess.DEVNULL) as process:
         try:

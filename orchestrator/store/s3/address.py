@@ -61,6 +61,18 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.endpoint}|{self.bucket}"
 
     @property
+    def proxy(self) -> str:
+        """Host and port of the proxy that the environment sends requests through, without its login; empty if none."""
+        from urllib.request import getproxies, proxy_bypass
+
+        parts = urlsplit(self.host_url or f"https://{self.bucket}.s3.amazonaws.com")
+        proxies = getproxies()
+        found = proxies.get(parts.scheme) or proxies.get("all", "")
+        if not found or proxy_bypass(parts.netloc):
+            return ""
+        return found.rpartition("://")[2].rpartition("@")[2].rstrip("/")
+
+    @property
     def host_url(self) -> str:
         """The endpoint for requests that are addressed by this style; empty for AWS."""
         if not self.endpoint or self.path_style:

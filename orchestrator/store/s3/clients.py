@@ -132,7 +132,7 @@ class Clients:
 
     def try_again(self, fault: Fault, attempts: Attempts) -> bool:
         """Wait, or find the right region, and tell whether the request is worth repeating."""
-        self._reached = self._reached or fault.kind in ("answer", "region")
+        self._reached = self._reached or fault.from_store
         if fault.kind == "region" and not self._moved:
             return self._move(fault.region)
         return fault.retriable and self._wait(fault, attempts)

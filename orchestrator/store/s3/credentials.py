@@ -56,6 +56,7 @@ class Credentials:
         if keys is None and not web_identity and (found := read_profile(name).keys):
             keys = Keys(*found)
         self._keys = keys
+        self._secrets = set(filter(None, keys[1:])) if keys else set()  # all that there were: they change
         if keys is None:
             self._ask_boto3(address)
 
@@ -73,6 +74,7 @@ class Credentials:
             frozen = self._given.get_frozen_credentials()
         except (BotoCoreError, ClientError) as error:
             raise self._refused(error) from error
+        self._secrets.update(filter(None, (frozen.secret_key, frozen.token)))
         return Keys(frozen.access_key, frozen.secret_key, frozen.token or "")
 
     def provide(self) -> "S3Credential":
@@ -96,8 +98,7 @@ class Credentials:
 
     def scrub(self, text: str) -> str:
         """Return the text without secrets: a server or a library may repeat what it was sent."""
-        keys = self._keys
-        for secret in filter(None, (keys.secret_key, keys.token) if keys else ()):
+        for secret in self._secrets.copy():
             if len(secret) >= SHORTEST:
                 text = text.replace(secret, HIDDEN)
         return _SIGNED.sub(rf"\g<1>{HIDDEN}", text)

@@ -17,6 +17,7 @@ _PERMISSIONS: dict[Action, str] = {
     "read": "s3:GetObject", "write": "s3:PutObject", "list": "s3:ListBucket", "delete": "s3:DeleteObject",
     "copy": "s3:GetObject and s3:PutObject",
 }  # fmt: skip
+PROXY_LOGIN = 407  # HTTP status
 _RETRIED_STATUS = {408, 425, 429, 500, 502, 503, 504}
 # The first four come with status 400: the server gave up on a slow request, or got other bytes than were sent.
 _RETRIED_CODES = {
@@ -60,6 +61,11 @@ class Fault(Exception):
         if self.kind == "answer":
             return self.status in _RETRIED_STATUS or self.code in _RETRIED_CODES
         return self.kind in ("connect", "broken", "strange")
+
+    @property
+    def from_store(self) -> bool:
+        """Whether it was the store that answered, rather than something on the way to it."""
+        return self.kind == "region" or (self.kind == "answer" and bool(self.code or self.status < 500))
 
     @property
     def missing(self) -> bool:
@@ -110,9 +116,8 @@ def explain(fault: Fault, action: Action, key: str, address: Address, credential
     what = f"cannot {action} {key or 'objects'} in {address.url}"
     if fault.kind == "keys":
         return credentials.failure()
-    if fault.kind == "connect":
-        hint = "check the endpoint and the network: mlctl context get; mlctl store check"
-        return StoreError(f"cannot reach {place}: {text}", hint=hint)
+    if fault.kind == "connect" or fault.status == PROXY_LOGIN:
+        return _unreachable(place, address.proxy, text)
     if fault.kind == "tls":
         return _untrusted(place, text)
     if fault.kind == "region" or fault.code in _REGION_CODES:
@@ -161,6 +166,14 @@ def _denied(fault: Fault, action: Action, what: str, address: Address, credentia
     return PermissionDeniedError(f"{what}: access denied{said}", hint=hint)
 
 
+def _unreachable(place: str, proxy: str, text: str) -> MlctlError:
+    if proxy:
+        hint = "check HTTP_PROXY and HTTPS_PROXY; hosts that need no proxy are listed in NO_PROXY"
+        return StoreError(f"cannot reach {place} through the proxy {proxy}: {text or 'it refuses'}", hint=hint)
+    hint = "check the endpoint and the network: mlctl context get; mlctl store check"
+    return StoreError(f"cannot reach {place}: {text}", hint=hint)
+
+
 def _untrusted(place: str, text: str) -> MlctlError:
     if "InvalidContentType" in text or "WRONG_VERSION_NUMBER" in text:
         return StoreError(f"{place} does not speak TLS", hint="write http:// in the endpoint, if that is meant")
@@ -203,6 +216,8 @@ def _from_obstore(error: Exception) -> Fault:
 
 
 def _reason(debug: str) -> str:
+    if "ProxyAuthRequired" in debug:
+        return "it wants another name and password"
     if "TimedOut" in debug or "kind: Timeout" in debug:
         return "no answer in time"
     for pattern in (r'error: "([^"]+)"', r'message: "([^"]+)"', r"kind: (UnexpectedEof)"):

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,9 @@ class Bucket:
         peculiar: Is asked first, and may return status and error code (or XML) of another answer.
         unquoted: Whether `If-Match` must come without quotes.
         extra: Headers of each answer.
+        virtual: Whether the bucket's name stands in the host name rather than in the path.
         requests: Method, path and authorization of each request.
+        hosts: Host, user agent and session token of each request.
     """
 
     def __init__(self) -> None:
@@ -30,7 +33,9 @@ class Bucket:
         self.peculiar: Peculiarity = lambda handler: None
         self.unquoted = False
         self.extra: dict[str, str] = {}
+        self.virtual = False
         self.requests: list[tuple[str, str, str]] = []
+        self.hosts: list[tuple[str, str, str]] = []
         self.lock = threading.Lock()
 
 
@@ -89,10 +94,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def _begin(self) -> bool:
         parts = urlsplit(self.path)
-        self.key = unquote(parts.path.lstrip("/").partition("/")[2])
+        path = parts.path.lstrip("/")
+        self.key = unquote(path if self.bucket.virtual else path.partition("/")[2])
         self.query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.bucket.requests.append((self.command, self.path, self.headers.get("Authorization", "")))
+        host, agent, token = (self.headers.get(name, "") for name in ("Host", "User-Agent", "X-Amz-Security-Token"))
+        self.bucket.hosts.append((host, agent, token))
         if strange := self.bucket.peculiar(self):
             self._answer(*strange)
             return True
@@ -125,12 +133,14 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def open_fake() -> Iterator[Bucket]:
-    """Run a server inside the block."""
+def open_fake(secure: ssl.SSLContext | None = None) -> Iterator[Bucket]:
+    """Run a server inside the block; with a context it speaks TLS."""
     bucket = Bucket()
     handler = type("Bound", (Handler,), {"bucket": bucket})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
+        if secure:
+            server.socket = secure.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         bucket.endpoint = f"http://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield bucket

@@ -1,12 +1,8 @@
 """Real servers: the one that mlctl brings, one with a certificate of its own, one that ignores conditions."""
 
 import os
-import shutil
 import socket
-import ssl
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,6 +20,7 @@ from orchestrator.store.s3.multipart import PART
 from orchestrator.store.serve import S3Server
 from tests.buckets import Bucket
 from tests.store.proxy import open_proxy
+from tests.store.s3.network import tls
 from tests.store.servers import rclone_server
 
 DEADLINE = 5.0 + 3.0  # seconds in which what cannot work must be told, and what a busy machine may add
@@ -96,55 +93,6 @@ def test_a_server_that_ignores_conditions_is_never_used_unsafely(rclone):
     assert levels["conditional writes"] == "fail"
     assert levels["range"] == "fail"  # it answers with the whole
     assert levels["access"] == levels["write"] == levels["delete"] == "ok"
-
-
-@contextmanager
-def tls(upstream: str, folder: Path, *, name: str = "IP:127.0.0.1") -> Iterator[tuple[str, Path]]:
-    """Serve a plain server with a certificate of an own authority; yield endpoint and the authority's file."""
-    if not shutil.which("openssl"):
-        pytest.skip("there is no openssl here")
-    make = (
-        "set -e; N='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'\n"
-        "openssl req -x509 $N -keyout ca.key -out ca.pem -subj /CN=authority \\\n"
-        " -addext basicConstraints=critical,CA:TRUE\n"
-        "openssl req $N -keyout key.pem -out request.pem -subj /CN=server\n"
-        f"printf 'subjectAltName={name}' > names\n"
-        "openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -out cert.pem -extfile names\n"
-    )
-    subprocess.run(["bash", "-c", make], cwd=folder, check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    host, _, port = upstream.removeprefix("http://").partition(":")
-
-    def pump(source: socket.socket, target: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def handle(client: socket.socket) -> None:
-        try:
-            secure = context.wrap_socket(client, server_side=True)
-        except OSError:
-            return
-        server = socket.create_connection((host, int(port)))
-        threading.Thread(target=pump, args=(server, secure), daemon=True).start()
-        pump(secure, server)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def accept() -> None:
-            while True:
-                try:
-                    client, _ = listener.accept()
-                except OSError:
-                    return
-                threading.Thread(target=handle, args=(client,), daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield f"https://127.0.0.1:{listener.getsockname()[1]}", folder / "ca.pem"
 
 
 def test_a_certificate_of_an_own_authority(s3: Bucket, bucket_url: str, tmp_path: Path):
