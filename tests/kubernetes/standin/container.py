@@ -1,0 +1,340 @@
+"""One container of a pod: got, started, watched, started anew and stopped, as the kubelet does it."""
+
+import secrets
+import selectors
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.kubernetes.standin import environment, sandbox, volumes
+from tests.kubernetes.standin.defaults import EPOCH, now
+from tests.kubernetes.standin.environment import ConfigError
+from tests.kubernetes.standin.images import Image, PullError
+from tests.kubernetes.standin.podlog import PodLog
+from tests.kubernetes.standin.resources import Object
+from tests.kubernetes.standin.sandbox import Command, Process
+
+if TYPE_CHECKING:
+    from tests.kubernetes.standin.pod import Pod
+
+RESTARTS = {"Always": (True, True), "OnFailure": (False, True), "Never": (False, False)}  # after success, failure
+READ = 64 * 1024  # bytes
+MIN_GRACE = 2.0  # seconds that a sidecar has in any case
+
+
+class Container:
+    """A container.
+
+    Attributes:
+        spec: In the manifest.
+        name: Of it.
+        state: As the API shows it: `waiting`, `running` or `terminated`.
+        last_state: Of the run before.
+        restarts: How often it was started anew.
+        log: Of the newest run.
+        previous: Of the run before.
+        ended: Set when it will not be started again.
+    """
+
+    def __init__(self, pod: "Pod", spec: Object, *, init: bool, waiting: str) -> None:
+        self.spec = spec
+        self.name: str = spec["name"]
+        self.init = init
+        self.sidecar = init and spec.get("restartPolicy") == "Always"
+        self.state: Object = {"waiting": {"reason": waiting}}
+        self.last_state: Object = {}
+        self.restarts = 0
+        self.log: PodLog | None = None
+        self.previous: PodLog | None = None
+        self.ended = threading.Event()
+        self.started = threading.Event()
+        self.stopping = threading.Event()
+        self.process: Process | None = None
+        self.id = ""
+        self._killed_by_memory = False
+        self._pod = pod
+        policy = "Always" if self.sidecar else pod.spec["restartPolicy"]
+        if init and not self.sidecar and policy == "Always":
+            policy = "OnFailure"
+        self._again = RESTARTS[policy]
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, daemon=True, name=f"{pod.name}/{self.name}")
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, if it has ended."""
+        code: int | None = self.state.get("terminated", {}).get("exitCode")
+        return code
+
+    @property
+    def field(self) -> str:
+        """How events name it."""
+        return f"spec.{'initContainers' if self.init else 'containers'}{{{self.name}}}"
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, grace: float) -> None:
+        """End it: SIGTERM, and SIGKILL when the grace (seconds) is over; waits until it has ended."""
+        if not self._thread.is_alive():
+            self.ended.set()
+            return
+        if not self.stopping.is_set() and self.process:
+            self._pod.events.normal(self._pod.object, "Killing", f"Stopping container {self.name}", self.field)
+        self.stopping.set()
+        self._signal(signal.SIGTERM)
+        if not self.ended.wait(max(0.0, grace)):
+            self._signal(signal.SIGKILL)
+            self.ended.wait()
+
+    def kill(self, *, memory: bool = False) -> None:
+        """End its processes at once, as the kernel does when they take too much memory, or as anybody may."""
+        self._killed_by_memory = memory
+        self._signal(signal.SIGKILL)
+
+    def abandon(self) -> None:
+        """End it without a word, as when its node is lost."""
+        self.stopping.set()
+        self._signal(signal.SIGKILL)
+
+    def status(self) -> Object:
+        """Tell its status."""
+        running = "running" in self.state
+        ready = running if not self.init or self.sidecar else self.exit_code == 0
+        shown: Object = {
+            "name": self.name,
+            "state": self.state,
+            "lastState": self.last_state,
+            "ready": ready,
+            "restartCount": self.restarts,
+            "image": self.spec["image"],
+            "imageID": f"{self.spec['image']}@sha256:{'0' * 64}" if self.id else "",
+            "started": running,
+        }
+        if self.id:
+            shown["containerID"] = self.id
+        return shown
+
+    def _signal(self, number: int) -> None:
+        with self._lock:
+            if self.process:
+                self.process.signal(number)
+
+    def _run(self) -> None:
+        tries = 0
+        while not self.stopping.is_set():
+            image = self._pull()
+            if image is None:
+                break
+            code = self._run_once(image)
+            if code is None or self.stopping.is_set() or not self._again[code != 0]:
+                break
+            if tries:
+                wait = self._pod.node.settings.crash_backoff * 2 ** (tries - 1)
+                message = f"back-off {wait:g}s restarting failed container={self.name} pod={self._pod.label}"
+                self._wait_state("CrashLoopBackOff", message)
+                self._pod.events.warning(
+                    self._pod.object,
+                    "BackOff",
+                    f"Back-off restarting failed container {self.name} in pod {self._pod.label}",
+                    self.field,
+                )
+                if self.stopping.wait(wait):
+                    self.state, self.last_state = self.last_state, {}
+                    break
+            tries += 1
+            self.restarts += 1
+        self.ended.set()
+        self._pod.ring()
+
+    def _wait_state(self, reason: str, message: str = "") -> None:
+        if "terminated" in self.state:
+            self.last_state = self.state
+        self.state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
+        self._pod.publish()
+
+    def _pull(self) -> Image | None:
+        """Get the image; tries again until it is there. Gives None if the container is to end."""
+        name, images, node, events = self.spec["image"], self._pod.node.images, self._pod.node.name, self._pod.events
+        policy = self.spec["imagePullPolicy"]
+        about = (self._pod.object, self.field)
+        if policy == "Never" and not images.is_present(node, name):
+            message = f'Container image "{name}" is not present with pull policy of Never'
+            events.warning(about[0], "ErrImageNeverPull", message, about[1])
+            self._wait_state("ErrImageNeverPull", message)
+            self.stopping.wait()
+            return None
+        if policy != "Always" and images.is_present(node, name):
+            events.normal(
+                about[0],
+                "Pulled",
+                f'Container image "{name}" already present on machine and can be accessed by the pod',
+                about[1],
+            )
+            return images.find(name)
+        wait = self._pod.node.settings.pull_backoff
+        while not self.stopping.is_set():
+            try:
+                events.normal(about[0], "Pulling", f'Pulling image "{name}"', about[1])
+                took = images.pull(node, name, self.stopping)
+            except PullError as error:
+                shown = error.reason if error.reason == "InvalidImageName" else "ErrImagePull"
+                self._fail_pull(name, shown, str(error))
+                if self.stopping.wait(wait):
+                    break
+                wait *= 2
+                continue
+            events.normal(
+                about[0],
+                "Pulled",
+                f'Successfully pulled image "{name}" in {took * 1000:.0f}ms ({took * 1000:.0f}ms including waiting). '
+                "Image size: 0 bytes.",
+                about[1],
+            )
+            return images.find(name)
+        return None
+
+    def _fail_pull(self, name: str, reason: str, message: str) -> None:
+        pod, events = self._pod.object, self._pod.events
+        if reason == "InvalidImageName":
+            events.warning(pod, "InspectFailed", message, self.field)
+            events.warning(pod, "Failed", f"Error: {reason}", self.field)
+            self._wait_state(reason, message)
+            return
+        events.warning(pod, "Failed", f'Failed to pull image "{name}": {message}', self.field)
+        events.warning(pod, "Failed", "Error: ErrImagePull", self.field)
+        self._wait_state("ErrImagePull", message)
+        if self.stopping.wait(self._pod.node.settings.pull_backoff / 2):
+            return
+        events.normal(pod, "BackOff", f'Back-off pulling image "{name}"', self.field)
+        events.warning(pod, "Failed", "Error: ImagePullBackOff", self.field)
+        self._wait_state("ImagePullBackOff", f'Back-off pulling image "{name}": ErrImagePull: {message}')
+
+    def _run_once(self, image: Image) -> int | None:
+        """Run the container's command; gives its exit code, or None if the container is to end before it could."""
+        while True:
+            try:
+                variables = environment.build(self._pod.node.store, self._pod.object, self.spec, image)
+                break
+            except ConfigError as error:
+                self._pod.events.warning(self._pod.object, "Failed", f"Error: {error}", self.field)
+                self._wait_state("CreateContainerConfigError", str(error))
+                if self.stopping.wait(self._pod.node.settings.sync_every):
+                    return None
+        words = [environment.expand(word, variables) for word in self.spec.get("command") or image.entrypoint]
+        if self.spec.get("args"):
+            words += [environment.expand(word, variables) for word in self.spec["args"]]
+        if "terminated" in self.state:
+            self.last_state = self.state
+        self.id = f"containerd://{secrets.token_hex(32)}"
+        self.previous = self.log
+        self.log = PodLog(self._pod.log_path(self.name, self.restarts), self._pod.node.settings.log_size)
+        self._pod.events.normal(self._pod.object, "Created", "Container created", self.field)
+        mounts = volumes.mounts(self.spec, self._pod.volumes, variables)
+        lacks = not image.shell and words[:1] != list(image.entrypoint[:1])
+        if lacks or not sandbox.has_program(words[0], variables.get("PATH", ""), mounts):
+            return self._fail_start(words[0])
+        command = Command(
+            words=words,
+            environment=variables,
+            folder=self.spec.get("workingDir") or image.workdir,
+            host=variables["HOSTNAME"],
+            mounts=mounts,
+        )
+        began = now()
+        with self._lock:
+            if self.stopping.is_set():
+                return None
+            self.process = Process(command, self._pod.root(self.name, self.restarts))
+        self.state = {"running": {"startedAt": began}}
+        self._pod.events.normal(self._pod.object, "Started", "Container started", self.field)
+        self.started.set()
+        self._pod.publish()
+        self._pod.ring()
+        self._read(self.process, self.log)
+        code = self.process.wait()
+        with self._lock:
+            self.process = None
+        self.log.end()
+        self.state = {"terminated": self._terminated(code, began)}
+        self._pod.publish()
+        return code
+
+    def _terminated(self, code: int, began: str) -> Object:
+        shown: Object = {"exitCode": code, "reason": "Completed" if code == 0 else "Error"}
+        if self._killed_by_memory:
+            shown |= {"exitCode": 137, "reason": "OOMKilled"}
+            self._killed_by_memory = False
+        policy = self.spec["terminationMessagePolicy"]
+        if message := self._message(self.spec["terminationMessagePath"]):
+            shown["message"] = message
+        elif policy == "FallbackToLogsOnError" and code and self.log:
+            shown["message"] = self.log.last(2048, 80)
+        return {**shown, "startedAt": began, "finishedAt": now(), "containerID": self.id}
+
+    def _message(self, path: str) -> str:
+        """Read the termination message, which has to be in a volume here."""
+        for mount in volumes.mounts(self.spec, self._pod.volumes, {}):
+            if path.startswith(f"{mount.target}/"):
+                file = mount.source / Path(path).relative_to(mount.target)
+                return file.read_text(errors="replace")[:4096] if file.is_file() else ""
+        return ""
+
+    def _fail_start(self, program: str) -> int:
+        why = f"stat {program}: no such file or directory"
+        if "/" not in program:
+            why = "executable file not found in $PATH"
+        message = (
+            "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create "
+            "failed: unable to start container process: error during container init: exec: "
+            f'"{program}": {why}'
+        )
+        self._pod.events.warning(self._pod.object, "Failed", f"Error: {message}", self.field)
+        self.state = {
+            "terminated": {
+                "exitCode": 128,
+                "reason": "StartError",
+                "message": message,
+                "startedAt": EPOCH,
+                "finishedAt": now(),
+                "containerID": self.id,
+            }
+        }
+        assert self.log
+        self.log.end()
+        self._pod.publish()
+        return 128
+
+    @staticmethod
+    def _read(process: Process, log: PodLog) -> None:
+        """Write what a process says to its log, until both of its streams have ended."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.output, selectors.EVENT_READ, "stdout")
+            selector.register(process.errors, selectors.EVENT_READ, "stderr")
+            while selector.get_map():
+                for key, _ in selector.select():
+                    data = key.fileobj.read(READ)  # type: ignore[union-attr]
+                    log.write(key.data, data)
+                    if not data:
+                        selector.unregister(key.fileobj)
+                        key.fileobj.close()  # type: ignore[union-attr]
+
+
+def stop_all(containers: list[Container], grace: float) -> None:
+    """Stop containers at the same time, and then, the last first, the sidecars in what is left of the grace."""
+    end = time.monotonic() + grace
+    _together([(container.stop, grace) for container in containers if not container.sidecar])
+    for container in reversed([container for container in containers if container.sidecar]):
+        container.stop(max(MIN_GRACE if grace > 0 else 0.0, end - time.monotonic()))
+
+
+def _together(calls: list[tuple[Callable[[float], None], float]]) -> None:
+    threads = [threading.Thread(target=call, args=(grace,), daemon=True) for call, grace in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
