@@ -1,10 +1,11 @@
 """Bring a job's code and data to where its script will run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from orchestrator.errors import MlctlError, StoreError
 from orchestrator.progress import Reporter
+from orchestrator.runtime.patience import keep_trying
 from orchestrator.runtime.status import Reason
 from orchestrator.runtime.task import JOB, Task, Workspace
 from orchestrator.store.archive import extract_code
@@ -12,6 +13,8 @@ from orchestrator.store.base import CorruptObjectError, ObjectNotFoundError, Sto
 from orchestrator.store.manifest import Manifest
 from orchestrator.store.records import read
 from orchestrator.store.transfer import download_tree
+
+PATIENCE = 900.0  # seconds that a store which is away is waited for before the start
 
 
 class FetchError(MlctlError):
@@ -37,16 +40,44 @@ def fetch_inputs(task: Task, workspace: Workspace, store: Store, *, reporter: Re
     workspace.make()
     code = workspace.job_dir / task.code_name
     if not code.exists():  # it appears whole, so an earlier attempt has brought it
-        with _reasons(task, store, missing=Reason.CODE_MISSING):
+        with fetching(task, store, missing=Reason.CODE_MISSING):
             extract_code(store, task.code_key, code)
     if task.data_manifest and task.data_mode == "local":
-        with _reasons(task, store, missing=Reason.DATA_MISSING):
+        with fetching(task, store, missing=Reason.DATA_MISSING):
             manifest = read(store, task.data_manifest, Manifest)
             download_tree(store, task.data_prefix, manifest, workspace.data, reporter=reporter)
 
 
+def fetch_patiently(attempt: Callable[[], None], *, waiting: Callable[[FetchError], None]) -> None:
+    """Call `attempt` until the store is there.
+
+    Args:
+        attempt: Fetches everything, as far as it is not there already. Raises FetchError.
+        waiting: Told why it is called again.
+
+    Raises:
+        FetchError: The last one, if it does not pass, or if the store was away for too long.
+    """
+    failures: list[FetchError] = []
+
+    def tried() -> bool:
+        try:
+            attempt()
+        except FetchError as error:
+            if not error.passing:
+                raise
+            waiting(error)
+            failures.append(error)
+            return False
+        return True
+
+    if not keep_trying(tried, patience=PATIENCE):
+        raise failures[-1]
+
+
 @contextmanager
-def _reasons(task: Task, store: Store, *, missing: Reason) -> Iterator[None]:
+def fetching(task: Task, store: Store, *, missing: Reason) -> Iterator[None]:
+    """Turn what goes wrong into a FetchError; `missing` is its reason where an object is not there."""
     try:
         yield
     except CorruptObjectError as error:

@@ -3,11 +3,12 @@
 import msgspec
 
 from orchestrator.progress import Reporter
-from orchestrator.runtime.task import OUTPUT, Task, Workspace
+from orchestrator.runtime.task import Task, Workspace
+from orchestrator.runtime.worker import ALONE, Worker
 from orchestrator.store.base import Store
 from orchestrator.store.index import forget_sent
-from orchestrator.store.manifest import Manifest
-from orchestrator.store.records import write
+from orchestrator.store.manifest import Manifest, manifest_of
+from orchestrator.store.records import find, write
 from orchestrator.store.scan import Skipped, scan_all
 from orchestrator.store.transfer import upload_tree
 
@@ -31,7 +32,14 @@ class Output(msgspec.Struct, kw_only=True):
 
 
 def save_output(
-    task: Task, workspace: Workspace, store: Store, output_store: Store, *, complete: bool, reporter: Reporter
+    task: Task,
+    workspace: Workspace,
+    store: Store,
+    output_store: Store,
+    *,
+    complete: bool,
+    reporter: Reporter,
+    worker: Worker = ALONE,
 ) -> Output:
     """Upload the output folder and commit it. Can be run again after a failure: what is there is not sent again.
 
@@ -42,16 +50,37 @@ def save_output(
         output_store: Where the output goes.
         complete: Whether the script ended well.
         reporter: Told of the progress.
+        worker: Whose output it is. The first one's record has what the others have saved, too.
     """
     scan = scan_all(workspace.output)
-    manifest = upload_tree(output_store, task.output_prefix, workspace.output, scan=scan, reporter=reporter)
+    prefix = task.output_prefix + worker.folder
+    manifest = upload_tree(output_store, prefix, workspace.output, scan=scan, reporter=reporter)
+    if worker.first and worker.count > 1:
+        manifest = _with_others(manifest, task, worker, store)
     output = Output(
         store=task.output_store,
-        prefix=task.output_prefix,
+        prefix=prefix,
         complete=complete,
         manifest=manifest,
         skipped=scan.skipped,
     )
-    write(store, task.prefix + OUTPUT, output)
-    forget_sent(output_store, task.output_prefix)
+    write(store, task.prefix + worker.output, output)
+    forget_sent(output_store, prefix)
     return output
+
+
+def own_part(output: Output, worker: Worker) -> Manifest:
+    """Return the files of a worker's record that are its own."""
+    folders = tuple(other.folder for other in worker.others()) if worker.first else ()
+    return manifest_of(entry for entry in output.manifest.entries if not entry.path.startswith(folders))
+
+
+def _with_others(manifest: Manifest, task: Task, worker: Worker, store: Store) -> Manifest:
+    """Add what the other workers have saved by now, in folders of theirs."""
+    entries = {entry.path: entry for entry in manifest.entries}
+    for other in worker.others():
+        if output := find(store, task.prefix + other.output, Output):
+            for entry in output.manifest.entries:
+                path = other.folder + entry.path
+                entries[path] = msgspec.structs.replace(entry, path=path)
+    return manifest_of(entries.values())

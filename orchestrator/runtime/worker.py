@@ -1,5 +1,7 @@
 """One of the workers of a job: which of how many, and where in the store its part of the job is."""
 
+from collections.abc import Iterator
+
 import msgspec
 
 from orchestrator.runtime.task import OUTPUT, STATUS
@@ -27,6 +29,10 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
     def count(self) -> int:
         """Return the number of workers."""
         return len(self.hosts)
+
+    def others(self) -> Iterator["Worker"]:
+        """Yield all workers but this one."""
+        return (Worker(index=index, hosts=self.hosts) for index in range(self.count) if index != self.index)
 
     @property
     def address(self) -> str:

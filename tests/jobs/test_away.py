@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator import config
-from orchestrator.backends.local.patience import LONGEST_PAUSE, keep_trying
 from orchestrator.backends.local.rundir import holder, is_looked_after
 from orchestrator.errors import ConflictError, JobNotFinishedError, NotFoundError, StoreError
+from orchestrator.runtime.patience import LONGEST_PAUSE, keep_trying
 from orchestrator.runtime.status import Reason, State
 from orchestrator.store.serve import S3Server
 from tests.buckets import BUCKET

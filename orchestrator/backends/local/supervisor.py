@@ -15,9 +15,7 @@ from types import FrameType
 import msgspec
 
 from orchestrator.backends.local.capacity import Place, wait_for_place
-from orchestrator.backends.local.courier import Courier, complain
 from orchestrator.backends.local.finish import finish
-from orchestrator.backends.local.patience import keep_trying
 from orchestrator.backends.local.rundir import Order, RunDir
 from orchestrator.backends.local.script import RunningScript
 from orchestrator.backends.local.usage import out_of_memory_kills, tree_memory
@@ -25,9 +23,11 @@ from orchestrator.errors import MlctlError
 from orchestrator.progress import SILENT
 from orchestrator.runtime.arrivals import Arrivals
 from orchestrator.runtime.command import script_argv, script_environment
+from orchestrator.runtime.courier import Courier
 from orchestrator.runtime.exits import Cause, Exit
-from orchestrator.runtime.fetch import FetchError, fetch_inputs
+from orchestrator.runtime.fetch import FetchError, fetch_inputs, fetch_patiently
 from orchestrator.runtime.logship import LogShipper
+from orchestrator.runtime.patience import complain, keep_trying
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import STATUS, WORKER_LOG, Task
 from orchestrator.store import open_store
@@ -36,7 +36,6 @@ from orchestrator.store.records import write
 
 POLL = 0.1  # seconds between two looks at the script and its log
 GRACE = 10.0  # seconds between SIGTERM and SIGKILL
-FETCH_PATIENCE = 900.0  # seconds that a store which is away is waited for before the start
 SAVE_PATIENCE = 7 * 86_400.0  # seconds that it is waited for at the end, when there is something to lose
 # Seconds that one request may take with all its attempts, and one while the script runs; all of it is repeated.
 PATIENCE = 10.0
@@ -88,25 +87,17 @@ class Supervisor:
             self._finish(self._run_script())
 
     def _fetch(self) -> None:
-        failures: list[FetchError] = []
-
-        def attempt() -> bool:
+        def attempt() -> None:
             try:
                 store = self._connect(PATIENCE)
             except MlctlError as error:
                 raise FetchError(Reason.START_FAILED, error) from error
-            try:
-                fetch_inputs(self._task, self._run.workspace, store, reporter=SILENT)
-            except FetchError as error:
-                if not error.passing:
-                    raise
-                self._tell(State.STARTING, f"waiting for the store: {error.message}")
-                failures.append(error)
-                return False
-            return True
+            fetch_inputs(self._task, self._run.workspace, store, reporter=SILENT)
 
-        if not keep_trying(attempt, patience=FETCH_PATIENCE):
-            raise failures[-1]
+        def wait(error: FetchError) -> None:
+            self._tell(State.STARTING, f"waiting for the store: {error.message}")
+
+        fetch_patiently(attempt, waiting=wait)
 
     def _run_script(self) -> Exit:
         task, workspace, python = self._task, self._run.workspace, Path(self._order.python)

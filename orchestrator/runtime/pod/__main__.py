@@ -14,9 +14,9 @@ def main() -> int:
         settle(settings)
         match sys.argv[1:]:
             case ["fetch"]:
-                from orchestrator.runtime.pod.fetch import fetch
+                from orchestrator.runtime.pod.fetch import Fetch
 
-                return fetch(settings)
+                return Fetch(settings).run()
         raise UsageError("usage: python -m orchestrator.runtime.pod fetch|sync")
     except MlctlError as error:
         print(error.message, error.hint, sep="\n", file=sys.stderr)

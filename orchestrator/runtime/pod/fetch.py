@@ -1,27 +1,30 @@
 """The init container: bring code, data and what an earlier pod of the same job has left into the volume."""
 
 import signal
-import sys
 import time
 from types import FrameType
 
 import msgspec
 
+from orchestrator.errors import MlctlError, StoreError
 from orchestrator.progress import SILENT
-from orchestrator.runtime.exits import Exit, conclude
-from orchestrator.runtime.fetch import FetchError, fetch_inputs
-from orchestrator.runtime.logread import LogReader
-from orchestrator.runtime.output import Output
+from orchestrator.runtime.ending import concluded
+from orchestrator.runtime.exits import Exit
+from orchestrator.runtime.fetch import FetchError, fetch_inputs, fetch_patiently, fetching
+from orchestrator.runtime.patience import complain
+from orchestrator.runtime.pod.restore import restore
 from orchestrator.runtime.pod.settings import Settings
-from orchestrator.runtime.status import State, Status
-from orchestrator.runtime.task import Task
+from orchestrator.runtime.pod.volume import Order
+from orchestrator.runtime.status import Reason, State, Status
+from orchestrator.runtime.task import CANCEL, Task
 from orchestrator.store import open_store
-from orchestrator.store.base import Store
+from orchestrator.store.base import ObjectNotFoundError, Store
 from orchestrator.store.records import find, read, write
-from orchestrator.store.transfer import download_tree
 
 FAILED = 64  # exit code: no other attempt can succeed
-STOPPED = 143  # exit code after SIGTERM
+AWAY = 75  # exit code: the store did not come back
+STOPPED = 128 + signal.SIGTERM  # exit code
+PATIENCE = 10.0  # seconds that one request may take with all its attempts; all of it is repeated
 
 
 class _Record(msgspec.Struct):
@@ -32,70 +35,81 @@ class _Record(msgspec.Struct):
 
 
 class _StopRequested(BaseException):
-    """SIGTERM arrived: the pod is to end."""
+    """SIGTERM arrived: the pod is to end. A BaseException so that no error handling swallows it."""
 
 
-def fetch(settings: Settings) -> int:
-    """Prepare the volume and return the exit code."""
+class Fetch:
+    """What the init container does."""
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise _StopRequested
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._order: Order | None = None
 
-    # Process 1 of a container does not get a signal that it has not asked for.
-    signal.signal(signal.SIGTERM, stop)
-    store = open_store(settings.context.store, settings.context)
-    record = read(store, settings.key, _Record)
-    task = record.task
-    if task is None:
-        print(f"{settings.key} was deleted", file=sys.stderr)
-        return FAILED
-    status = _begin(settings, store, record)
-    try:
-        fetch_inputs(task, settings.volume, store, reporter=SILENT)
-        if status.attempt > 1:
-            _restore(settings, store)
-        settings.volume.prepare(task, settings.worker)
-    except FetchError as error:
-        end = Exit(cause="not-started", reason=error.reason, error=error.message, finished=time.time())
-        state, reason, message = conclude(end, last_lines=[], max_duration="", memory="")
-        final = msgspec.structs.replace(
-            status, state=state, reason=reason, message=message, hint=error.hint, finished=end.finished
+    def run(self) -> int:
+        """Prepare the volume and return the exit code."""
+        # Process 1 of a container gets no signal that it does not handle.
+        signal.signal(signal.SIGTERM, self._on_stop)
+        try:
+            fetch_patiently(self._attempt, waiting=complain)
+        except FetchError as error:
+            complain(error)
+            self._end(Exit(cause="not-started", reason=error.reason, error=error.message, finished=time.time()))
+            return AWAY if error.passing else FAILED
+        except _StopRequested:
+            self._end(Exit(cause="stopped", finished=time.time()))
+            return STOPPED
+        return 0
+
+    def _attempt(self) -> None:
+        settings, volume = self._settings, self._settings.volume
+        try:
+            store = self._connect()
+            order = self._order = self._order or self._begin(store)
+        except MlctlError as error:
+            # A record that is not there may be in a folder that is not mounted yet.
+            passing = isinstance(error, ObjectNotFoundError) or type(error) is StoreError
+            raise FetchError(Reason.START_FAILED, error, passing=passing) from error
+        fetch_inputs(order.task, volume, store, reporter=SILENT)
+        with fetching(order.task, store, missing=Reason.START_FAILED):
+            if order.status.attempt > 1:
+                restore(settings, order.task, store)
+            volume.prepare(order, settings.worker)
+
+    def _begin(self, store: Store) -> Order:
+        """Tell that this pod begins, and how many there were before it."""
+        record = read(store, self._settings.key, _Record)
+        if record.task is None:
+            raise MlctlError(f"{self._settings.key} was deleted")
+        key = self._settings.prefix + self._settings.worker.status
+        before = find(store, key, Status) or Status()
+        status = Status(
+            state=State.STARTING,
+            message="fetching code and data",
+            queued=before.queued or record.created,
+            heartbeat=time.time(),
+            attempt=before.attempt + (before.pod not in ("", self._settings.pod)),
+            pod=self._settings.pod,
         )
-        write(store, settings.prefix + settings.worker.status, final)
-        return FAILED
-    return 0
+        write(store, key, status)
+        return Order(task=record.task, status=status)
 
+    def _end(self, end: Exit) -> None:
+        """Tell how it ended, if the store can be told."""
+        order = self._order
+        if order is None:
+            return
+        try:
+            store = self._connect()
+            if end.cause == "stopped" and store.head(order.task.prefix + CANCEL):
+                end.cause = "cancelled"
+            final = concluded(order.task, self._settings.volume, order.status, end)
+            write(store, self._settings.prefix + self._settings.worker.status, final)
+        except MlctlError as error:
+            complain(error)
 
-def _begin(settings: Settings, store: Store, record: _Record) -> Status:
-    """Tell that this pod begins, and how many there were before it."""
-    key = settings.prefix + settings.worker.status
-    before = find(store, key, Status) or Status(queued=record.created)
-    attempt = before.attempt + (before.pod not in ("", settings.pod))
-    status = Status(
-        state=State.STARTING,
-        message="fetching code and data",
-        queued=before.queued or record.created,
-        heartbeat=time.time(),
-        attempt=attempt,
-        pod=settings.pod,
-    )
-    write(store, key, status)
-    settings.volume.make()
-    settings.volume.save_status(status)
-    return status
+    def _connect(self) -> Store:
+        return open_store(self._settings.context.store, self._settings.context, patience=PATIENCE)
 
-
-def _restore(settings: Settings, store: Store) -> None:
-    """Bring back what earlier pods have saved: their log, which goes on, and their output, for the script to go on."""
-    volume, worker = settings.volume, settings.worker
-    if not volume.log.stat().st_size:
-        log = LogReader(store, settings.prefix + worker.log, None)
-        partial = volume.log.with_suffix(".part")
-        with partial.open("wb") as file:
-            for block in log.read(0, log.size()):
-                file.write(block)
-        partial.replace(volume.log)
-    output = find(store, settings.prefix + worker.output, Output)
-    if output:
-        saved = open_store(output.store, settings.context)
-        download_tree(saved, output.prefix, output.manifest, volume.output, reporter=SILENT)
+    def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise _StopRequested

@@ -1,6 +1,5 @@
 """The folder that the containers of a pod share, and what they tell each other by files in it (see launch.sh)."""
 
-import os
 import shutil
 import time
 from pathlib import Path
@@ -13,11 +12,24 @@ from orchestrator.runtime.exits import Cause, Exit
 from orchestrator.runtime.status import Status
 from orchestrator.runtime.task import Task, Workspace
 from orchestrator.runtime.worker import Worker
+from orchestrator.store.parallel import as_mlctl_error
 
 ROOM = 4096  # bytes kept free for the launcher's last words
 SIGNALS = 128  # a shell's exit code of a script that signal n ended is 128 + n
 LAST_SIGNAL = 64
 _LAUNCHER = Path(__file__).with_name("launch.sh")
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What fetch hands over to sync.
+
+    Attributes:
+        task: The work order.
+        status: The status as fetch has left it.
+    """
+
+    task: Task
+    status: Status
 
 
 class Volume(Workspace):
@@ -38,19 +50,23 @@ class Volume(Workspace):
         self.start.mkdir(exist_ok=True)
         self.log.touch()
 
-    def save_status(self, status: Status) -> None:
-        """Note the status that sync begins with."""
-        _replace(self.start / "status.json", msgspec.json.encode(status))
+    def prepare(self, order: Order, worker: Worker) -> None:
+        """Write what launcher and sync need.
 
-    def status(self) -> Status:
-        """Return the status that sync begins with."""
-        return msgspec.json.decode((self.start / "status.json").read_bytes(), type=Status)
+        Raises:
+            MlctlError: The disk is full, or cannot be written.
+        """
+        try:
+            (self.start / "order.json").write_bytes(msgspec.json.encode(order))
+            (self.start / "exit.part").write_bytes(b"\n" * ROOM)
+            (self.start / "command").write_bytes(command(order.task, self, worker).encode())
+            shutil.copyfile(_LAUNCHER, self.start / "launch.sh")
+        except OSError as error:
+            raise as_mlctl_error(error, f"cannot write {self.start}") from error
 
-    def prepare(self, task: Task, worker: Worker) -> None:
-        """Write what the launcher needs. Raises OSError."""
-        (self.start / "exit.part").write_bytes(b"\n" * ROOM)
-        _replace(self.start / "command", command(task, self, worker).encode())
-        shutil.copyfile(_LAUNCHER, self.start / "launch.sh")
+    def order(self) -> Order:
+        """Return what `prepare` was given."""
+        return msgspec.json.decode((self.start / "order.json").read_bytes(), type=Order)
 
     def ask(self, what: str) -> None:
         """Ask the launcher: `term` or `kill` of the script; `saved` or `lost` says that it may end.
@@ -147,9 +163,3 @@ def _time_of(path: Path) -> float:
         return path.stat().st_mtime
     except FileNotFoundError:
         return 0.0
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from orchestrator.runtime.logread import LogReader
-from orchestrator.runtime.pod.volume import Volume
+from orchestrator.runtime.pod.volume import Order, Volume
 from orchestrator.runtime.status import Status
 from orchestrator.runtime.task import Task
 from orchestrator.runtime.worker import ALONE
@@ -129,11 +129,21 @@ class Pod:
         """Do what fetch does, without a process of its own."""
         self.volume.make()
         extract_code(self.job.store, self.job.task.code_key, self.volume.job_dir / "code")
-        self.volume.prepare(self.job.task, ALONE)
+        self.volume.prepare(Order(task=self.job.task, status=Status()), ALONE)
 
-    def fetch(self) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "orchestrator.runtime.pod", "fetch"]
-        return subprocess.run(command, env=self.ours, capture_output=True, text=True, timeout=WAIT)
+    def fetch(self) -> int:
+        """Run the init container; return its exit code."""
+        return self.start("fetch").wait(WAIT)
+
+    @property
+    def said(self) -> str:
+        """Return what fetch and sync have said."""
+        return (self.volume.folder / "said.log").read_text()
+
+    def start(self, part: str) -> subprocess.Popen:
+        """Start `fetch` or `sync`."""
+        with (self.volume.folder / "said.log").open("ab") as log:
+            return self._start([sys.executable, "-m", "orchestrator.runtime.pod", part], self.ours, log)
 
     def main(self, shell: str = "sh") -> subprocess.Popen:
         """Start the main container."""
@@ -141,11 +151,6 @@ class Pod:
         command = [shutil.which(program) or program, *options, str(self.volume.start / "launch.sh")]
         with self.stdout.open("wb") as stdout:
             return self._start(command, self.image, stdout)
-
-    def sync(self) -> subprocess.Popen:
-        """Start the sidecar."""
-        with (self.volume.folder / "sync.log").open("ab") as log:
-            return self._start([sys.executable, "-m", "orchestrator.runtime.pod", "sync"], self.ours, log)
 
     def _start(self, command: list[str], environment: dict[str, str], output) -> subprocess.Popen:
         process = subprocess.Popen(

@@ -1,6 +1,8 @@
 """Try something again and again while the store is away."""
 
+import contextlib
 import random
+import sys
 import time
 from collections.abc import Callable
 
@@ -36,3 +38,9 @@ def keep_trying(
             return False
         pause = min(2 * pause, LONGEST_PAUSE)
     return True
+
+
+def complain(error: Exception) -> None:
+    """Note on stderr what went wrong and is tried again; a full disk takes no notes."""
+    with contextlib.suppress(OSError):
+        print(f"{time.strftime('%FT%T')} {error}", file=sys.stderr, flush=True)

@@ -1,11 +1,9 @@
-"""Tells the store what happens on this machine, in a thread of its own: nobody else waits for the store.
+"""Tells the store what happens to a script, in a thread of its own: nobody else waits for the store.
 
 While the store is away the newest status and the log, which is a file anyhow, wait here for it to come back.
 """
 
-import contextlib
 import random
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,8 +12,10 @@ import msgspec
 
 from orchestrator.errors import MlctlError
 from orchestrator.runtime.logship import LogShipper
+from orchestrator.runtime.patience import complain
 from orchestrator.runtime.status import Status
-from orchestrator.runtime.task import CANCEL, STATUS, Task
+from orchestrator.runtime.task import CANCEL, Task
+from orchestrator.runtime.worker import ALONE, Worker
 from orchestrator.store.base import Store
 from orchestrator.store.records import write
 
@@ -34,6 +34,7 @@ class Courier:
         connect: Opens the store of its record; called again after every failure, for its keys may have been renewed.
         shipper: Makes the shipper of its log to that store.
         on_cancel: Called, once and from the thread, when somebody has left a request to cancel in the store.
+        worker: Whose status it tells.
 
     Attributes:
         cancelled: Whether such a request was seen.
@@ -45,12 +46,16 @@ class Courier:
         connect: Callable[[], Store],
         shipper: Callable[[Store], LogShipper],
         on_cancel: Callable[[], None],
+        worker: Worker = ALONE,
     ) -> None:
         self.cancelled = False
         self._task = task
         self._connect = connect
         self._shipper = shipper
         self._on_cancel = on_cancel
+        self._key = task.prefix + worker.status
+        self._ships = True
+        self._lock = threading.Lock()
         self._status: Status | None = None
         self._told: Status | None = None
         self._written = self._sent = self._looked = float("-inf")
@@ -65,6 +70,11 @@ class Courier:
         """Have this status written, unless a newer one comes before."""
         self._status = msgspec.structs.replace(status)
 
+    def leave_log(self) -> None:
+        """Tell only the status from now on: somebody else saves the log."""
+        with self._lock:
+            self._ships = False
+
     def stop(self) -> None:
         """End, whatever is still to be told; returns when the last request is over."""
         self._over.set()
@@ -77,7 +87,8 @@ class Courier:
                 store = self._connect()
                 shipper = self._shipper(store)
                 while not self._over.is_set():
-                    self._round(store, shipper, time.monotonic())
+                    with self._lock:
+                        self._round(store, shipper, time.monotonic())
                     pause = POLL
                     self._over.wait(POLL)
             except (MlctlError, OSError) as error:
@@ -88,20 +99,15 @@ class Courier:
     def _round(self, store: Store, shipper: LogShipper, now: float) -> None:
         status = self._status
         if status and (status is not self._told or now - self._written >= HEARTBEAT):
-            write(store, self._task.prefix + STATUS, msgspec.structs.replace(status, heartbeat=time.time()))
+            write(store, self._key, msgspec.structs.replace(status, heartbeat=time.time()))
             self._told, self._written = status, now
-        shipper.poll()
-        if now - self._sent >= SEND:
-            shipper.send()
-            self._sent = now
+        if self._ships:
+            shipper.poll()
+            if now - self._sent >= SEND:
+                shipper.send()
+                self._sent = now
         if now - self._looked >= CANCEL_POLL and not self.cancelled:
             self.cancelled = store.head(self._task.prefix + CANCEL) is not None
             self._looked = now
             if self.cancelled:
                 self._on_cancel()
-
-
-def complain(error: Exception) -> None:
-    """Note in the supervisor's log what went wrong and is tried again; a full disk takes no notes."""
-    with contextlib.suppress(OSError):
-        print(f"{time.strftime('%FT%T')} {error}", file=sys.stderr, flush=True)
