@@ -19,7 +19,7 @@ from orchestrator.jobs.numbers import last_number
 from orchestrator.jobs.plan import Plan, make_plan
 from orchestrator.jobs.record import JobRecord, job_names, version_prefix
 from orchestrator.jobs.untold import forget
-from orchestrator.jobs.view import JobView, judge, look
+from orchestrator.jobs.view import JobView, judge, look, watcher
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.runtime.logread import LogReader
 from orchestrator.runtime.output import Output
@@ -141,10 +141,12 @@ class Jobs:
         record = self._record(name, version)
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = FIRST_POLL
-        while not (view := self._look(record)).status.state.finished:
+        look_on = watcher(self._store, self._backend, record, self._reporter)
+        while not (view := look_on()).status.state.finished:
             if deadline is not None and time.monotonic() >= deadline:
                 message = f"{view.ref} is still {view.status.state} after {timeout:g} s"
-                raise JobNotFinishedError(message, hint=f"mlctl logs -f {view.name} -v {view.version}")
+                hint = view.status.hint or f"mlctl logs -f {view.name} -v {view.version}"
+                raise JobNotFinishedError(message, hint=hint)
             sleep(pause)
             pause = min(pause * 1.2, LONGEST_POLL)
         return view
@@ -225,7 +227,8 @@ class Jobs:
         def reader() -> LogReader:
             return LogReader(self._store, prefix, None if timed else self._backend.live_log(record.run))
 
-        return read_log(query, reader, lambda: self._look(record).status.state.finished)
+        look_on = watcher(self._store, self._backend, record, self._reporter)
+        return read_log(query, reader, lambda: look_on().status.state.finished)
 
     def outputs(self, name: str, version: str = LATEST) -> Output:
         """Return what a job version has written.

@@ -1,6 +1,7 @@
 """A job version as users see it: its record and the truth about its state."""
 
 import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -8,6 +9,7 @@ from orchestrator import config
 from orchestrator.backends.base import Backend
 from orchestrator.errors import JobCancelledError, JobFailedError, NotFoundError
 from orchestrator.jobs.record import JobRecord, find_record, version_prefix
+from orchestrator.progress import Reporter
 from orchestrator.runtime.status import State, Status
 from orchestrator.runtime.task import STATUS
 from orchestrator.store.base import Store
@@ -65,6 +67,21 @@ def look(store: Store, backend: Backend, record: JobRecord) -> JobView:
     if status is None and find_record(store, record.name, record.number) is None:
         raise NotFoundError(f"{record.name}/{record.version} was deleted", hint=f"mlctl job list {record.name}")
     return judge(backend, record, status)
+
+
+def watcher(store: Store, backend: Backend, record: JobRecord, reporter: Reporter) -> Callable[[], JobView]:
+    """Return a `look` for who waits; the first time that the job is RECOVERING, the reporter is told why."""
+    told = False
+
+    def look_on() -> JobView:
+        nonlocal told
+        view = look(store, backend, record)
+        if view.status.state is State.RECOVERING and not told:
+            told = True
+            reporter.note(f"{view.ref} is {view.status.state}: {view.status.message}")
+        return view
+
+    return look_on
 
 
 def judge(backend: Backend, record: JobRecord, status: Status | None) -> JobView:

@@ -179,6 +179,20 @@ def test_timestamps_and_grep_do_as_a_line_at_a_time(pieces, grep):
         assert log.shown(grep=grep) == without
 
 
+def test_times_are_kept_while_the_store_is_away(log, small_chunks):
+    arrivals = Arrivals(log.path, lambda: log.now)
+    for number in range(6):
+        log.now = 1000.0 + number
+        log.write(f"line {number} ".encode() + b"." * 30 + b"\n")
+        arrivals.note()
+    log.now = 2000.0
+    log.shipper = LogShipper(log.store, PREFIX, log.path, arrivals)
+    log.ship()
+    times = log.reader().times()
+    lines = log.saved().splitlines(keepends=True)
+    assert [times.at(sum(map(len, lines[:number]))) for number in range(6)] == [1000.0 + number for number in range(6)]
+
+
 def test_times_are_read_once_however_long_the_log(log, small_chunks, monkeypatch):
     for moment in range(100):
         log.now = moment + 1
