@@ -21,12 +21,14 @@ class Bucket(msgspec.Struct, frozen=True):
         name: Of the bucket.
         environment: Variables with the keys.
         home: Of an mlctl that has proven its conditional writes.
+        own: Whether its server was started here, and speaks plain HTTP.
     """
 
     endpoint: str
     name: str
     environment: dict[str, str]
     home: Path
+    own: bool
 
 
 @contextmanager
@@ -37,13 +39,13 @@ def open_bucket(folder: Path) -> Iterator[Bucket]:
     """
     if endpoint := os.environ.get("MLCTL_TEST_S3_ENDPOINT"):
         keys = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-        yield Bucket(endpoint, os.environ.get("MLCTL_TEST_S3_BUCKET", BUCKET), keys, folder)
+        yield Bucket(endpoint, os.environ.get("MLCTL_TEST_S3_BUCKET", BUCKET), keys, folder, own=False)
         return
     server = S3Server(folder / "server")
     server.start()
     try:
         server.make_bucket(BUCKET)
         keys = {"AWS_ACCESS_KEY_ID": server.access_key, "AWS_SECRET_ACCESS_KEY": server.secret_key}
-        yield Bucket(server.endpoint, BUCKET, keys, folder)
+        yield Bucket(server.endpoint, BUCKET, keys, folder, own=True)
     finally:
         server.kill()

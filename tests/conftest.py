@@ -35,6 +35,14 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
 
 
 @pytest.fixture
+def own_s3(s3: Bucket) -> Bucket:
+    """Give the session's bucket, whose server was started here."""
+    if not s3.own:
+        pytest.skip("this test needs a server of its own")
+    return s3
+
+
+@pytest.fixture
 def bucket_url(s3: Bucket, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Give the URL of an empty prefix in the bucket, and the keys in the environment."""
     for name, value in {**s3.environment, "AWS_ENDPOINT_URL": s3.endpoint}.items():

@@ -36,7 +36,7 @@ def parse(arguments):
 def mlctl_lines(text):
     """Return the arguments of all calls of mlctl in shell text."""
     for line in text:
-        for part in re.split(r"&&|\|\||[|;]", line):
+        for part in re.split(r"[&|;]+", re.sub(r"\d*>&?\s*\S+", "", line)):
             words = shlex.split(part)
             if words and words[0].rpartition("/")[2] == "mlctl":
                 yield words[1:]

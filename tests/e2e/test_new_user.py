@@ -7,7 +7,10 @@ folder, engine environments and downloads are taken from there, and kept there, 
 import os
 import re
 import shlex
+import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,7 +31,9 @@ SHOWS = {  # by the start of a command: what it must print
     "mlctl job get mnist-mxnet -v v1": [r"State +SUCCEEDED", r"num_epochs=8", r"Output +14 files"],
     "mlctl job outputs": [r"V0002: 7 files"],
     "mlctl dataset import": [r"fashion-mnist/V0001"],
-    "mlctl dataset push": [r"my-data/V0001"],
+    "mlctl dataset push ./model": [r"my-data/V0001"],
+    "mlctl store check -c serve": [r"ok +access .*path style", r"ok +conditional writes ", r"ok +clock "],
+    "mlctl dataset get specs -c serve": [r"Dataset +specs/V0001"],
     "mlctl dataset verify": [r"my-data/V0001 is whole"],
     "mlctl doctor": [r"ok +engine mxnet-1.9 +ready"],
 }
@@ -53,6 +58,11 @@ class User:
             if settings.is_file():
                 self.environment.setdefault("PIP_CONFIG_FILE", str(settings))
 
+    def stop_server(self) -> None:
+        """End the S3 server that a page has started, if the page has not come to ending it."""
+        with suppress(FileNotFoundError, ProcessLookupError):
+            os.kill(int((self.clone / "serve.pid").read_text()), signal.SIGTERM)
+
     def run(self, line: str) -> str:
         """Run a line of shell in the clone and return all that it printed; it must end well."""
         script = "\n".join(["set -e", *self.stays, line])
@@ -74,8 +84,10 @@ class User:
 
 
 @pytest.fixture(scope="module")
-def user(tmp_path_factory: pytest.TempPathFactory) -> User:
-    return User(tmp_path_factory.mktemp("home"))
+def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
+    user = User(tmp_path_factory.mktemp("home"))
+    yield user
+    user.stop_server()
 
 
 @pytest.fixture(scope="module")

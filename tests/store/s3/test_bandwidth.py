@@ -87,13 +87,13 @@ WAYS: dict[str, Callable[[Store, Path], object]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_limit_holds_inside_of_a_request(s3: Bucket, bucket_url, monkeypatch, tmp_path, data, way):
+def test_a_limit_holds_inside_of_a_request(own_s3: Bucket, bucket_url, monkeypatch, tmp_path, data, way):
     (tmp_path / "file").write_bytes(data)
     open_store(bucket_url).upload("k", data)
     if way == "parts":
         monkeypatch.setattr(s3_store, "PART", SIZE - 1)
         monkeypatch.setattr(multipart, "PART", 8 << 20)
-    with relay(s3.endpoint) as (endpoint, seen):
+    with relay(own_s3.endpoint) as (endpoint, seen):
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         store = open_store(bucket_url)
         store.head("k")

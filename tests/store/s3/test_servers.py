@@ -95,8 +95,8 @@ def test_a_server_that_ignores_conditions_is_never_used_unsafely(rclone):
     assert levels["access"] == levels["write"] == levels["delete"] == "ok"
 
 
-def test_a_certificate_of_an_own_authority(s3: Bucket, bucket_url: str, tmp_path: Path):
-    with tls(s3.endpoint, tmp_path) as (endpoint, authority):
+def test_a_certificate_of_an_own_authority(own_s3: Bucket, bucket_url: str, tmp_path: Path):
+    with tls(own_s3.endpoint, tmp_path) as (endpoint, authority):
 
         def store(**settings) -> Store:
             return open_store(bucket_url, Context(name="t", store=bucket_url, endpoint=endpoint, **settings))
@@ -117,16 +117,16 @@ def test_a_certificate_of_an_own_authority(s3: Bucket, bucket_url: str, tmp_path
             store(ca_bundle=str(tmp_path / "empty.pem")).get("k")
 
 
-def test_a_certificate_for_another_name(s3: Bucket, bucket_url: str, tmp_path: Path):
-    with tls(s3.endpoint, tmp_path, name="DNS:elsewhere.lab") as (endpoint, authority):
+def test_a_certificate_for_another_name(own_s3: Bucket, bucket_url: str, tmp_path: Path):
+    with tls(own_s3.endpoint, tmp_path, name="DNS:elsewhere.lab") as (endpoint, authority):
         context = Context(name="t", store=bucket_url, endpoint=endpoint, ca_bundle=str(authority))
         with pytest.raises(StoreError, match="not trusted: NotValidForName") as caught:
             open_store(bucket_url, context).get("k")
         assert "name that the certificate is for" in caught.value.hint
 
 
-def test_https_to_a_server_without(s3: Bucket, bucket_url: str):
-    endpoint = s3.endpoint.replace("http://", "https://")
+def test_https_to_a_server_without(own_s3: Bucket, bucket_url: str):
+    endpoint = own_s3.endpoint.replace("http://", "https://")
     with pytest.raises(StoreError, match="does not speak TLS") as caught:
         open_store(bucket_url, Context(name="t", store=bucket_url, endpoint=endpoint)).get("k")
     assert "http://" in caught.value.hint
