@@ -104,7 +104,7 @@ def _ask(plan: "Plan", *, yes: bool) -> None:
         assert code
         raise PreflightError(
             f"the code folder holds {size(code.size)} in {count(code.files, 'file')}; is data among it?",
-            hint=f"leave files out with {code.folder}/.mlctlignore, or send it all with --yes",
+            hint=f"leave files out with a .mlctlignore in {plan.spec.code}, or send it all with --yes",
         )
     question = f"Send {size(code.size)} of code and create this version?" if code and large else "Create this version?"
     terminal.confirm(question)

@@ -84,7 +84,14 @@ class Jobs:
         if isinstance(parameters, Mapping):
             parameters = [f"{name}={json.dumps(value)}" for name, value in parameters.items()]
         loaded = load_job_spec(Path(spec), assignments=assignments, parameters=parameters)
-        return make_plan(loaded, self._store, self._datasets, cpus_here=capacity(), context=self._context)
+        return make_plan(
+            loaded,
+            self._store,
+            self._datasets,
+            cpus_here=capacity(),
+            context=self._context,
+            reporter=self._reporter,
+        )
 
     def create(
         self,

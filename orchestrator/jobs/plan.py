@@ -13,17 +13,19 @@ from orchestrator.engines.catalog import Engine, get_engine
 from orchestrator.engines.environment import environment_path, environment_state
 from orchestrator.errors import MlctlError, NotFoundError, PermissionDeniedError, PreflightError, StoreError
 from orchestrator.jobs.changes import Change, changes_between
+from orchestrator.jobs.code import look_at_code
 from orchestrator.jobs.gpus import count_gpus
 from orchestrator.jobs.listing import get_record
 from orchestrator.jobs.places import output_url
 from orchestrator.jobs.record import DataRef, EngineRef, JobRecord
-from orchestrator.jobs.script_args import Declared, declared_arguments, render_arguments
+from orchestrator.jobs.script_args import Declared, render_arguments
+from orchestrator.progress import SILENT, Reporter
 from orchestrator.specs.flavors import Flavor, resolve_resources
 from orchestrator.specs.job import JobSpec, parse_dataset_url
 from orchestrator.specs.load import LoadedSpec
 from orchestrator.specs.names import nearest
 from orchestrator.store import open_store
-from orchestrator.store.archive import CodeSnapshot, snapshot_code
+from orchestrator.store.archive import CodeSnapshot
 from orchestrator.store.base import CorruptObjectError, Store
 from orchestrator.store.scan import Scan, scan_data
 
@@ -105,7 +107,15 @@ class Plan(msgspec.Struct, kw_only=True):
         return document
 
 
-def make_plan(loaded: LoadedSpec, store: Store, datasets: Datasets, *, cpus_here: float, context: str | None) -> Plan:
+def make_plan(
+    loaded: LoadedSpec,
+    store: Store,
+    datasets: Datasets,
+    *,
+    cpus_here: float,
+    context: str | None,
+    reporter: Reporter = SILENT,
+) -> Plan:
     """Look at everything a job needs, change nothing.
 
     Args:
@@ -114,6 +124,7 @@ def make_plan(loaded: LoadedSpec, store: Store, datasets: Datasets, *, cpus_here
         datasets: The datasets of that store.
         cpus_here: CPUs of this machine.
         context: Name of the context that stores are reached by.
+        reporter: Told of what is fetched.
 
     Returns:
         The plan, with all problems and warnings that could be found, not only the first.
@@ -121,7 +132,7 @@ def make_plan(loaded: LoadedSpec, store: Store, datasets: Datasets, *, cpus_here
     spec = loaded.spec
     problems: list[MlctlError] = []
     warnings: list[str] = []
-    code, declared = _look_at_code(spec, loaded.folder, problems)
+    code, declared = look_at_code(spec, loaded.folder, context, problems, reporter=reporter)
     data = _look_at_data(spec, loaded.folder, datasets, problems)
     engine = _try(lambda: get_engine(spec.engine), problems)
     sizes = _try(lambda: resolve_resources(spec.resources), problems)
@@ -161,25 +172,6 @@ def make_plan(loaded: LoadedSpec, store: Store, datasets: Datasets, *, cpus_here
     )
     plan.changes = changes_between(previous, plan) if previous else []
     return plan
-
-
-def _look_at_code(spec: JobSpec, folder: Path, problems: list[MlctlError]) -> tuple[CodeSnapshot | None, Declared]:
-    code = folder / spec.code
-    snapshot = _try(lambda: snapshot_code(code), problems)
-    if snapshot is None:
-        return None, Declared()
-    scripts = [entry.path for entry in snapshot.manifest.entries if entry.path.endswith(".py")]
-    if spec.boot_file not in {entry.path for entry in snapshot.manifest.entries}:
-        near = nearest(spec.boot_file, scripts)
-        ignored = next((skip for skip in snapshot.skipped if skip.path == spec.boot_file), None)
-        if ignored:
-            message, hint = f"boot_file {spec.boot_file} is left out of the code: {ignored.reason}", "change the rule"
-        else:
-            message = f"there is no boot_file {spec.boot_file} in {code}"
-            hint = f"did you mean {near}?" if near else f"scripts there: {', '.join(scripts[:5]) or 'none'}"
-        problems.append(NotFoundError(message, hint=hint))
-        return snapshot, Declared()
-    return snapshot, declared_arguments(code / spec.boot_file, code)
 
 
 def _look_at_data(spec: JobSpec, folder: Path, datasets: Datasets, problems: list[MlctlError]) -> DataPlan | None:

@@ -133,10 +133,10 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     code: Annotated[
         str,
         describe_field(
-            "Folder of the training code; relative paths count from the YAML file's folder.",
-            must="a folder",
+            "The training code: a folder (relative paths count from the YAML file's folder), or a bucket's prefix.",
+            must="a folder, file:///FOLDER, s3://BUCKET/PREFIX/ or obs://BUCKET/PREFIX/",
             example="./mnist-mxnet",
-            pattern=rf"^{_FOLDER}$",
+            pattern=rf"^(?:{_REMOTE}|{_FILE}|{_FOLDER})$",
             max_length=MAX_PATH,
         ),
     ]

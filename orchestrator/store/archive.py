@@ -66,8 +66,12 @@ class CodeSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         return f"{PREFIX}{self.sha256}{SUFFIX}"
 
 
-def snapshot_code(folder: Path) -> CodeSnapshot:
+def snapshot_code(folder: Path, *, alone: bool = False) -> CodeSnapshot:
     """Read a code folder and compute its identity; writes nothing.
+
+    Args:
+        folder: The code.
+        alone: Whether the folders above have nothing to do with it, not even if they are a git work tree.
 
     Raises:
         NotFoundError: There is no such folder.
@@ -75,9 +79,9 @@ def snapshot_code(folder: Path) -> CodeSnapshot:
         PermissionDeniedError: It cannot be read.
         StoreError: Files vanished meanwhile.
     """
-    scan = scan_code(folder)
+    scan = scan_code(folder, alone=alone)
     manifest = _manifest(scan)
-    commit, dirty = git_state(scan.folder)
+    commit, dirty = (None, False) if alone else git_state(scan.folder)
     return CodeSnapshot(
         folder=scan.folder,
         sha256=manifest.tree_hash(),

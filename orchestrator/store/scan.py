@@ -88,8 +88,8 @@ class Scan(msgspec.Struct, frozen=True):
         return heapq.nlargest(count, self.files, key=lambda found: found.size)
 
 
-def scan_code(folder: Path) -> Scan:
-    """Scan a code folder.
+def scan_code(folder: Path, *, alone: bool = False) -> Scan:
+    """Scan a code folder; `alone` without the rules of the work tree around it.
 
     Raises:
         NotFoundError: There is no such folder.
@@ -98,7 +98,7 @@ def scan_code(folder: Path) -> Scan:
     """
     folder = _checked(folder)
     walk = _Walk(folder, ignore_names=(GIT_IGNORE, OUR_IGNORE), always=ALWAYS_IGNORED, follow=False)
-    return walk.run(_outer_rules(folder))
+    return walk.run(() if alone else _outer_rules(folder))
 
 
 def scan_data(folder: Path) -> Scan:

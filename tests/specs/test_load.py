@@ -123,7 +123,7 @@ def test_what_is_refused(line, message):
         ("name", '"mnist\\n"', "did you mean `name: mnist`?"),
         ("engine", "MXNet 1.9", "did you mean `engine: mxnet-1.9`?"),
         ("code", "~/mnist", "for example: `code: ./mnist-mxnet`"),
-        ("code", "s3://bucket/code/", "for example"),
+        ("code", "s3:/bucket/code/", "for example"),
         ("code", "https://github.com/x/y", "for example"),
         ("code", "''", "for example"),
         ("boot_file", "/train.py", "for example"),
@@ -167,7 +167,9 @@ def test_what_is_accepted(line):
     assert parse(MINIMAL + line)
 
 
-@pytest.mark.parametrize("code", [".", "../mnist", "/home/me/mnist", "a..b/c", "数字"])
+@pytest.mark.parametrize(
+    "code", [".", "../mnist", "/home/me/mnist", "a..b/c", "数字", "file:///srv/code", "s3://bucket/code/"]
+)
 def test_code_that_is_accepted(code):
     assert parse(MINIMAL.replace("./mnist", code)).spec.code == code
 
