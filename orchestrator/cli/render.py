@@ -16,6 +16,8 @@ MINUTE, HOUR, DAY = 60, 3600, 86400  # seconds
 GAP = 3  # columns between those of a table
 NARROWEST = 8  # columns that the last one of a table keeps
 
+_SCALARS = frozenset((str, int, float, bool, type(None)))
+
 _T = TypeVar("_T")
 
 STATE_STYLES = {
@@ -176,12 +178,15 @@ def encode(value: Any, output: Format) -> str:
 
 def plain(value: Any) -> Any:
     """Return a value as dicts, lists and scalars. Unlike in the store, every field of a struct is there."""
-    if fields := getattr(value, "__struct_fields__", None):
-        return {name: plain(getattr(value, name)) for name in fields}
-    if hasattr(value, "_asdict"):
-        value = value._asdict()
+    if type(value) in _SCALARS:
+        return value
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): item if type(item) in _SCALARS else plain(item) for key, item in value.items()}
+    if fields := getattr(value, "__struct_fields__", None):
+        items = [(name, getattr(value, name)) for name in fields]
+        return {name: item if type(item) in _SCALARS else plain(item) for name, item in items}
+    if hasattr(value, "_asdict"):
+        return plain(value._asdict())
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, Enum):
