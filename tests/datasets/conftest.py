@@ -14,19 +14,28 @@ import msgspec
 import pytest
 
 from orchestrator.datasets import Datasets
+from orchestrator.store import open_store
+from orchestrator.store.base import Store
 from orchestrator.store.file import FileStore
 from tests.store.trees import make_tree
 
 CONTENT = {"one.bin": b"one" * 50_000, "two.bin": bytes(range(256)) * 100}
 
 
+# Of a test: it is run on a folder, then on a bucket.
+on_each_store = pytest.mark.usefixtures("store_url")
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> FileStore:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """Give an empty store: a folder, or what the test asks for."""
+    if "store_url" in request.fixturenames:
+        return open_store(request.getfixturevalue("store_url"))
     return FileStore(tmp_path / "store")
 
 
 @pytest.fixture
-def datasets(store: FileStore) -> Datasets:
+def datasets(store: Store) -> Datasets:
     return Datasets(store)
 
 

@@ -4,13 +4,10 @@ import pytest
 
 from orchestrator.datasets import Datasets
 from orchestrator.errors import ConflictError, NotFoundError
-from orchestrator.store import open_store
 from orchestrator.store.base import list_objects
+from tests.datasets.conftest import on_each_store
 
-
-@pytest.fixture
-def store(store_url):
-    return open_store(store_url)
+pytestmark = on_each_store
 
 
 @pytest.mark.parametrize("layout", ["plain", "packed"])

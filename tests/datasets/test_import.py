@@ -18,7 +18,7 @@ from orchestrator.datasets.packages import fetch_deb
 from orchestrator.errors import NotFoundError, StoreError
 from orchestrator.store.base import CorruptObjectError
 from orchestrator.store.file import FileStore
-from tests.datasets.conftest import CONTENT, mirror
+from tests.datasets.conftest import CONTENT, mirror, on_each_store
 from tests.store.trees import make_tree, read_tree
 
 fork = multiprocessing.get_context("fork")
@@ -52,6 +52,7 @@ class Notes:
         self.bytes[self.label] += amount
 
 
+@on_each_store
 def test_an_import_is_a_version_and_a_second_one_does_nothing(store, server, catalog, tmp_path):
     datasets = Datasets(store, catalog=catalog(mirror(server.url)))
     result = datasets.import_("tiny")
@@ -94,6 +95,7 @@ def test_a_damaged_cache_is_mended(store, server, catalog, own_cache, tmp_path):
     assert other.get("tiny").sha256 == Datasets(store).get("tiny").sha256
 
 
+@on_each_store
 def test_an_own_dataset_of_that_name_gets_a_version_on_top(store, server, catalog, tmp_path):
     datasets = Datasets(store, catalog=catalog(mirror(server.url)))
     datasets.push(make_tree(tmp_path / "own", {"a": "a"}), name="tiny")
@@ -102,6 +104,7 @@ def test_an_own_dataset_of_that_name_gets_a_version_on_top(store, server, catalo
     assert datasets.import_("tiny").version.version == "V0002"
 
 
+@on_each_store
 def test_a_damaged_version_is_imported_anew(store, server, catalog):
     datasets = Datasets(store, catalog=catalog(mirror(server.url)))
     version = datasets.import_("tiny").version

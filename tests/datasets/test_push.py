@@ -13,21 +13,25 @@ from orchestrator.datasets import Datasets
 from orchestrator.datasets.claim import Claim
 from orchestrator.datasets.versions import version_prefix
 from orchestrator.errors import NotFoundError, PermissionDeniedError, StoreError, UsageError
-from orchestrator.store import records
-from orchestrator.store.base import CorruptObjectError, list_objects
+from orchestrator.store import open_store, records
+from orchestrator.store.base import CorruptObjectError, Store, list_objects
 from orchestrator.store.file import FileStore
 from orchestrator.store.manifest import Manifest
+from tests.datasets.conftest import on_each_store
 from tests.store.trees import make_tree, read_tree
 
-fork = multiprocessing.get_context("fork")
+# Its processes start from one that has the modules, but has asked no store: obstore does not survive a fork.
+spawner = multiprocessing.get_context("forkserver")
+spawner.set_forkserver_preload(["orchestrator.store.s3", "obstore.store", __name__])
 
 
+@on_each_store
 def test_a_pushed_folder_is_a_version_that_can_be_browsed(datasets, store, folder, tmp_path):
     result = datasets.push(folder, name="words", description="Some words")
     assert (result.created, result.version.version, result.files, result.bytes) == (True, "V0001", 3, 5006)
     assert (result.sent, result.sent_bytes, result.copied) == (3, 5006, 0)
     assert result.largest[0].path == "test.txt"
-    keys = [item.key.removeprefix("datasets/words/V0001/") for item in list_objects(store, "")]
+    keys = sorted(item.key.removeprefix("datasets/words/V0001/") for item in list_objects(store, ""))
     assert keys == [
         "claim.json",
         "dataset.json",
@@ -47,6 +51,7 @@ def test_a_pushed_folder_is_a_version_that_can_be_browsed(datasets, store, folde
     assert read_tree(tmp_path / "back") == read_tree(folder)
 
 
+@on_each_store
 def test_an_unchanged_folder_makes_no_version(datasets, folder):
     first = datasets.push(folder, name="words").version
     again = datasets.push(folder, name="words")
@@ -69,12 +74,14 @@ def test_an_unchanged_file_is_not_read(datasets, folder, monkeypatch):
     assert not datasets.push(folder, name="words").created
 
 
+@on_each_store
 def test_the_same_content_in_another_folder_makes_no_version(datasets, folder, tmp_path):
     datasets.push(folder, name="words")
     folder.rename(tmp_path / "moved")
     assert not datasets.push(tmp_path / "moved", name="words").created
 
 
+@on_each_store
 @pytest.mark.parametrize("change", ["content", "same size", "new", "gone", "empty folder", "mode"])
 def test_each_change_makes_a_version_and_sends_only_what_changed(datasets, store, folder, change):
     first = datasets.push(folder, name="words").version
@@ -124,6 +131,7 @@ def test_folders_that_cannot_be_pushed_are_named(datasets, tmp_path):
     assert datasets.list() == []
 
 
+@on_each_store
 def test_what_is_not_there_is_named_with_what_is_near(datasets, folder):
     datasets.push(folder, name="words")
     with pytest.raises(NotFoundError, match="no dataset word") as caught:
@@ -136,6 +144,7 @@ def test_what_is_not_there_is_named_with_what_is_near(datasets, folder):
     assert caught.value.hint == "mlctl dataset import mnist"
 
 
+@on_each_store
 def test_urls_resolve_to_versions(datasets, folder):
     first = datasets.push(folder, name="words").version
     (folder / "new").write_text("x")
@@ -147,23 +156,34 @@ def test_urls_resolve_to_versions(datasets, folder):
     assert datasets.list() == [second]
 
 
-def slow_store(root: Path, seconds: float) -> FileStore:
-    class Slow(FileStore):
-        def upload(self, key, path, **options):
-            time.sleep(seconds)
-            return super().upload(key, path, **options)
-
-    return Slow(root)
+def start(work, store: Store, *args) -> multiprocessing.Process:
+    """Start a process that does something with the same store; what it puts into it takes time."""
+    child = spawner.Process(target=_in_process, args=(dict(os.environ), store.url, work, *args))
+    child.start()
+    return child
 
 
-def push_slowly(root: Path, folder: Path) -> None:
-    Datasets(slow_store(root, 0.2)).push(folder, name="words")
+def _in_process(environment: dict[str, str], url: str, work, pause: float, *args) -> None:
+    os.environ.update(environment)
+    store = open_store(url)
+    upload = store.upload
+
+    def slowly(key, path, **options):
+        time.sleep(pause)
+        return upload(key, path, **options)
+
+    store.upload = slowly
+    work(Datasets(store), *args)
 
 
+def push_words(datasets: Datasets, folder: Path) -> None:
+    datasets.push(folder, name="words")
+
+
+@on_each_store
 def test_a_killed_push_goes_on_under_its_number(datasets, store, folder, tmp_path):
     make_tree(folder, {f"more/{number}": f"{number}" for number in range(40)})
-    child = fork.Process(target=push_slowly, args=(tmp_path / "store", folder))
-    child.start()
+    child = start(push_words, store, 0.2, folder)
     sent: list[str] = []
     while len(sent) < 8:
         time.sleep(0.05)
@@ -180,10 +200,10 @@ def test_a_killed_push_goes_on_under_its_number(datasets, store, folder, tmp_pat
     assert datasets.verify("words").files == 43
 
 
+@on_each_store
 def test_a_file_that_changed_after_the_kill_is_sent_anew(datasets, store, folder, tmp_path):
     make_tree(folder, {f"zzz/{number}": f"{number}" for number in range(40)})
-    child = fork.Process(target=push_slowly, args=(tmp_path / "store", folder))
-    child.start()
+    child = start(push_words, store, 0.2, folder)
     while not store.head("datasets/words/V0001/files/train/1.txt"):
         time.sleep(0.02)
     os.kill(child.pid, signal.SIGKILL)
@@ -194,9 +214,9 @@ def test_a_file_that_changed_after_the_kill_is_sent_anew(datasets, store, folder
     assert datasets.verify("words", "v1")
 
 
+@on_each_store
 def test_a_killed_push_that_was_overtaken_takes_a_new_number(datasets, store, folder, tmp_path, monkeypatch):
-    child = fork.Process(target=push_slowly, args=(tmp_path / "store", folder))
-    child.start()
+    child = start(push_words, store, 0.2, folder)
     while not store.head("datasets/words/V0001/claim.json"):
         time.sleep(0.02)
     os.kill(child.pid, signal.SIGKILL)
@@ -207,43 +227,44 @@ def test_a_killed_push_that_was_overtaken_takes_a_new_number(datasets, store, fo
     assert [version.number for version in datasets.versions("words")] == [3, 2]
 
 
+@on_each_store
 def test_another_home_with_the_same_folder_takes_the_next_number(datasets, store, folder, home, monkeypatch):
     claim = Claim(machine="another", folder=str(folder), author="me@here", created=0)
     records.claim(store, version_prefix("words", 1) + "claim.json", claim)
     assert datasets.push(folder, name="words").version.version == "V0002"
 
 
-def push_own(root: Path, folder: Path, number: int, results) -> None:
+def push_own(datasets: Datasets, folder: Path, number: int, results) -> None:
     make_tree(folder / str(number), {"mine": f"{number}", **{f"f{n}": "x" for n in range(20)}})
-    results.put(Datasets(FileStore(root)).push(folder / str(number), name="words").version.number)
+    results.put(datasets.push(folder / str(number), name="words").version.number)
 
 
-def test_pushes_of_many_folders_at_once_get_numbers_of_their_own(datasets, tmp_path):
-    results = fork.Queue()
-    children = [fork.Process(target=push_own, args=(tmp_path / "store", tmp_path, n, results)) for n in range(8)]
-    for child in children:
-        child.start()
+@on_each_store
+def test_pushes_of_many_folders_at_once_get_numbers_of_their_own(datasets, store, tmp_path):
+    results = spawner.Queue()
+    many = 8 if store.url.startswith("file:") else 4
+    children = [start(push_own, store, 0, tmp_path, number, results) for number in range(many)]
     numbers = sorted(results.get(timeout=60) for _ in children)
     for child in children:
         child.join()
-    assert numbers == list(range(1, 9))
+    assert numbers == list(range(1, many + 1))
     for version in datasets.versions("words"):
         assert datasets.verify("words", version.number).files == 21
 
 
-def push_same(root: Path, folder: Path, results) -> None:
-    results.put(Datasets(slow_store(root, 0.01)).push(folder, name="words").created)
+def push_same(datasets: Datasets, folder: Path, results) -> None:
+    results.put(datasets.push(folder, name="words").created)
 
 
-def test_pushes_of_one_folder_at_once_make_one_version(datasets, folder, tmp_path):
-    results = fork.Queue()
-    children = [fork.Process(target=push_same, args=(tmp_path / "store", folder, results)) for _ in range(4)]
-    for child in children:
-        child.start()
+@on_each_store
+def test_pushes_of_one_folder_at_once_make_one_version(datasets, store, folder):
+    results = spawner.Queue()
+    children = [start(push_same, store, 0.01, folder, results) for _ in range(4)]
     assert sorted(results.get(timeout=60) for _ in children) == [False, False, False, True]
     assert [version.number for version in datasets.versions("words")] == [1]
 
 
+@on_each_store
 def test_damage_is_found_by_verify_and_by_pull(datasets, store, folder, tmp_path):
     datasets.push(folder, name="words")
     assert datasets.verify("words").size == 5006
@@ -258,6 +279,7 @@ def test_damage_is_found_by_verify_and_by_pull(datasets, store, folder, tmp_path
         datasets.pull("words", 1, tmp_path / "back")
 
 
+@on_each_store
 def test_what_verify_found_damaged_is_mended_by_the_next_push(datasets, store, folder):
     datasets.push(folder, name="words")
     store.put("datasets/words/V0001/files/test.txt", b"y" * 5000)
@@ -269,6 +291,7 @@ def test_what_verify_found_damaged_is_mended_by_the_next_push(datasets, store, f
     assert not datasets.push(folder, name="words").created
 
 
+@on_each_store
 def test_a_version_that_was_restored_is_whole_again(datasets, store, folder):
     datasets.push(folder, name="words")
     store.put("datasets/words/V0001/files/train/1.txt", b"ONE")
@@ -279,6 +302,7 @@ def test_a_version_that_was_restored_is_whole_again(datasets, store, folder):
     assert not datasets.push(folder, name="words").created
 
 
+@on_each_store
 def test_a_damaged_manifest_is_named(datasets, store, folder, tmp_path):
     version = datasets.push(folder, name="words").version
     records.write(store, version.manifest_key, Manifest())
@@ -292,6 +316,7 @@ def test_a_damaged_manifest_is_named(datasets, store, folder, tmp_path):
         datasets.verify("words")
 
 
+@on_each_store
 def test_a_damaged_manifest_of_the_version_before_does_not_stop_a_push(datasets, store, folder):
     version = datasets.push(folder, name="words").version
     store.put(version.manifest_key, b"rubbish")
