@@ -9,7 +9,7 @@ import msgspec
 
 from orchestrator.datasets.versions import PACKS, version_prefix
 from orchestrator.datasets.versions import ROOT as DATASETS
-from orchestrator.errors import StoreError
+from orchestrator.errors import PermissionDeniedError, StoreError
 from orchestrator.jobs.listing import read_versions
 from orchestrator.jobs.record import ROOT as JOBS
 from orchestrator.jobs.record import JobRecord, job_names
@@ -87,7 +87,7 @@ def look_through(store: Store, before: float, *, reporter: Reporter) -> Findings
     Raises:
         PermissionDeniedError, StoreError: The store refuses or fails, or a job's record is damaged.
     """
-    uploads = [upload for upload in store.list_unfinished() if not upload.key or _UPLOAD.fullmatch(upload.key)]
+    uploads = _uploads(store, reporter)
     references = PackReferences(store)
     datasets = gather(partial(survey_dataset, store), sorted(list_folders(store, DATASETS)))
     for dataset in datasets:
@@ -108,7 +108,7 @@ def look_through(store: Store, before: float, *, reporter: Reporter) -> Findings
         Garbage(
             kind="upload", where=one.key, why="it was never ended", size=one.size, modified=one.modified, upload=one.id
         )
-        for one in uploads
+        for one in uploads or ()
         if one.modified < before
     ]
     garbage += [
@@ -119,10 +119,19 @@ def look_through(store: Store, before: float, *, reporter: Reporter) -> Findings
     return Findings(datasets, jobs, garbage, references)
 
 
+def _uploads(store: Store, reporter: Reporter) -> list[Unfinished] | None:
+    """Return the uploads that are mlctl's, None where the store does not tell: then nobody knows which pushes go on."""
+    try:
+        return [upload for upload in store.list_unfinished() if not upload.key or _UPLOAD.fullmatch(upload.key)]
+    except (PermissionDeniedError, StoreError) as error:
+        reporter.note(f"unfinished uploads and pushes are left alone: {error.message}")
+        return None
+
+
 def _of_dataset(
     store: Store,
     survey: DatasetSurvey,
-    uploads: list[Unfinished],
+    uploads: list[Unfinished] | None,
     references: PackReferences,
     before: float,
     *,
@@ -141,9 +150,9 @@ def _of_dataset(
     going_on = False
     for version in open_:
         prefix = version_prefix(name, version.number)
-        signs = [upload.modified for upload in uploads if upload.key.startswith(prefix)]
+        signs = [upload.modified for upload in uploads or () if upload.key.startswith(prefix)]
         signs += [version.rest.modified, *(item.modified for item in unused)]
-        if max(signs) < before:
+        if max(signs) < before and uploads is not None:
             yield _left("push", prefix, version.rest, "its push was never finished", name, version.number)
         else:
             going_on = True

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.datasets import Datasets
-from orchestrator.errors import ConflictError, UsageError
+from orchestrator.errors import ConflictError, PermissionDeniedError, UsageError
 from orchestrator.jobs.delete import left_of, mark_deleted
 from orchestrator.jobs.listing import read_versions
 from orchestrator.jobs.numbers import last_number
@@ -167,6 +167,19 @@ def test_dead_uploads_are_given_up(store, store_url, later, tmp_path):
     assert later.garbage() == []
     later.collect(garbage)  # it is gone already
     assert len(store.list_unfinished()) == foreign
+
+
+def test_where_uploads_cannot_be_listed_all_else_is_found(store, datasets, later, folder, tmp_path, monkeypatch):
+    datasets.push(folder, name="words", layout="plain")
+    store.delete(["datasets/words/V0001/dataset.json"])
+    store_code(store, code(tmp_path, "unused"))
+    assert [one.kind for one in later.garbage()] == ["push", "code"]
+
+    def refuse():
+        raise PermissionDeniedError("it needs s3:ListBucketMultipartUploads")
+
+    monkeypatch.setattr(store, "list_unfinished", refuse)
+    assert [one.kind for one in later.garbage()] == ["code"]  # a large file of the push may be on its way
 
 
 def test_what_is_young_may_be_about_to_be_used(store):
