@@ -18,6 +18,7 @@ from orchestrator.progress import SILENT, Reporter
 from orchestrator.store import open_store
 
 if TYPE_CHECKING:
+    from orchestrator.backends.base import Backend
     from orchestrator.jobs.jobs import Jobs
     from orchestrator.upkeep import Upkeep
 
@@ -44,11 +45,10 @@ class Client:
     @cached_property
     def jobs(self) -> "Jobs":
         """Its jobs, loaded at first use: what only moves data starts in half the time without them."""
-        from orchestrator.backends.local.backend import LocalBackend
         from orchestrator.jobs.jobs import Jobs
 
         name = self.context.name
-        return Jobs(self.store, LocalBackend(name), self.datasets, context=name, reporter=self._reporter)
+        return Jobs(self.store, self._backend(), self.datasets, context=name, reporter=self._reporter)
 
     @cached_property
     def upkeep(self) -> "Upkeep":
@@ -61,3 +61,12 @@ class Client:
         from orchestrator.jobs.uses import readers
 
         return readers(self.store, dataset)
+
+    def _backend(self) -> "Backend":
+        if self.context.backend == "kubernetes":
+            from orchestrator.backends.kubernetes.backend import KubernetesBackend
+
+            return KubernetesBackend(self.context, self._reporter)
+        from orchestrator.backends.local.backend import LocalBackend
+
+        return LocalBackend(self.context.name)

@@ -11,7 +11,7 @@ import yaml
 
 from orchestrator.errors import ConflictError, NotFoundError, PermissionDeniedError, UsageError
 
-BackendName = Literal["local"]
+BackendName = Literal["local", "kubernetes"]
 DEFAULT_CONTEXT = "local"
 BUCKET_SCHEMES = ("s3", "obs")  # of stores in a bucket
 
@@ -30,6 +30,14 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         region: Of the bucket.
         ca_bundle: PEM file of the authorities to trust beside the system's.
         path_style: Whether the bucket's name goes into the path of a request; by default what suits the endpoint.
+        kubeconfig: File that tells how clusters are reached; by default KUBECONFIG or ~/.kube/config.
+        kube_context: Name of the cluster in it; by default the one that is current there.
+        namespace: Where the jobs run in the cluster.
+        cluster_endpoint: The S3 service's URL as pods reach it, where that differs from `endpoint`.
+        store_secret: A Secret of the namespace with the keys to the store; by default mlctl makes one of its own.
+        service_account: A ServiceAccount that the pods get the keys by (web identity), instead of a Secret.
+        runtime_image: The image of what runs beside a script.
+        image_registry: Where the images are pulled from, as in `registry.lab/ml`; by default as they are named.
     """
 
     name: str
@@ -40,6 +48,14 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     region: str = ""
     ca_bundle: str = ""
     path_style: bool | None = None
+    kubeconfig: str = ""
+    kube_context: str = ""
+    namespace: str = ""
+    cluster_endpoint: str = ""
+    store_secret: str = ""
+    service_account: str = ""
+    runtime_image: str = ""
+    image_registry: str = ""
 
 
 class _File(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -206,20 +222,22 @@ def add_context(context: Context) -> Context:
 
     Raises:
         ConflictError: The name is taken by a context with other settings.
-        UsageError: It has settings of a bucket, and its store is a folder.
+        UsageError: Its store is a folder, and it has settings of a bucket, or a cluster as its backend.
     """
     if any(_settings(context)) and not bucket_of(context.store):
         raise UsageError(f"{context.store} is a folder: it has no endpoint, profile or region", hint="leave them out")
+    if context.backend == "kubernetes" and not bucket_of(context.store):
+        hint = "--store s3://BUCKET/PREFIX"
+        raise UsageError(f"pods of a cluster cannot reach {context.store}: their store is a bucket", hint=hint)
     for other in list_contexts():
         if other.name == context.name and other != context:
             raise ConflictError(
                 f"context {context.name!r} exists already, with store {other.store}", hint="choose another name"
             )
     file = _load()
+    plain = msgspec.structs.asdict(Context(name=context.name, store=""))
     fields = msgspec.structs.asdict(context)
-    file.contexts[context.name] = {
-        key: value for key, value in fields.items() if key not in ("name", "backend") and value not in ("", None)
-    }
+    file.contexts[context.name] = {key: value for key, value in fields.items() if value != plain[key]}
     _save(file)
     return context
 

@@ -6,7 +6,7 @@ import shlex
 import pytest
 import typer
 
-from docs.make_job_spec import page
+from docs import make_job_spec, make_troubleshooting
 from orchestrator.cli.main import COMMANDS, app
 from orchestrator.specs.load import parse_job_spec
 from tests.pages import PAGES, ROOT, blocks, name_of, prose
@@ -116,9 +116,12 @@ def test_every_page_is_linked():
     assert [name_of(path) for path in PAGES[1:] if path.resolve() not in linked] == []
 
 
-def test_the_table_of_keys_is_current():
-    written = (ROOT / "docs" / "job-spec.md").read_text(encoding="utf-8")
-    assert written == page(), "run: python docs/make_job_spec.py"
+@pytest.mark.parametrize(
+    ("name", "page"), [("job-spec", make_job_spec.page), ("troubleshooting", make_troubleshooting.page)]
+)
+def test_what_is_made_from_code_is_current(name, page):
+    written = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    assert written == page(), f"run: python docs/make_{name.replace('-', '_')}.py"
 
 
 def test_the_picture_shows_what_it_should():

@@ -1,11 +1,43 @@
 """The seam between jobs and the places where they run."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from orchestrator.engines.catalog import Engine
+from orchestrator.progress import Reporter
+from orchestrator.runtime.logread import Live
 from orchestrator.runtime.status import Status
 from orchestrator.runtime.task import Task
+from orchestrator.specs.flavors import Flavor
+from orchestrator.specs.job import JobSpec
+
+
+class Launch(NamedTuple):
+    """All that a backend needs to know of a run.
+
+    Attributes:
+        task: The work order.
+        engine: The framework environment.
+        sizes: What each node gets.
+        spec: What the user wrote, for what only some backends know.
+    """
+
+    task: Task
+    engine: Engine
+    sizes: Flavor
+    spec: JobSpec
+
+
+class Advice(NamedTuple):
+    """What a backend says to a job beforehand.
+
+    Attributes:
+        gpus: GPUs that each node will really have.
+        warnings: What is not as asked.
+    """
+
+    gpus: int
+    warnings: list[str]
 
 
 class Submission(Protocol):
@@ -19,37 +51,81 @@ class Submission(Protocol):
     def id(self) -> str:
         """Return the run's id, which goes into the job's record."""
 
-    def start(self, task: Task, python: Path, environment: dict[str, str]) -> None:
-        """Start the run and hand the right over to it.
-
-        Args:
-            task: The work order.
-            python: The engine's interpreter.
-            environment: Variables that the engine asks for.
-        """
+    def start(self, launch: Launch) -> None:
+        """Start the run and hand the right over to it."""
 
     def release(self) -> None:
         """Give the right up, if it was not handed over."""
 
 
 class Run(NamedTuple):
-    """A run that somebody here looks after."""
+    """One run of a job.
+
+    Attributes:
+        id: Which the backend gave it.
+        task: Its work order.
+        created: When it was recorded, in seconds since the epoch.
+    """
 
     id: str
     task: Task
     created: float
 
 
+class Event(NamedTuple):
+    """Something that happened to a run.
+
+    Attributes:
+        time: Seconds since the epoch.
+        about: What it happened to, as in `pod digits-v0001-4f1a2b-0-x7k2p`.
+        reason: One word.
+        message: One sentence.
+    """
+
+    time: float
+    about: str
+    reason: str
+    message: str
+
+
 class Backend(Protocol):
     """A place where jobs run. All calls may be repeated."""
+
+    @property
+    def name(self) -> str:
+        """Return what contexts call it."""
+
+    @property
+    def place(self) -> str:
+        """Return who can tell the truth about its runs: this machine, or a namespace of a cluster."""
+
+    def advise(self, spec: JobSpec, sizes: Flavor) -> Advice:
+        """Return what is to be said to a job beforehand."""
+
+    def environment(self, engine: Engine, spec: JobSpec, *, gpus: int) -> str:
+        """Return what a job's framework environment really is: the hash of a local one, or an image."""
+
+    def is_ready(self, engine: Engine) -> bool:
+        """Tell whether `prepare` has nothing to do."""
+
+    def prepare(self, engine: Engine, reporter: Reporter) -> None:
+        """Make what an engine's jobs need."""
+
+    def manifests(self, launch: Launch, run_id: str) -> list[dict[str, Any]]:
+        """Return the objects that `start` would make, where it makes any."""
 
     def submission(self, run_id: str | None = None) -> Submission | None:
         """Take the right to start a new run, or the one that was never started; None if somebody else has it."""
 
-    def observe(self, run_id: str, task: Task, status: Status | None) -> Status:
-        """Return the truth about an unfinished run, given its last status in the store.
+    def observe(self, run: Run, status: Status | None, *, closely: bool) -> Status:
+        """Return the truth about a run of this place that is unfinished or whose end is unclear.
 
         What a process that died left behind is brought into the store first.
+
+        Args:
+            run: Which.
+            status: Its last status in the store.
+            closely: Whether it is worth some more time to find out why it waits.
         """
 
     def last_known(self, run_id: str) -> Status | None:
@@ -58,11 +134,14 @@ class Backend(Protocol):
     def runs(self) -> Iterator[Run]:
         """Yield the runs that are looked after here, without asking the store."""
 
-    def request_cancel(self, run_id: str) -> None:
+    def events(self, run: Run) -> list[Event]:
+        """Return what is known to have happened to a run outside of the store, the oldest first."""
+
+    def request_cancel(self, run: Run) -> None:
         """Have the run cancelled, if it is here; the store need not be asked."""
 
-    def live_log(self, run_id: str) -> Path | None:
-        """Return the file that the script writes its log to, if it is on this machine."""
+    def live_log(self, run: Run) -> Live | None:
+        """Return the log where the script writes it, if that is within reach."""
 
-    def forget(self, run_id: str) -> None:
+    def forget(self, run: Run) -> None:
         """Remove what is left of a finished run outside of the store."""

@@ -12,11 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from orchestrator.backends.local.gpus import count_gpus
 from orchestrator.cli.render import size
 from orchestrator.config import cache_dir, get_context, home_dir
 from orchestrator.engines import environment_state, list_engines, python_here
 from orchestrator.errors import MlctlError, StoreError
-from orchestrator.jobs.gpus import count_gpus
 from orchestrator.store import open_store
 from orchestrator.store.base import AlreadyExistsError, ChangedError, Store
 

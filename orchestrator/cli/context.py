@@ -94,8 +94,41 @@ def add(
         bool | None,
         typer.Option("--path-style/--virtual-host", help="How requests name the bucket.", show_default=False),
     ] = None,
+    kube_context: Annotated[
+        str, typer.Option("--kube-context", metavar="NAME", help="Cluster, as kubectl names it.", show_default=False)
+    ] = "",
+    namespace: Annotated[
+        str, typer.Option("--namespace", metavar="NAME", help="Where jobs run in the cluster.", show_default=False)
+    ] = "",
+    kubeconfig: Annotated[
+        Path | None, typer.Option("--kubeconfig", metavar="FILE", help="Where clusters are named.", show_default=False)
+    ] = None,
+    cluster_endpoint: Annotated[
+        str,
+        typer.Option(
+            "--cluster-endpoint", metavar="URL", help="The S3 service as pods reach it, if not by --endpoint."
+        ),
+    ] = "",
+    store_secret: Annotated[
+        str,
+        typer.Option("--store-secret", metavar="NAME", help="Secret with the store's keys; by default mlctl's own."),
+    ] = "",
+    service_account: Annotated[
+        str, typer.Option("--service-account", metavar="NAME", help="ServiceAccount that has the keys, instead.")
+    ] = "",
+    runtime_image: Annotated[
+        str, typer.Option("--runtime-image", metavar="IMAGE", help="Image of what runs beside a script.")
+    ] = "",
+    image_registry: Annotated[
+        str, typer.Option("--image-registry", metavar="PREFIX", help="Where images are pulled from.")
+    ] = "",
 ) -> None:
-    """Add a context."""
+    """Add a context. With a cluster or a namespace, its jobs run on Kubernetes; else on this machine.
+
+    \b
+    mlctl context add lab --store s3://ml/me --endpoint https://minio.lab --profile lab
+    mlctl context add gpu --store s3://ml/me --endpoint https://minio.lab --kube-context lab --namespace ml
+    """
     from orchestrator import config
     from orchestrator.specs.names import check_name
     from orchestrator.store import open_store
@@ -111,11 +144,21 @@ def add(
         region=region,
         ca_bundle=str(ca_bundle.absolute()) if ca_bundle else "",
         path_style=path_style,
+        backend="kubernetes" if kube_context or namespace or kubeconfig else "local",
+        kubeconfig=str(kubeconfig.absolute()) if kubeconfig else "",
+        kube_context=kube_context,
+        namespace=namespace,
+        cluster_endpoint=cluster_endpoint,
+        store_secret=store_secret,
+        service_account=service_account,
+        runtime_image=runtime_image,
+        image_registry=image_registry,
     )
     open_store(store, context)
     config.add_context(context)
     write(f"context {context.name} added: {context.store}\n")
-    next_steps(f"mlctl store check -c {context.name}", f"mlctl context use {context.name}")
+    check = "store check" if context.backend == "local" else "doctor"
+    next_steps(f"mlctl {check} -c {context.name}", f"mlctl context use {context.name}")
 
 
 def _details(context: "Context") -> dict[str, str]:
@@ -129,4 +172,12 @@ def _details(context: "Context") -> dict[str, str]:
         "CA bundle": context.ca_bundle,
         "Addressing": style,
         "Backend": context.backend,
+        "Cluster": context.kube_context,
+        "Kubeconfig": context.kubeconfig,
+        "Namespace": context.namespace,
+        "Endpoint in the cluster": context.cluster_endpoint,
+        "Store's Secret": context.store_secret,
+        "Service account": context.service_account,
+        "Runtime image": context.runtime_image,
+        "Image registry": context.image_registry,
     }

@@ -50,6 +50,7 @@ def create(
     \b
     mlctl job create job_specs/mnist-mxnet.yaml --follow
     mlctl job create job_specs/mnist-mxnet.yaml -p num_epochs=2 --set max_duration=10m
+    mlctl job create job_specs/mnist-mxnet.yaml -c gpu --dry-run -o yaml    # the objects for a cluster
     """
     if sum((detach, follow, wait, dry_run)) > 1:
         raise UsageError("--dry-run, --detach, --follow and --wait exclude each other", hint="give one of them")
@@ -60,6 +61,9 @@ def create(
 
     client = open_client(context)
     plan = client.jobs.plan(spec, assignments=assignments or (), parameters=parameters or ())
+    if dry_run and output in (Format.YAML, Format.JSON) and client.context.backend == "kubernetes":
+        _show_manifests(client, plan, output)
+        return
     if dry_run:
         show_one(plan, output, name=plan.name, details=plan_details, document=plan_document)
         _warn(plan)
@@ -82,6 +86,16 @@ def create(
     else:
         _result(view, output, f"job {view.ref} created")
         next_steps(f"mlctl logs -f {view.name} -v {view.version}", f"mlctl job get {view.name} -v {view.version}")
+
+
+def _show_manifests(client: "Client", plan: "Plan", output: Format) -> None:
+    """Show what `kubectl apply` takes as well: the record that the pods read is made by `job create` only."""
+    objects = list(client.jobs.manifests(plan))
+    if output is Format.JSON:
+        write(encode({"apiVersion": "v1", "kind": "List", "items": objects}, output))
+    else:
+        write("---\n".join(encode(one, output) for one in objects))
+    _warn(plan)
 
 
 def _command(spec: Path, assignments: Iterable[str], parameters: Iterable[str]) -> str:

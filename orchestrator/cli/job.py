@@ -7,6 +7,7 @@ import typer
 
 from orchestrator.cli import complete, terminal
 from orchestrator.cli.create import create
+from orchestrator.cli.events import events
 from orchestrator.cli.group import group
 from orchestrator.cli.logs import logs
 from orchestrator.cli.options import (
@@ -67,6 +68,7 @@ def get(
 
 
 app.command("logs")(logs)
+app.command()(events)
 
 
 @app.command()

@@ -48,6 +48,7 @@ def details(view: "JobView") -> dict[str, str]:
         "State": status.state.value,
         "Reason": status.reason.value if status.reason else "",
         "Message": status.message,
+        "Details": "\n".join(status.details),
         "Hint": status.hint,
         "Created": f"{moment(record.created)} by {record.author}",
         "Started": moment(status.started),

@@ -5,20 +5,18 @@ is visible, after it the version is taken up again by whoever submits the same t
 """
 
 import time
-from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from orchestrator import config
-from orchestrator.backends.base import Backend
+from orchestrator.backends.base import Backend, Launch
 from orchestrator.datasets import Datasets
 from orchestrator.datasets.layout import LayoutChoice
-from orchestrator.datasets.versions import author
-from orchestrator.engines.environment import ensure_environment
+from orchestrator.datasets.versions import DatasetVersion, author
 from orchestrator.errors import ConflictError, NotFoundError
 from orchestrator.jobs import last
 from orchestrator.jobs.listing import get_record, keep_pages_up
-from orchestrator.jobs.numbers import claim_number
+from orchestrator.jobs.numbers import claim_number, last_number
 from orchestrator.jobs.places import output_url
 from orchestrator.jobs.plan import Plan, require_possible
 from orchestrator.jobs.record import CodeRef, DataRef, JobRecord, version_prefix
@@ -31,6 +29,8 @@ from orchestrator.store.archive import store_code
 from orchestrator.store.base import Store
 from orchestrator.store.condemned import FRESH
 
+PREVIEWED = "0" * 16  # id of a run that is only shown
+
 
 def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, reporter: Reporter) -> JobRecord:
     """Do what the plan says and return the record of the new version.
@@ -41,14 +41,14 @@ def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, re
     """
     require_possible(plan)
     assert plan.engine and plan.code
-    python = ensure_environment(plan.engine, reporter=reporter)
+    backend.prepare(plan.engine, reporter)
     data = _bring_data(plan, datasets)
     begun = time.time()
-    code = _send_code(plan, store, reporter)
-    record = _new_record(plan, store, code, data)
+    store_code(store, plan.code, reporter=reporter)
+    record = _new_record(plan, backend, data)
     if interrupted := _interrupted(store, record):
         with telling(interrupted.run):
-            _go_on(interrupted, store, backend, python, plan.engine.env, reporter)
+            _go_on(interrupted, plan, store, backend, reporter)
             last.remember(interrupted.name, interrupted.version)
         return interrupted
     submission = backend.submission()
@@ -61,10 +61,9 @@ def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, re
             submission.release()
             forget(record.run)
             raise
-        assert record.task
         if time.time() - begun > FRESH:  # a collector may have taken the code for garbage; now the record refers to it
             store_code(store, plan.code, reporter=reporter)
-        submission.start(record.task, python, plan.engine.env)
+        submission.start(launch_of(record, plan))
         last.remember(record.name, record.version)
     keep_pages_up(store, record)
     return record
@@ -80,20 +79,27 @@ def _interrupted(store: Store, wanted: JobRecord) -> JobRecord | None:
     return latest if same and is_untold(latest.run) else None
 
 
-def _go_on(
-    record: JobRecord, store: Store, backend: Backend, python: Path, environment: dict[str, str], reporter: Reporter
-) -> None:
+def launch_of(record: JobRecord, plan: Plan) -> Launch:
+    """Return what the backend needs to know to start a recorded version."""
+    assert record.task and plan.engine and plan.sizes
+    return Launch(record.task, plan.engine, plan.sizes, plan.spec)
+
+
+def _go_on(record: JobRecord, plan: Plan, store: Store, backend: Backend, reporter: Reporter) -> None:
     reporter.note(
         f"{record.name}/{record.version} is this very job; its create command was interrupted: going on with it"
     )
-    if look(store, backend, record).status.reason is not Reason.NOT_STARTED:
+    status = look(store, backend, record).status
+    unstarted = status.reason is Reason.NOT_STARTED
+    if status.state.finished and not unstarted:
         return
     submission = backend.submission(record.run)
+    if submission is None and not unstarted:  # somebody looks after it
+        return
     if submission is None:
         hint = f"mlctl job get {record.name}"
         raise ConflictError(f"another command is submitting {record.name}/{record.version}", hint=hint)
-    assert record.task
-    submission.start(record.task, python, environment)
+    submission.start(launch_of(record, plan))
 
 
 def _bring_data(plan: Plan, datasets: Datasets) -> DataRef | None:
@@ -108,6 +114,10 @@ def _bring_data(plan: Plan, datasets: Datasets) -> DataRef | None:
         description = f"data of job {plan.name}"
         version = datasets.push(plan.data.folder, name=plan.data.name, description=description, layout=layout).version
     assert version is not None
+    return _data_ref(version)
+
+
+def _data_ref(version: DatasetVersion) -> DataRef:
     return DataRef(
         name=version.name,
         version=version.version,
@@ -119,10 +129,23 @@ def _bring_data(plan: Plan, datasets: Datasets) -> DataRef | None:
     )
 
 
-def _send_code(plan: Plan, store: Store, reporter: Reporter) -> CodeRef:
+def preview(plan: Plan, store: Store, backend: Backend) -> list[dict[str, Any]]:
+    """Return the objects that `create` would make in a cluster, with the number that is next now.
+
+    Raises:
+        PreflightError: The plan has problems.
+    """
+    require_possible(plan)
+    data = _data_ref(plan.data.version) if plan.data and plan.data.version else None
+    number = last_number(store, plan.name) + 1
+    record = _with_task(msgspec.structs.replace(_new_record(plan, backend, data), number=number), plan, store)
+    return backend.manifests(launch_of(record, plan), PREVIEWED)
+
+
+def _code_ref(plan: Plan) -> CodeRef:
     assert plan.code
     return CodeRef(
-        key=store_code(store, plan.code, reporter=reporter),
+        key=plan.code.key,
         sha256=plan.code.sha256,
         name=plan.code.folder.name,
         files={entry.path: entry.sha256 or entry.target for entry in plan.code.manifest.entries},
@@ -132,17 +155,18 @@ def _send_code(plan: Plan, store: Store, reporter: Reporter) -> CodeRef:
     )
 
 
-def _new_record(plan: Plan, store: Store, code: CodeRef, data: DataRef | None) -> JobRecord:
+def _new_record(plan: Plan, backend: Backend, data: DataRef | None) -> JobRecord:
     return JobRecord(
         name=plan.name,
         number=0,
         digest=plan.digest(data),
         created=time.time(),
         author=author(),
-        machine=config.machine_id(),
+        machine=backend.place,
+        backend=backend.name,
         spec=plan.spec_document(),
         parameters=dict(plan.spec.parameters),
-        code=code,
+        code=_code_ref(plan),
         data=data,
         engine=plan.engine_ref(),
     )

@@ -3,12 +3,49 @@
 import time
 from collections.abc import Collection, Iterator
 
+from orchestrator.backends.base import Backend
+from orchestrator.errors import ConflictError
+from orchestrator.jobs.listing import Found
 from orchestrator.jobs.pages import doubt
 from orchestrator.jobs.record import JobRecord, job_prefix, number_of, version_prefix
+from orchestrator.jobs.untold import forget
+from orchestrator.jobs.view import is_here, judge
 from orchestrator.runtime.task import JOB
 from orchestrator.store.base import ObjectInfo, Store, list_objects
 from orchestrator.store.gather import gather
 from orchestrator.store.records import change
+
+
+def delete_versions(
+    store: Store, backend: Backend, name: str, found: Collection[Found], numbers: Collection[int]
+) -> list[str]:
+    """Delete versions of a job, and what an interrupted deletion left of others.
+
+    Args:
+        store: Where they are.
+        backend: Where they ran.
+        name: Of the job.
+        found: Those whose records are there, with their last status.
+        numbers: Of all of which nothing may be left.
+
+    Returns:
+        The versions, the last first.
+
+    Raises:
+        ConflictError: One of them is still going.
+    """
+    for record, status in found:
+        if not (view := judge(backend, record, status)).status.state.finished:
+            hint = f"mlctl job cancel {name} -v {record.version}"
+            raise ConflictError(f"{view.ref} is {view.status.state} and cannot be deleted", hint=hint)
+    records = [record for record, _ in reversed([*found])]
+    for record in records:  # first, for on a full disk the marks need the room that this gives
+        if is_here(backend, record):
+            backend.forget(record.as_run())
+        forget(record.run)
+    mark_deleted(store, name, records)
+    store.delete(item.key for item in left_of(store, name, numbers))
+    return [record.version for record in records]
 
 
 def mark_deleted(store: Store, name: str, records: Collection[JobRecord]) -> None:

@@ -1,6 +1,5 @@
 """What this machine knows of the jobs that it runs, for while their store is away."""
 
-from orchestrator import config
 from orchestrator.backends.base import Backend
 from orchestrator.datasets.versions import author
 from orchestrator.jobs.record import JobRecord, number_of
@@ -24,7 +23,8 @@ def known_here(backend: Backend, store: str, name: str, number: int | None) -> J
                 number=known,
                 created=run.created,
                 author=author(),
-                machine=config.machine_id(),
+                machine=backend.place,
+                backend=backend.name,
                 run=run.id,
                 task=run.task,
             )

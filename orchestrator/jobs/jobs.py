@@ -4,14 +4,15 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from orchestrator.backends.base import Backend
-from orchestrator.backends.local.capacity import capacity
+from orchestrator.backends.base import Backend, Event
 from orchestrator.datasets import Datasets
 from orchestrator.errors import ConflictError, JobNotFinishedError, NotFoundError, PermissionDeniedError, StoreError
 from orchestrator.jobs import last
-from orchestrator.jobs.create import create
-from orchestrator.jobs.delete import left_of, mark_deleted
+from orchestrator.jobs.create import create, preview
+from orchestrator.jobs.delete import delete_versions
+from orchestrator.jobs.happenings import happenings
 from orchestrator.jobs.here import known_here
 from orchestrator.jobs.listing import Found, get_record, newest, read_version, read_versions
 from orchestrator.jobs.logs import LogQuery, read_log
@@ -19,7 +20,7 @@ from orchestrator.jobs.numbers import last_number
 from orchestrator.jobs.plan import Plan, make_plan
 from orchestrator.jobs.record import JobRecord, job_names, version_prefix
 from orchestrator.jobs.untold import forget
-from orchestrator.jobs.view import JobView, judge, look, watcher
+from orchestrator.jobs.view import JobView, is_here, judge, look, watcher
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.runtime.logread import LogReader
 from orchestrator.runtime.output import Output
@@ -88,7 +89,7 @@ class Jobs:
             loaded,
             self._store,
             self._datasets,
-            cpus_here=capacity(),
+            backend=self._backend,
             context=self._context,
             reporter=self._reporter,
         )
@@ -109,6 +110,10 @@ class Jobs:
             plan = self.plan(plan, assignments=assignments, parameters=parameters)
         return self._look(create(plan, self._store, self._backend, self._datasets, reporter=self._reporter))
 
+    def manifests(self, plan: Plan) -> Sequence[dict[str, Any]]:
+        """Return the objects that `create` would make in a cluster; none where jobs run on this machine."""
+        return preview(plan, self._store, self._backend)
+
     def list(self, name: str | None = None, *, all_versions: bool = False) -> Sequence[JobView]:
         """Return the latest version of each job, or all versions (of one job: always all), the newest first."""
         found: list[Found] = []
@@ -123,6 +128,11 @@ class Jobs:
             found = [pair for pair in gather(lambda job: newest(self._store, job), job_names(self._store)) if pair]
         views = [judge(self._backend, record, status) for record, status in found]
         return sorted(views, key=lambda view: (view.record.created, view.record.number), reverse=True)
+
+    def unfinished(self) -> Sequence[JobView]:
+        """Return all versions that wait or run, the oldest first, each looked at closely."""
+        waiting = [view for view in reversed(self.list(all_versions=True)) if not view.status.state.finished]
+        return [self._look(view.record) for view in waiting]
 
     def get(self, name: str, version: str = LATEST) -> JobView:
         """Return a job version and its state."""
@@ -175,7 +185,7 @@ class Jobs:
         except AWAY:
             if self._backend.last_known(record.run) is None:  # it does not run here
                 raise
-        self._backend.request_cancel(record.run)
+        self._backend.request_cancel(record.as_run())
         return self.wait(record.name, record.version, timeout=CANCEL_WAIT)
 
     def delete(self, name: str, version: str | None = None) -> Sequence[str]:
@@ -200,18 +210,7 @@ class Jobs:
             numbers = {number} if pair else set()
         if not numbers:
             self._record(name, version or LATEST)  # says what there is instead
-        for record, status in found:
-            if not (view := judge(self._backend, record, status)).status.state.finished:
-                hint = f"mlctl job cancel {name} -v {record.version}"
-                raise ConflictError(f"{view.ref} is {view.status.state} and cannot be deleted", hint=hint)
-        records = [record for record, _ in reversed(found)]
-        for record in records:  # first, for on a full disk the marks need the room that this gives
-            self._backend.forget(record.run)
-            forget(record.run)
-        mark_deleted(self._store, name, records)
-        # Also what an interrupted deletion left.
-        self._store.delete(item.key for item in left_of(self._store, name, numbers))
-        return [record.version for record in records]
+        return delete_versions(self._store, self._backend, name, found, numbers)
 
     def logs(
         self,
@@ -232,10 +231,19 @@ class Jobs:
         timed = timestamps or since is not None
 
         def reader() -> LogReader:
-            return LogReader(self._store, prefix, None if timed else self._backend.live_log(record.run))
+            near = not timed and is_here(self._backend, record)
+            return LogReader(self._store, prefix, self._backend.live_log(record.as_run()) if near else None)
 
         look_on = watcher(self._store, self._backend, record, self._reporter)
         return read_log(query, reader, lambda: look_on().status.state.finished)
+
+    def events(self, name: str, version: str = LATEST) -> Sequence[Event]:
+        """Return what happened to a job version, the oldest first; a cluster forgets its part after an hour or so."""
+        record = self._record(name, version)
+        view = self._look(record)
+        return sorted(
+            happenings(view) + (self._backend.events(record.as_run()) if is_here(self._backend, record) else [])
+        )
 
     def outputs(self, name: str, version: str = LATEST) -> Output:
         """Return what a job version has written.

@@ -7,14 +7,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from orchestrator.backends.base import Advice, Backend
 from orchestrator.datasets import Datasets
 from orchestrator.datasets.versions import DatasetVersion
 from orchestrator.engines.catalog import Engine, get_engine
-from orchestrator.engines.environment import environment_path, environment_state
 from orchestrator.errors import MlctlError, NotFoundError, PermissionDeniedError, PreflightError, StoreError
 from orchestrator.jobs.changes import Change, changes_between
 from orchestrator.jobs.code import look_at_code
-from orchestrator.jobs.gpus import count_gpus
 from orchestrator.jobs.listing import get_record
 from orchestrator.jobs.places import output_url
 from orchestrator.jobs.record import DataRef, EngineRef, JobRecord
@@ -63,6 +62,7 @@ class Plan(msgspec.Struct, kw_only=True):
         data: Where the data comes from; None for a job without data.
         engine: The framework environment; None if it is unknown.
         engine_ready: Whether its environment is built.
+        environment: What that is: the hash of a local one, or an image.
         sizes: What the job gets.
         gpus: GPUs it gets here.
         arguments: The script's, after data_url and train_url.
@@ -80,6 +80,7 @@ class Plan(msgspec.Struct, kw_only=True):
     data: DataPlan | None
     engine: Engine | None
     engine_ready: bool
+    environment: str
     sizes: Flavor | None
     gpus: int
     arguments: list[str]
@@ -91,9 +92,10 @@ class Plan(msgspec.Struct, kw_only=True):
     def engine_ref(self) -> EngineRef:
         """Return the engine as it goes into the record."""
         assert self.engine is not None
-        environment = environment_path(self.engine).name
         engine = self.engine
-        return EngineRef(name=engine.name, framework=engine.framework, version=engine.version, environment=environment)
+        return EngineRef(
+            name=engine.name, framework=engine.framework, version=engine.version, environment=self.environment
+        )
 
     def digest(self, data: DataRef | None) -> str:
         """Return the hash of all that determines the run, given the dataset version it reads."""
@@ -112,7 +114,7 @@ def make_plan(
     store: Store,
     datasets: Datasets,
     *,
-    cpus_here: float,
+    backend: Backend,
     context: str | None,
     reporter: Reporter = SILENT,
 ) -> Plan:
@@ -122,7 +124,7 @@ def make_plan(
         loaded: The spec and the folder that its paths start from.
         store: Where the job's record will be.
         datasets: The datasets of that store.
-        cpus_here: CPUs of this machine.
+        backend: Where it will run.
         context: Name of the context that stores are reached by.
         reporter: Told of what is fetched.
 
@@ -131,18 +133,13 @@ def make_plan(
     """
     spec = loaded.spec
     problems: list[MlctlError] = []
-    warnings: list[str] = []
     code, declared = look_at_code(spec, loaded.folder, context, problems, reporter=reporter)
     data = _look_at_data(spec, loaded.folder, datasets, problems)
     engine = _try(lambda: get_engine(spec.engine), problems)
     sizes = _try(lambda: resolve_resources(spec.resources), problems)
     previous = _previous(store, spec.name)
-    gpus = _usable_gpus(sizes, warnings)
-    if sizes and sizes.cpus > cpus_here:
-        warnings.append(f"it asks for {sizes.cpus:g} CPUs, this machine has {cpus_here:g}")
-    if spec.resources.nodes > 1:
-        warnings.append(f"it asks for {spec.resources.nodes} nodes, this machine is one: it runs as one process")
-    warnings += _argument_warnings(spec, declared)
+    advice = backend.advise(spec, sizes) if sizes else Advice(0, [])
+    warnings = [*advice.warnings, *_argument_warnings(spec, declared)]
     _try(store.check_writable, problems)
     if spec.output:
         _try(lambda: open_store(output_url(spec, loaded.folder, store), context).check_writable(), problems)
@@ -161,10 +158,11 @@ def make_plan(
         code=code,
         data=data,
         engine=engine,
-        engine_ready=bool(engine and environment_state(engine).ready),
+        engine_ready=bool(engine and backend.is_ready(engine)),
+        environment=backend.environment(engine, spec, gpus=sizes.gpus if sizes else 0) if engine else "",
         sizes=sizes,
-        gpus=gpus,
-        arguments=_arguments(spec, declared, gpus),
+        gpus=advice.gpus,
+        arguments=_arguments(spec, declared, advice.gpus),
         previous=previous,
         changes=[],
         warnings=warnings,
@@ -250,15 +248,6 @@ def _previous(store: Store, name: str) -> JobRecord | None:
         return get_record(store, name, None)
     except NotFoundError:
         return None
-
-
-def _usable_gpus(sizes: Flavor | None, warnings: list[str]) -> int:
-    wanted = sizes.gpus if sizes else 0
-    here = count_gpus() if wanted else 0
-    if wanted > here:
-        found = f"has {here}" if here else "has none"
-        warnings.append(f"it asks for {wanted} GPUs, this machine {found}: it runs with what there is")
-    return min(wanted, here)
 
 
 def _argument_warnings(spec: JobSpec, declared: Declared) -> list[str]:

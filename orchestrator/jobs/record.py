@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.backends.base import Run
 from orchestrator.runtime.task import JOB, Task
 from orchestrator.specs.names import format_version
 from orchestrator.store.base import Store, list_folders
@@ -76,8 +77,8 @@ class JobRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
         created: Seconds since the epoch.
         deleted: The same for its deletion, or 0. The number stays taken.
         author: User at host.
-        machine: Id of the mlctl home that runs it (local backend).
-        run: Id of the run on that machine.
+        machine: Where it runs, as the backend names it: the id of an mlctl home, or a namespace of a cluster.
+        run: Id of the run there.
         backend: Where it runs.
         spec: The spec as submitted, overrides applied.
         parameters: The script's parameters.
@@ -105,6 +106,11 @@ class JobRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     def version(self) -> str:
         """Return the number as users write it, `V0003`."""
         return format_version(self.number)
+
+    def as_run(self) -> Run:
+        """Return the run, as its backend knows it."""
+        assert self.task is not None
+        return Run(self.run, self.task, self.created)
 
 
 def job_prefix(name: str) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from orchestrator import config
 from orchestrator.backends.base import Backend
 from orchestrator.errors import JobCancelledError, JobFailedError, NotFoundError
 from orchestrator.jobs.record import JobRecord, find_record, version_prefix
@@ -53,6 +52,11 @@ class JobView(msgspec.Struct):
             raise JobFailedError(f"{self.ref} failed ({status.reason}): {status.message}", hint=status.hint)
 
 
+def is_here(backend: Backend, record: JobRecord) -> bool:
+    """Tell whether the job version runs, or ran, in the backend's place."""
+    return record.task is not None and (record.backend, record.machine) == (backend.name, backend.place)
+
+
 def look(store: Store, backend: Backend, record: JobRecord) -> JobView:
     """Return the job version with its state.
 
@@ -66,7 +70,7 @@ def look(store: Store, backend: Backend, record: JobRecord) -> JobView:
     status = find(store, version_prefix(record.name, record.number) + STATUS, Status)
     if status is None and find_record(store, record.name, record.number) is None:
         raise NotFoundError(f"{record.name}/{record.version} was deleted", hint=f"mlctl job list {record.name}")
-    return judge(backend, record, status)
+    return judge(backend, record, status, closely=True)
 
 
 def watcher(store: Store, backend: Backend, record: JobRecord, reporter: Reporter) -> Callable[[], JobView]:
@@ -84,21 +88,22 @@ def watcher(store: Store, backend: Backend, record: JobRecord, reporter: Reporte
     return look_on
 
 
-def judge(backend: Backend, record: JobRecord, status: Status | None) -> JobView:
+def judge(backend: Backend, record: JobRecord, status: Status | None, *, closely: bool = False) -> JobView:
     """Return the job version with its state: the one place where a state is determined (DESIGN, D6).
 
-    An unfinished job of this machine is looked up among its processes; what a dead process left is
-    saved first. Of a job on another machine the store's status is what is known.
+    An unfinished job of this machine is looked up among its processes, that of a cluster among its objects;
+    what a dead process left is saved first. Of a job in another place the store's status is what is known.
 
     Args:
         backend: Where the job runs, if it runs here.
         record: Of the version.
         status: As it is in the store.
+        closely: Whether it is worth some more time to find out why it waits.
     """
-    if status and status.state.finished:
+    if status and status.state.finished and not status.unclear:
         return JobView(record, status)
-    if record.task and record.machine == config.machine_id():
-        return JobView(record, backend.observe(record.run, record.task, status))
+    if is_here(backend, record):
+        return JobView(record, backend.observe(record.as_run(), status, closely=closely))
     if status is None:
         return JobView(record, Status(state=State.QUEUED, message=f"submitted by {record.author}, not started yet"))
     silence = time.time() - status.heartbeat

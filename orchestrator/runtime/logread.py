@@ -3,11 +3,43 @@
 from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from orchestrator.runtime.logship import CHUNK, chunk_key, times_key
 from orchestrator.store.base import ObjectNotFoundError, Store, list_objects
 
 BLOCK = 1 << 18  # bytes read at once
+
+
+class Live(Protocol):
+    """A log where it is written, which may vanish at any time; what it does not have is in the store."""
+
+    def size(self) -> int | None:
+        """Return the number of bytes there are by now; None if the store must be asked."""
+
+    def read(self, start: int, length: int) -> bytes | None:
+        """Return up to `length` bytes from `start` on, as far as they are there; None if the store must be asked."""
+
+
+class FileLog:
+    """A log that a process of this machine writes into a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def size(self) -> int | None:
+        try:
+            return self._path.stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def read(self, start: int, length: int) -> bytes | None:
+        try:
+            with self._path.open("rb") as file:
+                file.seek(start)
+                return file.read(length)
+        except FileNotFoundError:
+            return None
 
 
 class LogReader:
@@ -16,10 +48,10 @@ class LogReader:
     Args:
         store: Where the chunks are.
         prefix: Of the chunks, as in `jobs/mnist/V0001/logs/worker-0/`.
-        live: The file that the script writes, where this machine has it; it may vanish at any time.
+        live: The log where it is written, if that is within reach.
     """
 
-    def __init__(self, store: Store, prefix: str, live: Path | None) -> None:
+    def __init__(self, store: Store, prefix: str, live: Live | None) -> None:
         self._store = store
         self._prefix = prefix
         self._live = live
@@ -27,11 +59,8 @@ class LogReader:
 
     def size(self) -> int:
         """Return the number of bytes there are by now."""
-        if self._live:
-            try:
-                return self._live.stat().st_size
-            except FileNotFoundError:
-                pass
+        if self._live and (size := self._live.size()) is not None:
+            return size
         chunks = [item for item in list_objects(self._store, self._prefix) if item.key.endswith(".log")]
         return self._offset(chunks[-1].key, ".log") + chunks[-1].size if chunks else 0
 
@@ -81,13 +110,8 @@ class LogReader:
         return int(key.removeprefix(self._prefix).removesuffix(suffix))
 
     def _block(self, position: int, length: int) -> bytes:
-        if self._live:
-            try:
-                with self._live.open("rb") as file:
-                    file.seek(position)
-                    return file.read(length)
-            except FileNotFoundError:
-                pass
+        if self._live and (found := self._live.read(position, length)) is not None:
+            return found
         # Every chunk but the last is full, so the chunk of a position needs no listing.
         start = position - position % CHUNK
         return self._chunk(start)[position - start :][:length]

@@ -40,6 +40,24 @@ class Reason(StrEnum):
     CANCELLED_BY_USER = "CancelledByUser"
     SUPERVISOR_LOST = "SupervisorLost"
     OUTPUT_NOT_SAVED = "OutputNotSaved"
+    UNSCHEDULABLE = "Unschedulable"
+    IN_QUEUE = "InQueue"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    REFUSED = "Refused"
+    IMAGE_PULL = "ImagePull"
+    CONFIG_MISSING = "ConfigMissing"
+    VOLUME_NOT_BOUND = "VolumeNotBound"
+    NO_SHELL = "NoShell"
+    NODE_LOST = "NodeLost"
+    PREEMPTED = "Preempted"
+    EVICTED = "Evicted"
+    POD_DELETED = "PodDeleted"
+    JOB_DELETED = "JobDeleted"
+
+    @property
+    def meaning(self) -> str:
+        """Return what has happened, in one sentence."""
+        return _MEANINGS[self]
 
     @property
     def hint(self) -> str:
@@ -47,6 +65,35 @@ class Reason(StrEnum):
         return _HINTS[self]
 
 
+_MEANINGS = {
+    Reason.NO_CAPACITY: "What the job asks for is taken by others now.",
+    Reason.NOT_STARTED: "The job was recorded, but the create command was interrupted before it started.",
+    Reason.CODE_MISSING: "The archive of its code is not in the store any more.",
+    Reason.DATA_MISSING: "The version of the dataset that it reads is not in the store any more.",
+    Reason.DATA_DAMAGED: "A file that it reads is not what its hash says.",
+    Reason.START_FAILED: "The script could not be started.",
+    Reason.OUT_OF_MEMORY: "The script needed more memory than it may have.",
+    Reason.DISK_FULL: "The disk of the machine, or the job's share of it, is full.",
+    Reason.USER_ERROR: "The script ended with an error of its own.",
+    Reason.KILLED: "The script was killed, not by mlctl.",
+    Reason.TIMEOUT: "The script ran longer than `max_duration`.",
+    Reason.CANCELLED_BY_USER: "Somebody cancelled it.",
+    Reason.SUPERVISOR_LOST: "The process that looked after the script on this machine was killed.",
+    Reason.OUTPUT_NOT_SAVED: "The store did not take the log or the output.",
+    Reason.UNSCHEDULABLE: "No node of the cluster can ever take it as it is.",
+    Reason.IN_QUEUE: "It waits in a queue of the cluster (Kueue).",
+    Reason.QUOTA_EXCEEDED: "The namespace's quota is used up.",
+    Reason.REFUSED: "The cluster's policy refuses its pods.",
+    Reason.IMAGE_PULL: "A container image cannot be had.",
+    Reason.CONFIG_MISSING: "A Secret or ConfigMap that it names is not in the namespace.",
+    Reason.VOLUME_NOT_BOUND: "A volume that it names is not there or cannot be mounted.",
+    Reason.NO_SHELL: "The image has no /bin/sh, which starts the script.",
+    Reason.NODE_LOST: "The node that it ran on does not answer any more.",
+    Reason.PREEMPTED: "A job of higher priority took its place.",
+    Reason.EVICTED: "The node put it out, most often because its disk or memory ran short.",
+    Reason.POD_DELETED: "Somebody deleted its pod.",
+    Reason.JOB_DELETED: "Its Job object is not in the cluster any more.",
+}
 _HINTS = {
     Reason.NO_CAPACITY: "it starts by itself when the jobs before it have ended; see: mlctl job list",
     Reason.NOT_STARTED: "run the same create command again: it goes on as this version",
@@ -62,6 +109,19 @@ _HINTS = {
     Reason.CANCELLED_BY_USER: "create the job again to get a new version",
     Reason.SUPERVISOR_LOST: "create the job again; what it wrote so far: mlctl job outputs {job} -v {version}",
     Reason.OUTPUT_NOT_SAVED: "mend the store, then look again, which saves it: mlctl job get {job} -v {version}",
+    Reason.UNSCHEDULABLE: "ask for what a node has: mlctl job get {job} -v {version} says why each does not fit",
+    Reason.IN_QUEUE: "it starts by itself when its turn comes; see: mlctl queue",
+    Reason.QUOTA_EXCEEDED: "it starts by itself when other jobs of the namespace have ended; see: mlctl queue",
+    Reason.REFUSED: "change what the message names under kubernetes: in the spec, or ask who runs the cluster",
+    Reason.IMAGE_PULL: "build and push the image (mlctl images build), or name what may pull it: image_pull_secrets",
+    Reason.CONFIG_MISSING: "make what the message names in the namespace; the pod starts by itself then",
+    Reason.VOLUME_NOT_BOUND: "look at the claim: kubectl get pvc; the pod starts by itself when it is bound",
+    Reason.NO_SHELL: "use an image with /bin/sh, as every engine image has",
+    Reason.NODE_LOST: "it is started again on another node by itself; mlctl job events {job} -v {version}",
+    Reason.PREEMPTED: "it is started again by itself when there is room; a higher priority_class prevents it",
+    Reason.EVICTED: "ask for what it needs (resources.memory), or write less to the node's disk",
+    Reason.POD_DELETED: "create the job again; what it wrote so far: mlctl job outputs {job} -v {version}",
+    Reason.JOB_DELETED: "create the job again; what it wrote so far: mlctl job outputs {job} -v {version}",
 }
 
 
@@ -86,6 +146,8 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
         output_complete: Whether the output is that of a job that ended well.
         attempt: How often it was started, counted from 1; more than once where a node was lost or taken away.
         pod: Name of the pod of that attempt.
+        details: More about the reason, a line each: on a cluster why each node does not fit.
+        unclear: Whether the cluster may know better why it ended: whoever looks asks it, and writes that down.
     """
 
     state: State = State.QUEUED
@@ -107,3 +169,5 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
     output_complete: bool = False
     attempt: int = 1
     pod: str = ""
+    details: list[str] = []
+    unclear: bool = False

@@ -53,7 +53,7 @@ def versions(project) -> list[str]:
 
 STEPS = [
     "orchestrator.jobs.plan:snapshot_code",
-    "orchestrator.jobs.create:ensure_environment",
+    "orchestrator.backends.local.backend:LocalBackend.prepare",
     "orchestrator.jobs.create:store_code",
     "orchestrator.jobs.create:claim_number",
     "orchestrator.jobs.create:_with_task",

@@ -15,7 +15,7 @@ from orchestrator.errors import StoreError
 from orchestrator.jobs.logs import LogQuery, read_log
 from orchestrator.runtime import logread, logship
 from orchestrator.runtime.arrivals import Arrivals
-from orchestrator.runtime.logread import LogReader
+from orchestrator.runtime.logread import FileLog, LogReader
 from orchestrator.runtime.logship import LogShipper
 from orchestrator.store.base import list_objects
 from orchestrator.store.file import FileStore
@@ -44,7 +44,7 @@ class Log:
         self.shipper.send()
 
     def reader(self, *, live: bool = False) -> LogReader:
-        return LogReader(self.store, PREFIX, self.path if live else None)
+        return LogReader(self.store, PREFIX, FileLog(self.path) if live else None)
 
     def saved(self) -> bytes:
         reader = self.reader()

@@ -9,16 +9,25 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from orchestrator.backends.base import Run
+from orchestrator.backends.base import Advice, Event, Launch, Run
+from orchestrator.backends.local.capacity import capacity
 from orchestrator.backends.local.finish import finish
+from orchestrator.backends.local.gpus import count_gpus
 from orchestrator.backends.local.rundir import Order, RunDir, acquire, all_runs, holder, is_looked_after, new_run_id
 from orchestrator.backends.local.script import RUN_ID, kill_leftover
-from orchestrator.config import home_dir
+from orchestrator.config import home_dir, machine_id
+from orchestrator.engines.catalog import Engine
+from orchestrator.engines.environment import ensure_environment, environment_path, environment_state
 from orchestrator.errors import MlctlError
+from orchestrator.progress import Reporter
 from orchestrator.runtime.exits import Exit
+from orchestrator.runtime.logread import FileLog
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import STATUS, Task
+from orchestrator.specs.flavors import Flavor
+from orchestrator.specs.job import JobSpec
 from orchestrator.store import open_store
 from orchestrator.store.parallel import as_mlctl_error
 from orchestrator.store.records import find
@@ -36,10 +45,14 @@ class LocalSubmission:
     def id(self) -> str:
         return self._run.id
 
-    def start(self, task: Task, python: Path, environment: dict[str, str]) -> None:
+    def start(self, launch: Launch) -> None:
         run, lock = self._run, self._lock
         order = Order(
-            task=task, python=str(python), environment=environment, created=time.time(), context=self._context
+            task=launch.task,
+            python=str(ensure_environment(launch.engine)),
+            environment=launch.engine.env,
+            created=time.time(),
+            context=self._context,
         )
         run.save_order(order)
         supervisor = [sys.executable, "-m", "orchestrator.backends.local.supervisor", run.id, str(lock)]
@@ -78,13 +91,45 @@ class LocalBackend:
         self._context = context
         self._open = functools.cache(functools.partial(open_store, context=context))
 
+    name = "local"
+
+    @property
+    def place(self) -> str:
+        return machine_id()
+
+    def advise(self, spec: JobSpec, sizes: Flavor) -> Advice:
+        warnings: list[str] = []
+        gpus = count_gpus() if sizes.gpus else 0
+        if sizes.gpus > gpus:
+            found = f"has {gpus}" if gpus else "has none"
+            warnings.append(f"it asks for {sizes.gpus} GPUs, this machine {found}: it runs with what there is")
+        if sizes.cpus > (here := capacity()):
+            warnings.append(f"it asks for {sizes.cpus:g} CPUs, this machine has {here:g}")
+        if spec.resources.nodes > 1:
+            warnings.append(f"it asks for {spec.resources.nodes} nodes, this machine is one: it runs as one process")
+        return Advice(min(sizes.gpus, gpus), warnings)
+
+    def environment(self, engine: Engine, spec: JobSpec, *, gpus: int) -> str:
+        return environment_path(engine).name
+
+    def is_ready(self, engine: Engine) -> bool:
+        return environment_state(engine).ready
+
+    def prepare(self, engine: Engine, reporter: Reporter) -> None:
+        ensure_environment(engine, reporter=reporter)
+
+    def manifests(self, launch: Launch, run_id: str) -> list[dict[str, Any]]:
+        return []
+
     def submission(self, run_id: str | None = None) -> LocalSubmission | None:
         run = RunDir(run_id or new_run_id())
         lock = acquire(run)
         return None if lock is None else LocalSubmission(run, lock, self._context)
 
-    def observe(self, run_id: str, task: Task, status: Status | None) -> Status:
-        run = RunDir(run_id)
+    def observe(self, run: Run, status: Status | None, *, closely: bool) -> Status:
+        return self._observe(RunDir(run.id), run.task, status)
+
+    def _observe(self, run: RunDir, task: Task, status: Status | None) -> Status:
         if is_looked_after(run):
             return run.status() or status or _submitted()
         if not run.folder.exists():
@@ -108,20 +153,23 @@ class LocalBackend:
             if (order := run.order()) and is_looked_after(run):
                 yield Run(id=run.id, task=order.task, created=order.created)
 
-    def request_cancel(self, run_id: str) -> None:
-        run = RunDir(run_id)
-        run.request_cancel()
-        pid = holder(run)
-        if pid and is_looked_after(run) and run_id.encode() in _command_line(pid):
+    def events(self, run: Run) -> list[Event]:
+        return []  # all that happens here is in the status
+
+    def request_cancel(self, run: Run) -> None:
+        folder = RunDir(run.id)
+        folder.request_cancel()
+        pid = holder(folder)
+        if pid and is_looked_after(folder) and run.id.encode() in _command_line(pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
 
-    def live_log(self, run_id: str) -> Path | None:
-        log = RunDir(run_id).workspace.log
-        return log if log.exists() else None
+    def live_log(self, run: Run) -> FileLog | None:
+        log = RunDir(run.id).workspace.log
+        return FileLog(log) if log.exists() else None
 
-    def forget(self, run_id: str) -> None:
-        RunDir(run_id).remove()
+    def forget(self, run: Run) -> None:
+        RunDir(run.id).remove()
 
     def _recover(self, run: RunDir, task: Task, status: Status | None) -> Status:
         """Finish a run whose supervisor is gone; the caller holds its lock."""

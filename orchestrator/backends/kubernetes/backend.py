@@ -1,0 +1,188 @@
+"""The Kubernetes backend: submits jobs, tells the truth about them, reads their logs."""
+
+import functools
+import secrets
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from orchestrator.backends.base import Advice, Event, Launch, Run
+from orchestrator.backends.kubernetes import pods
+from orchestrator.backends.kubernetes.api import Api
+from orchestrator.backends.kubernetes.cluster import JOBS, Cluster, when
+from orchestrator.backends.kubernetes.kubelet_log import KubeletLog
+from orchestrator.backends.kubernetes.names import MAIN, job_name
+from orchestrator.backends.kubernetes.pod_log import PodLog
+from orchestrator.backends.kubernetes.site import image_of, order_of, own_secret, site_of
+from orchestrator.backends.kubernetes.state import judge
+from orchestrator.backends.kubernetes.submit import manifests, submit
+from orchestrator.config import Context
+from orchestrator.engines.catalog import Engine
+from orchestrator.errors import ClusterError, MlctlError, PermissionDeniedError
+from orchestrator.progress import SILENT, Reporter
+from orchestrator.runtime.status import Reason, State, Status
+from orchestrator.runtime.task import CANCEL, STATUS, WORKER_LOG
+from orchestrator.specs.flavors import Flavor
+from orchestrator.specs.job import JobSpec
+from orchestrator.store import open_store
+from orchestrator.store.base import Store
+from orchestrator.store.keys import keys_of
+from orchestrator.store.records import find, write
+
+RUN_ID = 8  # bytes
+AGAIN = 1.0  # seconds before it is looked again whether a pod has a log
+
+
+class KubernetesSubmission:
+    """The right to start one run: the objects' names are the run's, so whoever is first makes them."""
+
+    def __init__(self, run_id: str, context: Context, api: Api) -> None:
+        self._id = run_id
+        self._context = context
+        self._api = api
+
+    @property
+    def id(self) -> str:
+        return self._id
+
+    def start(self, launch: Launch) -> None:
+        keys = _keys(self._context)
+        site = site_of(self._context, keys.get("AWS_ACCESS_KEY_ID", ""))
+        secret = own_secret(self._context, site, keys) if keys else None
+        submit(self._api, order_of(launch, self._id), site, secret)
+
+    def release(self) -> None:
+        pass  # nothing was made
+
+
+class KubernetesBackend:
+    """Runs jobs as pods of a cluster.
+
+    Args:
+        context: With the cluster and its namespace.
+        reporter: Told once if the cluster cannot be asked.
+    """
+
+    name = "kubernetes"
+
+    def __init__(self, context: Context, reporter: Reporter = SILENT) -> None:
+        self._context = context
+        self._reporter = reporter
+        self._api = Api(context)
+        self._cluster = Cluster(self._api)
+        self._open = functools.cache(functools.partial(open_store, context=context.name))
+        self._logs: dict[str, PodLog] = {}
+        self._looked: dict[str, float] = {}
+        self._told = False
+
+    @functools.cached_property
+    def place(self) -> str:
+        return f"{self._api.namespace}@{self._api.host}"
+
+    def advise(self, spec: JobSpec, sizes: Flavor) -> Advice:
+        warnings = []
+        if _keys(self._context).get("AWS_SESSION_TOKEN"):
+            warnings.append("the keys to the store are temporary: a job that outlives them cannot save its output")
+        return Advice(sizes.gpus, warnings)
+
+    def environment(self, engine: Engine, spec: JobSpec, *, gpus: int) -> str:
+        return image_of(engine, spec, gpus=gpus)
+
+    def is_ready(self, engine: Engine) -> bool:
+        return True
+
+    def prepare(self, engine: Engine, reporter: Reporter) -> None:
+        pass  # nodes pull images by themselves
+
+    def manifests(self, launch: Launch, run_id: str) -> list[dict[str, Any]]:
+        site = site_of(self._context, _keys(self._context).get("AWS_ACCESS_KEY_ID", ""))
+        return manifests(order_of(launch, run_id), site)
+
+    def submission(self, run_id: str | None = None) -> KubernetesSubmission:
+        return KubernetesSubmission(run_id or secrets.token_hex(RUN_ID), self._context, self._api)
+
+    def observe(self, run: Run, status: Status | None, *, closely: bool) -> Status:
+        try:
+            seen = self._cluster.seen(_name(run), closely=closely)
+        except (ClusterError, PermissionDeniedError) as error:
+            return self._unseen(status, error)
+        store = self._open(run.task.store)
+        ended = seen.job is None or pods.holds(seen.job, "Failed")
+        cancelled = ended and store.head(run.task.prefix + CANCEL) is not None
+        found = judge(status, seen, created=run.created, cancelled=cancelled, now=time.time())
+        if found.hint:
+            hint = found.hint.replace("{job}", run.task.job).replace("{version}", run.task.version)
+            found = msgspec.structs.replace(found, hint=hint)
+        if found.state.finished and found != status and found.reason is not Reason.NOT_STARTED:
+            return self._write(store, run, found)
+        return found
+
+    def last_known(self, run_id: str) -> Status | None:
+        return None  # nothing of it is on this machine
+
+    def runs(self) -> Iterator[Run]:
+        return iter(())
+
+    def events(self, run: Run) -> list[Event]:
+        found = self._cluster.events(self._cluster.seen(_name(run), closely=False))
+        return [
+            Event(when(one), f"{about.get('kind', '').lower()} {about.get('name', '')}", one["reason"], one["message"])
+            for one in found
+            if (about := one.get("involvedObject") or {})
+        ]
+
+    def request_cancel(self, run: Run) -> None:
+        self._api.delete(self._api.path(JOBS, _name(run)))
+
+    def live_log(self, run: Run) -> PodLog | None:
+        if log := self._logs.get(run.id):
+            return log
+        now = time.monotonic()
+        if now - self._looked.get(run.id, float("-inf")) < AGAIN:
+            return None
+        self._looked[run.id] = now
+        try:
+            seen = self._cluster.seen(_name(run), closely=False)
+        except MlctlError:
+            return None
+        mine = [pod for pod in seen.pods if pods.index_of(pod) == 0]
+        # Of a pod that replaces another the log does not begin with the job's first byte.
+        if len(mine) != 1 or not pods.is_running(mine[0], MAIN):
+            return None
+        live = KubeletLog(self._api, pods.name_of(mine[0]), MAIN)
+        self._logs[run.id] = PodLog(live, self._open(run.task.store), run.task.prefix + WORKER_LOG)
+        return self._logs[run.id]
+
+    def forget(self, run: Run) -> None:
+        self._api.delete(self._api.path(JOBS, _name(run)))
+
+    def _write(self, store: Store, run: Run, found: Status) -> Status:
+        """Write down an end that nobody else will, unless somebody has."""
+        key = run.task.prefix + STATUS
+        written = find(store, key, Status)
+        if written and written.state.finished and not written.unclear:
+            return written
+        write(store, key, found)
+        return found
+
+    def _unseen(self, status: Status | None, error: MlctlError) -> Status:
+        """Return what is known without the cluster."""
+        if not self._told:
+            self._told = True
+            self._reporter.note(f"{error.message}: this is what the store knows; {error.hint}")
+        if status is not None:
+            return status
+        return Status(state=State.PENDING, message=error.message, hint=error.hint)
+
+
+def _name(run: Run) -> str:
+    return job_name(run.task.job, run.task.version, run.id)
+
+
+def _keys(context: Context) -> dict[str, str]:
+    """Return the user's own keys to the store, where pods are to have them."""
+    if context.store_secret or context.service_account:
+        return {}
+    return keys_of(context)

@@ -1,0 +1,113 @@
+"""What the cluster shows of our jobs, with as few calls as possible."""
+
+import threading
+from collections import defaultdict
+from contextlib import suppress
+from typing import Any
+
+from orchestrator.backends.kubernetes import pods
+from orchestrator.backends.kubernetes.api import Api
+from orchestrator.backends.kubernetes.mirror import Mirror
+from orchestrator.backends.kubernetes.names import MAIN, MANAGED_BY, MANAGER
+from orchestrator.backends.kubernetes.service import JOB_LABEL
+from orchestrator.backends.kubernetes.state import Seen
+from orchestrator.errors import ClusterError, NotFoundError, PermissionDeniedError
+
+Json = dict[str, Any]
+
+JOBS, PODS, EVENTS = "batch/v1/jobs", "v1/pods", "v1/events"
+MANAGED = f"{MANAGED_BY}={MANAGER}"
+FRESH = 1.0  # seconds; who asks again later than that will ask more often, and is served by a watch
+_KUEUE = "/apis/kueue.x-k8s.io/v1beta1/namespaces/{namespace}/workloads"
+_POSITION = "/apis/visibility.kueue.x-k8s.io/v1beta1/namespaces/{namespace}/localqueues/{queue}/pendingworkloads"
+
+
+class Cluster:
+    """The jobs that mlctl made in one namespace, and their pods.
+
+    Args:
+        api: The namespace.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._jobs = Mirror(api, api.path(JOBS), MANAGED)
+        self._pods = Mirror(api, api.path(PODS), MANAGED)
+        self._asked = False
+        self._lock = threading.Lock()
+
+    def seen(self, name: str, *, closely: bool) -> Seen:
+        """Return what the cluster shows of the Job of this name.
+
+        Args:
+            name: Of the Job object.
+            closely: Whether a job that waits is worth more calls, which tell why.
+        """
+        with self._lock:
+            jobs = self._jobs.objects(age=FRESH)
+            every = self._pods.objects(age=FRESH)
+            if closely and self._asked:
+                self._jobs.follow()
+                self._pods.follow()
+            self._asked = True
+        job = next((one for one in jobs if pods.name_of(one) == name), None)
+        own = [one for one in every if (one["metadata"].get("labels") or {}).get(JOB_LABEL) == name]
+        return self._closer(Seen(job, own)) if closely and job is not None else Seen(job, own)
+
+    def all(self) -> dict[str, Seen]:
+        """Return what the cluster shows of every job, by the name of its Job object."""
+        by_job: dict[str, list[Json]] = defaultdict(list)
+        for pod in self._pods.objects(age=FRESH):
+            by_job[(pod["metadata"].get("labels") or {}).get(JOB_LABEL, "")].append(pod)
+        return {name: Seen(job, by_job[name]) for job in self._jobs.objects(age=FRESH) if (name := pods.name_of(job))}
+
+    def events(self, seen: Seen) -> list[Json]:
+        """Return the events of a job and its pods, the oldest first."""
+        found: list[Json] = []
+        for thing in filter(None, (seen.job, *seen.pods)):
+            uid = thing["metadata"].get("uid", "")
+            found += self._api.list(self._api.path(EVENTS), fieldSelector=f"involvedObject.uid={uid}")
+        return sorted(found, key=when)
+
+    def nodes(self) -> list[Json] | None:
+        """Return the cluster's nodes, or None if they may not be read."""
+        try:
+            return self._api.list("/api/v1/nodes")
+        except PermissionDeniedError:
+            return None
+
+    def _closer(self, seen: Seen) -> Seen:
+        """Add what tells why a job waits."""
+        assert seen.job is not None
+        if any(pods.is_running(pod, MAIN) for pod in seen.pods) or pods.condition(seen.job, "Failed"):
+            return seen
+        if seen.job.get("spec", {}).get("suspend"):
+            workload, position = self._queue(seen.job)
+            return seen._replace(workload=workload, position=position)
+        with suppress(PermissionDeniedError):  # without events there is less to tell
+            seen = seen._replace(events=self.events(seen))
+        unscheduled = [(pods.condition(pod, "PodScheduled") or {}).get("status") == "False" for pod in seen.pods]
+        return seen._replace(nodes=self.nodes()) if any(unscheduled) else seen
+
+    def _queue(self, job: Json) -> tuple[Json | None, int | None]:
+        """Return Kueue's object for a job and how many are before it, as far as they can be read."""
+        names = {"namespace": self._api.namespace}
+        queue = (job["metadata"].get("labels") or {}).get("kueue.x-k8s.io/queue-name", "")
+        uid = job["metadata"].get("uid", "")
+        workload, position = None, None
+        with suppress(NotFoundError, PermissionDeniedError, ClusterError):
+            found = self._api.list(_KUEUE.format(**names), labelSelector=f"kueue.x-k8s.io/job-uid={uid}")
+            workload = found[0] if found else None
+        if workload and queue:
+            with suppress(NotFoundError, PermissionDeniedError, ClusterError):
+                for item in self._api.list(_POSITION.format(**names, queue=queue)):
+                    if pods.name_of(item) == pods.name_of(workload):
+                        position = int(item.get("positionInLocalQueue", 0))
+        return workload, position
+
+
+def when(event: Json) -> float:
+    """Return when an event was last seen, in seconds since the epoch."""
+    series = (event.get("series") or {}).get("lastObservedTime")
+    stamp = series or event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp")
+    return pods.seconds(stamp)

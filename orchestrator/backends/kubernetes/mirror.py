@@ -1,0 +1,124 @@
+"""A copy of one collection of the cluster, kept up by one list and one watch, however many jobs there are."""
+
+import contextlib
+import json
+import random
+import threading
+import time
+from typing import Any
+
+from orchestrator.backends.kubernetes.api import Api
+from orchestrator.backends.kubernetes.pods import name_of
+from orchestrator.backends.kubernetes.refusals import GoneError, refusal
+from orchestrator.errors import ClusterError, MlctlError
+
+Json = dict[str, Any]
+
+WATCH = 290  # seconds that the server keeps one watch open; the next goes on where it ended
+SILENCE = (
+    60.0  # seconds without an event or bookmark, of which a server sends one a minute, after which it is asked anew
+)
+FIRST_PAUSE = 0.5  # seconds before it is asked again after a failure; doubled each time
+LONGEST_PAUSE = 30.0  # seconds
+
+
+class Mirror:
+    """The objects of one collection that a label selector finds.
+
+    Args:
+        api: The cluster.
+        path: Of the collection.
+        selector: A label selector.
+    """
+
+    def __init__(self, api: Api, path: str, selector: str) -> None:
+        self._api = api
+        self._path = path
+        self._selector = selector
+        self._lock = threading.Lock()
+        self._objects: dict[str, Json] = {}
+        self._version = ""
+        self._known = float("-inf")  # when the copy was last known to be right; time.monotonic
+        self._thread: threading.Thread | None = None
+        self._failure: MlctlError | None = None
+        self._over = threading.Event()
+
+    def objects(self, *, age: float) -> list[Json]:
+        """Return the objects, as they were at most `age` seconds ago.
+
+        Raises:
+            MlctlError: The cluster cannot be asked, and what is known is older.
+        """
+        if self._thread is None and time.monotonic() - self._known > age:
+            self._list()
+        with self._lock:
+            if self._failure and time.monotonic() - self._known > age:
+                raise self._failure
+            return list(self._objects.values())
+
+    def follow(self) -> None:
+        """Keep the copy up from now on, in a thread."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=f"watch {self._path}", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread soon."""
+        self._over.set()
+
+    def _list(self) -> None:
+        found = self._api.get(self._path, labelSelector=self._selector)
+        with self._lock:
+            self._objects = {name_of(item): item for item in found.get("items") or ()}
+            self._version = found.get("metadata", {}).get("resourceVersion", "")
+            self._known, self._failure = time.monotonic(), None
+
+    def _run(self) -> None:
+        pause = FIRST_PAUSE
+        while not self._over.is_set():
+            try:
+                if not self._version:
+                    self._list()
+                self._watch()
+                pause = FIRST_PAUSE
+            except GoneError:  # too old to go on from there
+                self._version = ""
+            except MlctlError as error:
+                with self._lock:
+                    self._failure, self._version = error, ""
+                self._over.wait(random.uniform(pause / 2, pause))
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _watch(self) -> None:
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "labelSelector": self._selector,
+            "resourceVersion": self._version,
+            "timeoutSeconds": str(WATCH),
+        }
+        rest = b""
+        stream = self._api.stream(self._path, read_timeout=SILENCE, **query)
+        with contextlib.closing(stream):
+            for block in stream:
+                *lines, rest = (rest + block).split(b"\n")
+                for line in filter(None, lines):
+                    self._take(line)
+                if self._over.is_set():
+                    return
+
+    def _take(self, line: bytes) -> None:
+        try:
+            event = json.loads(line)
+            kind, thing = event["type"], event["object"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ClusterError(f"{self._api.place} sends a watch event that is none: {line[:200]!r}") from error
+        if kind == "ERROR":
+            raise refusal(int(thing.get("code", 500)), json.dumps(thing), self._api.place)
+        with self._lock:
+            self._version = thing["metadata"]["resourceVersion"]
+            self._known, self._failure = time.monotonic(), None
+            if kind == "DELETED":
+                self._objects.pop(name_of(thing), None)
+            elif kind != "BOOKMARK":
+                self._objects[name_of(thing)] = thing
