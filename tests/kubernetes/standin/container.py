@@ -1,5 +1,6 @@
 """One container of a pod: got, started, watched, started anew and stopped, as the kubelet does it."""
 
+import os
 import secrets
 import selectors
 import signal
@@ -9,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.kubernetes.standin import environment, sandbox, volumes
+from tests.kubernetes.standin import environment, volumes
 from tests.kubernetes.standin.defaults import EPOCH, now
 from tests.kubernetes.standin.environment import ConfigError
 from tests.kubernetes.standin.images import Image, PullError
 from tests.kubernetes.standin.podlog import PodLog
 from tests.kubernetes.standin.resources import Object
-from tests.kubernetes.standin.sandbox import Command, Process
+from tests.kubernetes.standin.sandbox import Command, Process, StartError
 
 if TYPE_CHECKING:
     from tests.kubernetes.standin.pod import Pod
@@ -235,21 +236,25 @@ class Container:
         self.log = PodLog(self._pod.log_path(self.name, self.restarts), self._pod.node.settings.log_size)
         self._pod.events.normal(self._pod.object, "Created", "Container created", self.field)
         mounts = volumes.mounts(self.spec, self._pod.volumes, variables)
-        lacks = not image.shell and words[:1] != list(image.entrypoint[:1])
-        if lacks or not sandbox.has_program(words[0], variables.get("PATH", ""), mounts):
-            return self._fail_start(words[0])
+        if not image.shell and words[:1] != list(image.entrypoint[:1]):
+            return self._fail_start(words[0], "no such file or directory")
         command = Command(
             words=words,
             environment=variables,
             folder=self.spec.get("workingDir") or image.workdir,
             host=variables["HOSTNAME"],
             mounts=mounts,
+            user=self._user(),
+            no_new_rights=(self.spec.get("securityContext") or {}).get("allowPrivilegeEscalation") is False,
         )
         began = now()
         with self._lock:
             if self.stopping.is_set():
                 return None
-            self.process = Process(command, self._pod.root(self.name, self.restarts))
+            try:
+                self.process = Process(command, self._pod.root(self.name, self.restarts))
+            except StartError as error:
+                return self._fail_start(words[0], str(error))
         self.state = {"running": {"startedAt": began}}
         self._pod.events.normal(self._pod.object, "Started", "Container started", self.field)
         self.started.set()
@@ -263,6 +268,15 @@ class Container:
         self.state = {"terminated": self._terminated(code, began)}
         self._pod.publish()
         return code
+
+    def _user(self) -> tuple[int, int, list[int]] | None:
+        """Say as whom to run, if the node can and is to do that."""
+        context = {**(self._pod.spec.get("securityContext") or {}), **(self.spec.get("securityContext") or {})}
+        user = context.get("runAsUser")
+        if user is None or not self._pod.node.settings.users or os.geteuid() != 0:
+            return None
+        groups = [*context.get("supplementalGroups", []), *([context["fsGroup"]] if "fsGroup" in context else [])]
+        return user, context.get("runAsGroup", 0), groups
 
     def _terminated(self, code: int, began: str) -> Object:
         shown: Object = {"exitCode": code, "reason": "Completed" if code == 0 else "Error"}
@@ -284,8 +298,9 @@ class Container:
                 return file.read_text(errors="replace")[:4096] if file.is_file() else ""
         return ""
 
-    def _fail_start(self, program: str) -> int:
-        why = f"stat {program}: no such file or directory"
+    def _fail_start(self, program: str, why: str) -> int:
+        """Tell that a program cannot be started, in the words of containerd and runc."""
+        why = f"stat {program}: {why}"
         if "/" not in program:
             why = "executable file not found in $PATH"
         message = (

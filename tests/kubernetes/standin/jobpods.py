@@ -28,6 +28,14 @@ def is_over(pod: Object) -> bool:
     return pod["status"].get("phase") in FINAL
 
 
+def has_failed(job: Object, pod: Object) -> bool:
+    """Say whether a pod counts as failed: also one that is being deleted, unless only failed ones are replaced."""
+    if pod["status"].get("phase") == "Failed":
+        return True
+    ending = "deletionTimestamp" in pod["metadata"] and pod["status"].get("phase") != "Succeeded"
+    return ending and job["spec"]["podReplacementPolicy"] != "Failed"
+
+
 def is_active(pod: Object) -> bool:
     """Say whether a pod is to go on."""
     return not is_over(pod) and "deletionTimestamp" not in pod["metadata"]

@@ -86,7 +86,7 @@ class JobController:
         self._tell(job, active, ending)
         if status != before:
             self._write(key, status)
-        self._untrack([pod for pod in pods if jobpods.is_over(pod)])
+        self._untrack([pod for pod in pods if jobpods.is_over(pod) or jobpods.has_failed(job, pod)])
         return min(moments) if moments else None
 
     def _pods_of(self, job: Object) -> list[Object]:
@@ -99,15 +99,17 @@ class JobController:
         done = jobpods.read_indexes(status.get("completedIndexes", ""))
         indexed = job["spec"]["completionMode"] == "Indexed"
         for pod in pods:
-            if not jobpods.is_over(pod) or TRACKING not in (pod["metadata"].get("finalizers") or []):
+            if TRACKING not in (pod["metadata"].get("finalizers") or []):
                 continue
             uid = job["metadata"]["uid"]
-            if pod["status"]["phase"] == "Succeeded":
+            if pod["status"].get("phase") == "Succeeded":
                 index = jobpods.index_of(pod)
                 if not indexed or (index not in done and 0 <= index < job["spec"]["completions"]):
                     status["succeeded"] = status.get("succeeded", 0) + 1
                     done.add(index)
                 self._failures.pop(uid, None)
+                continue
+            if not jobpods.has_failed(job, pod):
                 continue
             verdict = jobpods.action(job, pod)
             self._failures[uid] = (self._failures.get(uid, (0, 0.0))[0] + 1, time.monotonic())

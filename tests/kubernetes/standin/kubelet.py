@@ -24,6 +24,8 @@ class NodeSettings(msgspec.Struct, kw_only=True, frozen=True):
         crash_backoff: Before the second restart, doubled each time (10 s).
         pull_backoff: Before an image is asked for again, doubled each time (10 s).
         sync_every: Between looks whether what was missing is there (about 1 s).
+        users: Containers run as the user and groups that the manifest names; needs root, and an image whose files this
+            user can read.
         hollow: Pods start at once and run for ever, with no process: for tests with very many.
     """
 
@@ -31,6 +33,7 @@ class NodeSettings(msgspec.Struct, kw_only=True, frozen=True):
     crash_backoff: float = 0.2
     pull_backoff: float = 0.2
     sync_every: float = 0.1
+    users: bool = False
     hollow: bool = False
 
 

@@ -14,15 +14,18 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from functools import lru_cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal, TypeAlias
 
 import msgspec
 
-SCRIPT = Path(__file__).with_name("sandbox.sh")
+PROGRAM = Path(__file__).with_name("sandbox_init.py")
 PLAIN = "MLCTL_TEST_PLAIN_SANDBOX"  # set: as if the machine had no namespaces
+Kind: TypeAlias = Literal["root", "user", "plain"]
+"""Namespaces made by root, those of any user, or none."""
 
 
 class Mount(msgspec.Struct, frozen=True):
@@ -48,6 +51,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
         folder: To start in.
         host: Name of the machine that it believes to be on.
         mounts: What it sees besides the machine's own files.
+        user: Numbers of the user, its group and its other groups, to run as; needs root. None is who runs the tests.
+        no_new_rights: Whether it can never become more.
     """
 
     words: list[str]
@@ -55,29 +60,33 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     host: str
     mounts: list[Mount]
+    user: tuple[int, int, list[int]] | None = None
+    no_new_rights: bool = False
+
+
+class StartError(Exception):
+    """A command cannot be started; the message is the system's."""
 
 
 @lru_cache(maxsize=1)
-def _unshare() -> tuple[str, ...]:
-    """Give the command that makes namespaces; empty if the machine does not allow any."""
-    if os.environ.get(PLAIN) or not shutil.which("unshare"):
-        return ()
-    base = ("unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child")
-    for command in (
-        (base, ("unshare", "--map-root-user", *base[1:]))
-        if os.geteuid() == 0
-        else (("unshare", "--map-root-user", *base[1:]),)
-    ):
-        with tempfile.TemporaryDirectory() as root:
-            words = [*command, "sh", SCRIPT, root, "probe", "/", "1", root, "/probe/of/it", "rw", "true"]
-            if subprocess.run(words, capture_output=True).returncode == 0:
-                return command
-    return ()
-
-
-def has_namespaces() -> bool:
-    """Say whether containers have namespaces of their own here."""
-    return bool(_unshare())
+def kind() -> Kind:
+    """Say which namespaces containers can have here."""
+    kinds: list[Kind] = [] if os.environ.get(PLAIN) else ["root", "user"] if os.geteuid() == 0 else ["user"]
+    for wanted in kinds:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder) / "root"
+            root.mkdir()
+            mounts = [Mount(Path(folder), "/probe/of/it")]
+            command = Command(words=["true"], environment={"PATH": os.defpath}, folder="/", host="probe", mounts=mounts)
+            try:
+                process = Process(command, root, wanted)
+            except StartError:
+                continue
+            process.output.close()
+            process.errors.close()
+            if process.wait() == 0:
+                return wanted
+    return "plain"
 
 
 class Process:
@@ -89,104 +98,92 @@ class Process:
         pid: Of its first process, as the machine sees it.
     """
 
-    def __init__(self, command: Command, root: Path) -> None:
+    def __init__(self, command: Command, root: Path, namespaces: Kind | None = None) -> None:
         """Start it.
 
         Args:
             command: What to run.
             root: An empty folder to build its root in.
+            namespaces: Which it gets; the best that the machine allows if None.
+
+        Raises:
+            StartError: There is no such program, or it cannot be run.
         """
-        if has_namespaces():
-            mounts = [
-                word
-                for mount in command.mounts
-                for word in (str(mount.source), mount.target, "ro" if mount.read_only else "rw")
-            ]
-            words = [*_unshare(), "sh", str(SCRIPT), str(root), command.host, command.folder, str(len(command.mounts))]
-            words += [*mounts, *(f"{name}={value}" for name, value in command.environment.items()), *command.words]
-            self._popen = self._start(words, None, "/")
-        else:
-            environment = {name: _replace(value, command.mounts) for name, value in command.environment.items()}
-            words = [_replace(word, command.mounts) for word in command.words]
-            folder = _replace(command.folder, command.mounts)
-            words[0] = shutil.which(words[0], path=environment.get("PATH")) or words[0]
-            self._popen = self._start(words, environment, folder)
+        self._kind = namespaces or kind()
+        self.pid = 0
+        self._popen = self._start_plain(command) if self._kind == "plain" else self._start(command, root)
         assert self._popen.stdout and self._popen.stderr
         self.output: IO[bytes] = self._popen.stdout
         self.errors: IO[bytes] = self._popen.stderr
 
-    def _start(self, words: list[str], environment: dict[str, str] | None, folder: str) -> subprocess.Popen[bytes]:
-        pipe = subprocess.PIPE
-        return subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=pipe,
-            stderr=pipe,
-            env=environment,
-            cwd=folder,
-            start_new_session=True,
-            bufsize=0,
-        )
+    def _start(self, command: Command, root: Path) -> subprocess.Popen[bytes]:
+        spec = {
+            **msgspec.to_builtins(command, enc_hook=str),
+            "root": str(root),
+            "users": self._kind == "user",
+            "mounts": [(str(mount.source), mount.target, mount.read_only) for mount in command.mounts],
+        }
+        file = root.with_name(f"{root.name}.json")
+        file.write_bytes(msgspec.json.encode(spec))
+        report, told = os.pipe()
+        words = [sys.executable, "-I", "-S", str(PROGRAM), str(file), str(told)]
+        popen = _popen(words, "/", {"PATH": os.defpath}, told)
+        os.close(told)
+        with os.fdopen(report, "rb") as line:
+            pid, _, number = line.read().decode().partition(" ")
+        file.unlink()
+        if number or not pid:
+            popen.communicate()
+            raise StartError(os.strerror(int(number or 5)).lower())
+        self.pid = int(pid)
+        return popen
 
-    @property
-    def pid(self) -> int:
-        if not has_namespaces():
-            return self._popen.pid
-        return next(iter(children(self._popen.pid)), 0)
+    def _start_plain(self, command: Command) -> subprocess.Popen[bytes]:
+        environment = {name: _replace(value, command.mounts) for name, value in command.environment.items()}
+        words = [_replace(word, command.mounts) for word in command.words]
+        words[0] = shutil.which(words[0], path=environment.get("PATH")) or words[0]
+        folder = _replace(command.folder, command.mounts)
+        try:
+            popen = _popen(words, folder, environment)
+        except OSError as error:
+            raise StartError((error.strerror or str(error)).lower()) from error
+        self.pid = popen.pid
+        return popen
 
     def signal(self, number: int) -> None:
         """Send a signal to the first process; a kill ends all there are."""
-        if self._popen.poll() is not None:
-            return
-        target = self.pid
-        try:
-            if number == signal.SIGKILL and not has_namespaces():
-                os.killpg(self._popen.pid, number)
-            elif target:
-                os.kill(target, number)
-            elif number == signal.SIGKILL:
-                self._popen.kill()
-        except ProcessLookupError:
-            pass
+        with contextlib.suppress(ProcessLookupError):
+            if self._popen.poll() is None:
+                (os.killpg if self._kind == "plain" and number == signal.SIGKILL else os.kill)(self.pid, number)
 
     def wait(self) -> int:
         """Wait for the end; gives the exit code as Kubernetes shows it: 128 + the signal that ended it."""
         code = self._popen.wait()
-        if not has_namespaces():
+        if self._kind == "plain":
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._popen.pid, signal.SIGKILL)
+                os.killpg(self.pid, signal.SIGKILL)
         return 128 - code if code < 0 else code
 
     def run_beside(self, words: list[str]) -> list[str]:
         """Give the command that runs something in the container beside its first process."""
-        if not has_namespaces():
+        if self._kind == "plain":
             return words
-        target = str(self.pid)
-        users = ["--user", "--preserve-credentials"] if "--map-root-user" in _unshare() else []
-        return ["nsenter", "--target", target, "--mount", "--pid", "--uts", *users, "--root", "--wd", *words]
+        users = ["--user", "--preserve-credentials"] if self._kind == "user" else []
+        return ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--uts", *users, "--root", "--wd", *words]
 
 
-def has_program(word: str, path: str, mounts: list[Mount]) -> bool:
-    """Say whether a container can start a program."""
-    if "/" not in word:
-        return shutil.which(word, path=path) is not None
-    for mount in mounts:
-        if word.startswith(f"{mount.target}/"):
-            return (mount.source / word[len(mount.target) + 1 :]).exists()
-    return not word.startswith("/") or Path(word).exists()
-
-
-def children(pid: int) -> list[int]:
-    """Find the children of a process."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(path.read_text().rpartition(")")[2].split()[1])
-        except (OSError, ValueError):
-            continue
-        if parent == pid:
-            found.append(int(path.parent.name))
-    return found
+def _popen(words: list[str], folder: str, environment: dict[str, str], *inherited: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=folder,
+        start_new_session=True,
+        bufsize=0,
+        pass_fds=inherited,
+    )
 
 
 def _replace(text: str, mounts: list[Mount]) -> str:
