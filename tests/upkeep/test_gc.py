@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.datasets import Datasets
+from orchestrator.datasets import Datasets, versions
 from orchestrator.errors import ConflictError, PermissionDeniedError, UsageError
 from orchestrator.jobs.delete import left_of, mark_deleted
 from orchestrator.jobs.listing import read_versions
@@ -80,6 +80,16 @@ def test_what_deleted_jobs_left_goes_and_their_numbers_stay(store, later, tmp_pa
     assert keys_of(store) == before - left - {snapshot.key}
     assert last_number(store, "demo") == 2
     assert [record.number for record, _ in read_versions(store, "demo")] == [2]
+
+
+def test_what_a_killed_deletion_left_of_a_dataset_goes(store, datasets, later, folder):
+    version = datasets.push(folder, name="words", layout="plain").version
+    versions.mark_deleted(store, version)  # and killed then
+    assert datasets.list() == []
+    garbage = later.garbage()
+    assert found(garbage) == {("dataset", "datasets/words/V0001/")}
+    later.collect(garbage)
+    assert keys_of(store) == {"datasets/words/V0001/dataset.json"}
 
 
 def test_a_push_that_was_never_finished_is_given_up_for_good(store, datasets, later, folder):
