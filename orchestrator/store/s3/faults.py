@@ -7,7 +7,7 @@ from typing import Literal
 
 from orchestrator.errors import MlctlError, PermissionDeniedError, StoreError
 from orchestrator.store.base import ObjectNotFoundError
-from orchestrator.store.s3.address import Address
+from orchestrator.store.s3.address import DEFAULT_REGION, Address
 from orchestrator.store.s3.credentials import Credentials
 
 Kind = Literal["answer", "connect", "tls", "broken", "strange", "region", "keys", "unreadable"]
@@ -123,7 +123,9 @@ def explain(fault: Fault, action: Action, key: str, address: Address, credential
     if fault.kind == "region" or fault.code in _REGION_CODES:
         right = f"it is in {fault.region}" if fault.region else "it is in another region"
         hint = f"mlctl context add NAME --store {address.url} --region {fault.region or 'REGION'}"
-        return StoreError(f"bucket {address.bucket} is not in region {address.region}: {right}", hint=hint)
+        return StoreError(
+            f"bucket {address.bucket} is not in region {address.region or DEFAULT_REGION}: {right}", hint=hint
+        )
     if fault.code == "NoSuchBucket":
         hint = "make the bucket, or correct the store's URL and endpoint: mlctl context get"
         return StoreError(f"there is no bucket {address.bucket} at {place}", hint=hint)

@@ -154,6 +154,15 @@ def test_a_bucket_of_aws_in_another_region_is_found(aws: fake.Bucket, monkeypatc
     assert {host for host, _, _ in aws.hosts} == {f"team.s3.{REGIONS[1]}.amazonaws.com"}
 
 
+def test_a_bucket_of_aws_whose_region_is_not_told(aws: fake.Bucket, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "KEY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "SECRET")
+    aws.extra = {}
+    with pytest.raises(StoreError, match="not in region us-east-1: it is in another region") as caught:
+        open_at("s3://team/me").get("k")
+    assert "--region" in caught.value.hint
+
+
 @contextmanager
 def identities(aws: fake.Bucket) -> Iterator[list[timedelta]]:
     """Have the server give keys W1, W2, ... for a web identity, valid for as long as the list says."""
