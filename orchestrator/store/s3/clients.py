@@ -18,6 +18,7 @@ from orchestrator.store.s3.credentials import Credentials
 from orchestrator.store.s3.faults import Action, Fault, boto_faults, explain, faults
 from orchestrator.store.s3.paced import pace
 from orchestrator.store.s3.retry import CONNECT_TIMEOUT, FIRST_CONTACT, PATIENCE, READ_TIMEOUT, Attempts
+from orchestrator.store.s3.signing import sign_by_checksum
 
 if TYPE_CHECKING:
     import obstore.store
@@ -284,4 +285,5 @@ def _control_client(address: Address, credentials: Credentials) -> Any:
         **{name: value for name, value in keys.items() if value},
     )
     pace(client)
+    sign_by_checksum(client)
     return client
