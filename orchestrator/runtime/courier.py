@@ -78,7 +78,8 @@ class Courier:
     def stop(self) -> None:
         """End, whatever is still to be told; returns when the last request is over."""
         self._over.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
         pause = POLL

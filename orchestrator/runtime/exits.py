@@ -25,6 +25,7 @@ class Exit(msgspec.Struct, kw_only=True):
         peak_memory: Bytes.
         cpu_seconds: User and system time.
         out_of_memory: Whether the kernel counted an out-of-memory kill meanwhile.
+        disk_full: Whether there was no room left where it writes, not even for its log.
     """
 
     cause: Cause = "exit"
@@ -37,6 +38,7 @@ class Exit(msgspec.Struct, kw_only=True):
     peak_memory: int = 0
     cpu_seconds: float = 0.0
     out_of_memory: bool = False
+    disk_full: bool = False
 
 
 def signal_name(number: int) -> str:
@@ -78,7 +80,7 @@ def conclude(end: Exit, *, last_lines: list[str], max_duration: str, memory: str
     how = f"exit code {end.code}" if end.code is not None else signal_name(end.signal)
     if end.out_of_memory or any(word in text for word in _OOM_WORDS):
         return State.FAILED, Reason.OUT_OF_MEMORY, f"the script ran out of memory ({how})"
-    if any(word in text for word in _FULL_WORDS):
+    if end.disk_full or any(word in text for word in _FULL_WORDS):
         return State.FAILED, Reason.DISK_FULL, f"the script met a full disk ({how})"
     if end.signal == signal.SIGKILL:
         return State.FAILED, Reason.KILLED, "the script was killed (SIGKILL), not by mlctl"

@@ -79,7 +79,8 @@ class _Lines(Generic[Line]):
         return found
 
     def append(self, *lines: Line) -> None:
-        with self._lock:
+        # Notes save time, no more: on a full disk, whose content may be what is sent, there are none.
+        with self._lock, suppress(OSError):
             if self._file is None:
                 self._file = self._path.open("ab", buffering=0)
             # The leading line end parts them from a torn line.

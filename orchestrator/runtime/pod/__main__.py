@@ -1,6 +1,7 @@
 """`python -m orchestrator.runtime.pod fetch|sync`: what the runtime image is started with."""
 
 import os
+import signal
 import sys
 
 from orchestrator.errors import MlctlError, UsageError
@@ -9,6 +10,8 @@ from orchestrator.runtime.pod.settings import settings_from, settle
 
 def main() -> int:
     """Run the part of the pod that is named on the command line, and return its exit code."""
+    # It waits until there is a handler; what process 1 of a container does not handle is lost.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         settings = settings_from(os.environ)
         settle(settings)
@@ -17,6 +20,10 @@ def main() -> int:
                 from orchestrator.runtime.pod.fetch import Fetch
 
                 return Fetch(settings).run()
+            case ["sync"]:
+                from orchestrator.runtime.pod.sync import Sync
+
+                return Sync(settings).run()
         raise UsageError("usage: python -m orchestrator.runtime.pod fetch|sync")
     except MlctlError as error:
         print(error.message, error.hint, sep="\n", file=sys.stderr)

@@ -13,7 +13,7 @@ from orchestrator.runtime.exits import Exit
 from orchestrator.runtime.fetch import FetchError, fetch_inputs, fetch_patiently, fetching
 from orchestrator.runtime.patience import complain
 from orchestrator.runtime.pod.restore import restore
-from orchestrator.runtime.pod.settings import Settings
+from orchestrator.runtime.pod.settings import Settings, on_sigterm
 from orchestrator.runtime.pod.volume import Order
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import CANCEL, Task
@@ -47,9 +47,8 @@ class Fetch:
 
     def run(self) -> int:
         """Prepare the volume and return the exit code."""
-        # Process 1 of a container gets no signal that it does not handle.
-        signal.signal(signal.SIGTERM, self._on_stop)
         try:
+            on_sigterm(self._on_stop)
             fetch_patiently(self._attempt, waiting=complain)
         except FetchError as error:
             complain(error)

@@ -1,8 +1,10 @@
 """What a pod's containers are told by their environment."""
 
 import os
-from collections.abc import Mapping
+import signal
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import FrameType
 
 import msgspec
 
@@ -67,6 +69,12 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         worker=Worker(index=int(index), hosts=hosts),
         pod=environment.get("MLCTL_POD", ""),
     )
+
+
+def on_sigterm(handler: Callable[[int, FrameType | None], object]) -> None:
+    """Have a handler for SIGTERM, which has been held back until now."""
+    signal.signal(signal.SIGTERM, handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def settle(settings: Settings) -> None:

@@ -114,6 +114,7 @@ class Volume(Workspace):
         if end.cause == "exit" and told["asked"] != "0":
             end.cause = "stopped"
         end.out_of_memory = told["oom"] != "0"
+        end.disk_full = shutil.disk_usage(self.folder).free < ROOM
         end.cpu_seconds = _children(lines)
         return end
 

@@ -1,6 +1,7 @@
 """Pods as processes: the containers' commands on a folder as volume, with a store that is a folder or a bucket."""
 
 import os
+import secrets
 import shlex
 import shutil
 import signal
@@ -10,6 +11,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 import pytest
@@ -90,6 +92,17 @@ class Job:
         self.pods.append(pod)
         return pod
 
+    def away(self) -> None:
+        """Have the store, a folder, gone; `back` brings it back."""
+        self._store_folder.rename(self.folder / "away")
+
+    def back(self) -> None:
+        (self.folder / "away").rename(self._store_folder)
+
+    @property
+    def _store_folder(self) -> Path:
+        return Path(unquote(urlsplit(self.url).path))
+
     def status(self, name: str = "status.json") -> Status | None:
         return find(self.store, PREFIX + name, Status)
 
@@ -118,7 +131,9 @@ class Pod:
             "MLCTL_POD": name,
             **environment,
         }
-        self.image = {"PATH": f"{job.folder / 'bin'}:{os.environ['PATH']}", "FROM_IMAGE": "yes"}
+        self.mark = secrets.token_hex(8).encode()  # in the environment of all its processes
+        self.ours["MARK"] = self.mark.decode()
+        self.image = {"PATH": f"{job.folder / 'bin'}:{os.environ['PATH']}", "FROM_IMAGE": self.mark.decode()}
 
     def use(self, folder: Path) -> None:
         """Have the volume there."""
@@ -134,6 +149,11 @@ class Pod:
     def fetch(self) -> int:
         """Run the init container; return its exit code."""
         return self.start("fetch").wait(WAIT)
+
+    def begin(self) -> tuple[subprocess.Popen, subprocess.Popen]:
+        """Start the sidecar and the main container in a volume that is ready."""
+        self.prepare()
+        return self.start("sync"), self.main()
 
     @property
     def said(self) -> str:
@@ -159,17 +179,30 @@ class Pod:
         self.processes.append(process)
         return process
 
+    def kill_main(self) -> None:
+        """Kill all of the main container."""
+        self._kill(b"FROM_IMAGE=" + self.mark)
+
     def kill_all(self) -> None:
-        """Kill every process whose environment or command line names the volume."""
-        mark = str(self.volume.folder).encode()
+        """Kill everything that is left."""
+        self._kill(self.mark)
+        for process in self.processes:
+            process.wait()
+
+    def _kill(self, mark: bytes) -> None:
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                if mark in (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes():
+                if mark in (folder / "environ").read_bytes():
                     os.kill(int(folder.name), signal.SIGKILL)
             except OSError:
                 continue
-        for process in self.processes:
-            process.wait()
+
+    def only_tools(self, folder: Path) -> None:
+        """Give the image all that an image must have, and no more."""
+        folder.mkdir(exist_ok=True)
+        for tool in ("cat", "env", "mv", "sleep"):
+            (folder / tool).symlink_to(shutil.which(tool) or tool)
+        self.image["PATH"] = str(folder)
 
 
 def wait_until(condition: Callable[[], object], seconds: float = WAIT) -> None:

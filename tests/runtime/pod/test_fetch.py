@@ -128,21 +128,19 @@ def test_an_empty_output_is_restored(job):
 
 def test_a_store_that_is_away_is_waited_for(job):
     job.submit("print('hello')")
-    store = Path(unquote(urlsplit(job.url).path))
-    store.rename(store.with_name("away"))
+    job.away()
     pod = job.pod()
     fetch = pod.start("fetch")
     wait_until(lambda: "job.json" in pod.said)
     assert fetch.poll() is None
-    store.with_name("away").rename(store)
+    job.back()
     assert fetch.wait(WAIT) == 0
     assert run(pod) == b"hello\n"
 
 
 def test_who_waits_can_be_ended(job):
     job.submit("print('hello')")
-    store = Path(unquote(urlsplit(job.url).path))
-    store.rename(store.with_name("away"))
+    job.away()
     pod = job.pod()
     fetch = pod.start("fetch")
     wait_until(lambda: "job.json" in pod.said)

@@ -1,7 +1,6 @@
 """The launcher, with every shell that is here; a test says what sync would."""
 
 import os
-import shutil
 import signal
 from pathlib import Path
 
@@ -17,13 +16,6 @@ def launch(job, shell, script, **fields):
     pod = job.pod()
     pod.prepare()
     return pod, pod.main(shell)
-
-
-def put_tools(folder) -> None:
-    """Give the folder all that an image must have, and no more."""
-    folder.mkdir(exist_ok=True)
-    for tool in ("cat", "env", "mv", "sleep"):
-        (folder / tool).symlink_to(shutil.which(tool))
 
 
 def is_alive(pid: int) -> bool:
@@ -154,11 +146,10 @@ def test_much_output_comes_through_unchanged(job, shell):
 
 
 def test_an_image_without_python_says_so(job, shell, tmp_path):
-    put_tools(tmp_path / "tools")
     job.submit("")
     pod = job.pod()
     pod.prepare()
-    pod.image["PATH"] = str(tmp_path / "tools")
+    pod.only_tools(tmp_path / "tools")
     main = pod.main(shell)
     assert end(pod, main) == 127
     told = pod.volume.exit()
@@ -170,8 +161,7 @@ def test_python3_does_where_there_is_no_python(job, shell, tmp_path):
     pod = job.pod()
     pod.prepare()
     (job.folder / "bin" / "python").rename(job.folder / "bin" / "python3")
-    put_tools(job.folder / "bin")
-    pod.image["PATH"] = str(job.folder / "bin")
+    pod.only_tools(job.folder / "bin")
     main = pod.main(shell)
     assert end(pod, main) == 0
     assert pod.stdout.read_bytes() == b"hello\n"

@@ -1,0 +1,170 @@
+"""The sidecar: tells the store how the script fares, has it ended when it must end, and saves everything.
+
+It may be killed and started again at any time: what it has to know is in the volume or in the store.
+"""
+
+import signal
+import threading
+import time
+
+import msgspec
+
+from orchestrator.errors import MlctlError, StoreError
+from orchestrator.runtime.arrivals import Arrivals
+from orchestrator.runtime.courier import Courier
+from orchestrator.runtime.ending import concluded, save_end
+from orchestrator.runtime.exits import Cause, Exit
+from orchestrator.runtime.logship import LogShipper
+from orchestrator.runtime.patience import complain, keep_trying
+from orchestrator.runtime.pod.others import with_others
+from orchestrator.runtime.pod.settings import Settings, on_sigterm
+from orchestrator.runtime.status import Reason, State, Status
+from orchestrator.runtime.task import CANCEL
+from orchestrator.store import open_store
+from orchestrator.store.base import Store
+from orchestrator.store.records import write
+
+POLL = 0.1  # seconds between two looks at the launcher's files
+GRACE = 10.0  # seconds between SIGTERM and SIGKILL
+SAVE_PATIENCE = 3600.0  # seconds that the store is waited for at the end: meanwhile the pod keeps its GPUs
+LAST_PATIENCE = 600.0  # seconds after SIGTERM; the cluster's own is shorter
+# Seconds that one request may take with all its attempts, and one while the script runs; all of it is repeated.
+PATIENCE = 10.0
+WATCH_PATIENCE = 3.0
+_ENDERS: tuple[Cause, ...] = ("cancelled", "timeout")  # what sync itself ends a script for
+
+
+class Sync:
+    """What the sidecar does."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._volume = volume = settings.volume
+        self._order = order = volume.order()
+        self._status = msgspec.structs.replace(order.status, message="starting the script's container")
+        self._stop = threading.Event()
+        self._arrivals = Arrivals(volume.log, time.time)
+        self._courier = Courier(
+            order.task,
+            lambda: self._connect(order.task.store, WATCH_PATIENCE),
+            lambda store: LogShipper(store, order.task.prefix + settings.worker.log, volume.log, self._arrivals),
+            lambda: self._end_script("cancelled"),
+            worker=settings.worker,
+        )
+
+    def run(self) -> int:
+        """Look after the script until the pod ends; return the exit code."""
+        on_sigterm(lambda _number, _frame: self._stop.set())
+        if not self._volume.asked("saved"):
+            self._finish(self._watch())
+        # Whoever ends before SIGTERM is started again.
+        self._stop.wait()
+        return 0
+
+    def _watch(self) -> Exit:
+        """Follow the script to its end, and return how it ended."""
+        if end := self._ended():
+            return end  # the one before was killed while it saved: what it told last may be the final status
+        self._courier.tell(self._status)
+        self._courier.start()
+        begun, kill_at = 0.0, float("inf")
+        while (end := self._ended()) is None:
+            now = time.monotonic()
+            self._arrivals.note()
+            if not begun and (started := self._volume.started()):
+                begun = now - (time.time() - started)
+                self._status = msgspec.structs.replace(self._status, state=State.RUNNING, message="", started=started)
+                self._courier.tell(self._status)
+            if begun and now - begun > self._order.task.max_duration:
+                self._end_script("timeout")
+            if self._volume.asked("term"):
+                kill_at = min(kill_at, now + GRACE)
+            if now >= kill_at:
+                self._volume.ask("kill")
+            self._stop.wait(POLL)
+        self._arrivals.note()
+        return end
+
+    def _ended(self) -> Exit | None:
+        """Return how the script ended, or None if it runs or may still start.
+
+        A pod's SIGTERM comes to sync only when the other containers have ended. If the launcher could not tell how,
+        its container was killed as a whole, as the kernel does for lack of memory.
+        """
+        stopped = self._stop.is_set()
+        ender = self._ender()
+        if end := self._volume.exit(unless=ender or "exit"):
+            return end
+        if not stopped:
+            return None
+        if not self._volume.started():
+            return Exit(cause=ender or "stopped", finished=time.time())
+        return self._volume.killed(unless=ender or "exit")
+
+    def _ender(self) -> Cause | None:
+        return next((cause for cause in _ENDERS if self._volume.asked(cause)), None)
+
+    def _end_script(self, cause: Cause) -> None:
+        """Have the script ended; the first cause counts."""
+        if not self._ender():
+            self._volume.ask(cause)
+        self._volume.ask("term")
+
+    def _finish(self, end: Exit) -> None:
+        self._courier.tell(msgspec.structs.replace(self._status, message="it has ended; its log and output are saved"))
+        self._courier.leave_log()
+        if self._stop.is_set() or not self._save(end, SAVE_PATIENCE):
+            if not self._stop.is_set():
+                self._volume.ask("lost")
+                self._stop.wait()
+            self._save(end, LAST_PATIENCE)
+
+    def _save(self, end: Exit, patience: float) -> bool:
+        """Save everything, and tell whether that worked in time; SIGTERM ends a wait for the store."""
+        settings, task, volume = self._settings, self._order.task, self._volume
+        told = self._stop.is_set()
+
+        def attempt() -> bool:
+            try:
+                store = self._connect(task.store, PATIENCE)
+                if self._may_be_cancelled(end) and store.head(task.prefix + CANCEL):
+                    end.cause = "cancelled"
+                final = concluded(task, volume, self._status, end)
+                final = with_others(final, task, settings.worker, store, hurry=self._stop)
+                final = save_end(
+                    task,
+                    volume,
+                    final,
+                    lambda url: self._connect(url, PATIENCE),
+                    arrivals=self._arrivals,
+                    worker=settings.worker,
+                    before_status=self._courier.stop,
+                )
+                if final.reason is not Reason.OUTPUT_NOT_SAVED:
+                    return True
+                complain(StoreError(final.message))
+                self._tell_recovering(final, store)
+            except MlctlError as error:
+                complain(error)
+            return False
+
+        if not keep_trying(attempt, patience=patience, give_up=lambda: self._stop.is_set() and not told):
+            return False
+        volume.ask("saved")
+        return True
+
+    @staticmethod
+    def _may_be_cancelled(end: Exit) -> bool:
+        """Tell whether the cluster ended the script: whoever cancels a job may delete its pod at once."""
+        return end.cause == "stopped" or (end.cause == "exit" and end.signal == signal.SIGKILL)
+
+    def _tell_recovering(self, final: Status, store: Store) -> None:
+        """Tell that the end is not saved yet: it may be the store of the output alone that is away."""
+        hint = "it is tried again and again, for an hour: mend what the message names"
+        status = msgspec.structs.replace(final, state=State.RECOVERING, hint=hint, heartbeat=time.time())
+        self._courier.tell(status)
+        write(store, self._order.task.prefix + self._settings.worker.status, status)
+
+    def _connect(self, url: str, patience: float) -> Store:
+        """Open a store with the keys that there are now."""
+        return open_store(url, self._settings.context, patience=patience)
