@@ -65,6 +65,8 @@ def ending(pod: Json) -> Ending:
     if status.get("reason") == "DeadlineExceeded":
         return Ending(Reason.TIMEOUT, "its pod ran longer than it may in all (max_duration and two hours)")
     main, fetch = pods.ended(pod, MAIN), pods.ended(pod, FETCH)
+    if main is None and pods.is_running(pod, MAIN):
+        return Ending(Reason.POD_DELETED, "its pod is being deleted")
     if main is None:
         if fetch is None or fetch.code == 0:
             return Ending(Reason.POD_DELETED, "its pod was deleted before the script started")

@@ -17,6 +17,8 @@ _START = {"CreateContainerError", "RunContainerError", "StartError"}
 _MOUNT = {"FailedMount", "FailedAttachVolume"}
 _SHELL = re.compile(r"/bin/sh\W+(?:stat /bin/sh: )?no such file|exec:? \"?/bin/sh\"?: .*no such file")
 _QUOTA = re.compile(r"exceeded quota: ([^,]+), requested: (.+?), used: (.+?), limited: (.+)$")
+_NOTHING_NEW = ("Back-off", "Error:")  # begin events that say only that it failed before
+_OFTEN = 3  # times that a volume fails to be mounted before that is worth a word: the first time often passes
 _DENIED = ("denied", "unauthorized", "authorization", "forbidden", "401", "403")
 
 
@@ -152,13 +154,13 @@ def _no_image(image: str, reason: str, message: str, pod: Json) -> Pending:
 def _pull_message(message: str, events: Sequence[Json]) -> str:
     """Return why a pull failed: `Back-off pulling image` alone does not tell, the event before it does."""
     failed = [str(event.get("message", "")) for event in events if event.get("reason") == "Failed"]
-    told = [text for text in (*failed, message) if "pull" in text.lower() and not text.startswith("Back-off")]
+    told = [text for text in (*failed, message) if "pull" in text.lower() and not text.startswith(_NOTHING_NEW)]
     text = told[-1] if told else message
     return text.rpartition("rpc error: ")[2].partition("desc = ")[2] or text
 
 
 def _starting(pod: Json, events: Sequence[Json]) -> Pending:
-    mounts = [event for event in events if event.get("reason") in _MOUNT]
+    mounts = [event for event in events if event.get("reason") in _MOUNT and _times(event) >= _OFTEN]
     if mounts and not pods.container(pod, FETCH).get("started") and not pods.ended(pod, FETCH):
         return Pending(State.PENDING, Reason.VOLUME_NOT_BOUND, str(mounts[-1].get("message", "")))
     pulls = [event for event in events if event.get("reason") in ("Pulling", "Pulled")]
@@ -169,3 +171,7 @@ def _starting(pod: Json, events: Sequence[Json]) -> Pending:
     if pods.is_running(pod, FETCH):
         return Pending(State.STARTING, None, "fetching code and data")
     return Pending(State.STARTING, None, f"being started on node {pods.node_of(pod)}")
+
+
+def _times(event: Json) -> int:
+    return int(event.get("count") or (event.get("series") or {}).get("count") or 1)

@@ -53,7 +53,7 @@ def judge(told: Status | None, seen: Seen, *, created: float, cancelled: bool, n
     """
     if told and told.state.finished:
         return _clear(told, seen) if told.unclear else told
-    if seen.job is None:
+    if seen.job is None or seen.job["metadata"].get("deletionTimestamp"):
         return _without_job(told, created=created, cancelled=cancelled, now=now)
     if pods.holds(seen.job, "Failed"):
         return _failed(told, seen, cancelled=cancelled)
@@ -71,8 +71,8 @@ def _of_pods(told: Status | None, seen: Seen, newest: Json, now: float) -> Statu
     for pod in latest.values():
         if lost := disruption(pod):
             return _recovering(told, lost)
-    if pods.phase(newest) == "Failed":
-        return _recovering(told, ending(newest))
+    if pods.phase(newest) == "Failed" or newest["metadata"].get("deletionTimestamp"):
+        return _ended(told, seen, ending(newest))
     waiting = [pod for pod in latest.values() if not pods.is_running(pod, MAIN) and pods.phase(pod) != "Succeeded"]
     if waiting and not any(pods.ended(pod, MAIN) for pod in waiting):
         pod = waiting[0]
@@ -87,6 +87,14 @@ def _of_pods(told: Status | None, seen: Seen, newest: Json, now: float) -> Statu
         message = f"no word from its pod for {silence / 60:.0f} minutes: it cannot reach the store, or its node is gone"
         return msgspec.structs.replace(told, message=message)
     return told
+
+
+def _ended(told: Status | None, seen: Seen, end: Ending) -> Status:
+    """Return the status of a job whose pod has ended, before the cluster has drawn its conclusions."""
+    if ((seen.job or {}).get("spec") or {}).get("backoffLimit"):
+        return _recovering(told, end)
+    status = told or Status(state=State.STARTING)
+    return msgspec.structs.replace(status, message=f"{end.message}; its end is being written down")
 
 
 def _without_job(told: Status | None, *, created: float, cancelled: bool, now: float) -> Status:
@@ -115,7 +123,7 @@ def _failed(told: Status | None, seen: Seen, *, cancelled: bool) -> Status:
     failed = [pod for pod in sorted(seen.pods, key=pods.created) if pods.phase(pod) == "Failed"]
     if failed:
         return _final(told, State.FAILED, ending(failed[-1]), when)
-    message = str(condition.get("message") or "its pods are gone")
+    message = f"its pod was deleted ({condition.get('message', 'it is gone')})"
     return _final(told, State.FAILED, Ending(Reason.POD_DELETED, message), when)
 
 
