@@ -92,6 +92,11 @@ def node_terms(gpu_type: str) -> list[Json]:
     ]
 
 
+def known_kinds() -> list[str]:
+    """Return the kinds of GPU that are known by name."""
+    return sorted({*_PRODUCTS, *_GKE, *_SIZES})
+
+
 def kind_of(labels: Mapping[str, str]) -> str:
     """Return the kind of GPU that a node's labels tell, as a job would ask for it; empty if they tell none."""
     for key in (OWN, *OTHERS):

@@ -93,7 +93,7 @@ SECTIONS = st.builds(
         [
             {},
             {"hostNetwork": True, "tolerations": [{"operator": "Exists"}]},
-            {"containers": [{"name": "main", "env": [{"name": "A", "value": "1"}], "tty": True}]},
+            {"containers": [{"name": "main", "env": [{"name": "POD_A", "value": "1"}], "tty": True}]},
             {"volumes": [{"name": "cache", "emptyDir": None, "persistentVolumeClaim": {"claimName": "fast"}}]},
             {"initContainers": [{"name": "mine", "image": "busybox:1"}], "dnsPolicy": "Default"},
         ]

@@ -1,7 +1,10 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from orchestrator.backends.kubernetes.affinity import with_gpu_type
-from orchestrator.backends.kubernetes.gpus import has_kind, kind_of, node_terms
+from orchestrator.backends.kubernetes.gpus import has_kind, kind_of, known_kinds, node_terms
 from orchestrator.errors import SpecError, UsageError
 from orchestrator.specs.flavors import list_flavors
 
@@ -70,6 +73,14 @@ def test_every_flavors_kind_is_known():
         if flavor.gpu_type:
             [product] = [term["matchExpressions"][0] for term in node_terms(flavor.gpu_type)][1:2]
             assert len(product["values"]) > 1
+
+
+def test_the_page_names_all_kinds_and_labels():
+    page = (Path(__file__).parents[3] / "docs/kubernetes.md").read_text()
+    [told] = re.findall(r"^Known kinds: `([^`]+)`", page, re.MULTILINE)
+    assert sorted(told.split()) == known_kinds()
+    for term in node_terms("a100"):
+        assert f"| `{term['matchExpressions'][0]['key']}` |" in page
 
 
 def test_a_kind_that_no_label_can_have_is_refused():
