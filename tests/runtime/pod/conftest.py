@@ -120,6 +120,7 @@ class Pod:
         self.volume.folder.mkdir()
         self.stdout = self.volume.folder / "container.log"
         self.processes: list[subprocess.Popen] = []
+        self.program = [sys.executable, "-m", "orchestrator.runtime.pod"]
         store = {"store": job.url}
         if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
             store["endpoint"] = endpoint
@@ -163,7 +164,7 @@ class Pod:
     def start(self, part: str) -> subprocess.Popen:
         """Start `fetch` or `sync`."""
         with (self.volume.folder / "said.log").open("ab") as log:
-            return self._start([sys.executable, "-m", "orchestrator.runtime.pod", part], self.ours, log)
+            return self._start([*self.program, part], self.ours, log)
 
     def main(self, shell: str = "sh") -> subprocess.Popen:
         """Start the main container."""

@@ -1,0 +1,62 @@
+"""The runtime image has all that it needs, and no more."""
+
+import re
+import sys
+import tomllib
+from importlib.metadata import distribution
+from pathlib import Path
+
+from tests.runtime.pod.conftest import WAIT
+from tests.runtime.pod.test_sync import finish
+
+ROOT = Path(__file__).parents[3]
+IMAGE = ROOT / "images" / "runtime"
+
+
+def test_the_requirements_are_those_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {line for line in (IMAGE / "requirements.in").read_text().splitlines() if not line.startswith("#")}
+    assert wanted <= set(project["dependencies"])
+
+
+def test_a_pod_runs_with_the_requirements_alone(make_job, bucket_url, tmp_path):
+    names = re.findall(r"^([a-z0-9-]+)==", (IMAGE / "requirements.txt").read_text(), re.M)
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    for name in names:
+        found = distribution(name)
+        tops = {file.parts[0] for file in found.files or [] if not file.parts[0].startswith(("..", "__"))}
+        for top in tops:
+            (packages / top).symlink_to(Path(found.locate_file(top)))
+    (packages / "orchestrator").symlink_to(ROOT / "orchestrator")
+    job = make_job(bucket_url)
+    job.submit("print('hello')", data={"words": "to read"})
+    pod = job.pod(PYTHONPATH=str(packages))
+    pod.program = [sys.executable, "-S", "-P", "-m", "orchestrator.runtime.pod"]
+    assert pod.fetch() == 0, pod.said
+    sync, main = pod.start("sync"), pod.main()
+    assert finish(pod, sync, main) == 0, pod.said
+    assert job.log() == b"hello\n"
+
+
+def test_sigterm_at_the_start_is_not_lost(job):
+    job.submit("")
+    pod = job.pod()
+    pod.prepare()
+    pod.program = [sys.executable, "-c", BLOCKED]
+    sync = pod.start("sync")
+    assert sync.wait(WAIT) == 0
+    assert job.status().finished
+
+
+# SIGTERM is sent by the first import that the program does after it has begun.
+BLOCKED = """
+import os, runpy, signal, sys, types
+class Sender:
+    def find_spec(self, name, path=None, target=None):
+        if name == "orchestrator.runtime.pod.sync":
+            os.kill(os.getpid(), signal.SIGTERM)
+sys.meta_path.insert(0, Sender())
+sys.argv = ["pod", "sync"]
+runpy.run_module("orchestrator.runtime.pod", run_name="__main__", alter_sys=False)
+"""
