@@ -41,10 +41,12 @@ class Cluster:
 
     @cached_property
     def client(self) -> Any:
-        """The official client."""
+        """The official client, made to show each answer instead of trying again after 429 and 503."""
         from kubernetes import config
 
-        return config.new_client_from_config(str(self.kubeconfig))
+        client = config.new_client_from_config(str(self.kubeconfig))
+        client.rest_client.pool_manager.connection_pool_kw["retries"] = False
+        return client
 
     @cached_property
     def core(self) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.kubernetes.standin import environment, volumes
+from tests.kubernetes.standin import environment, images, volumes
 from tests.kubernetes.standin.defaults import EPOCH, now
 from tests.kubernetes.standin.environment import ConfigError
 from tests.kubernetes.standin.images import Image, PullError
@@ -53,6 +53,7 @@ class Container:
         self.ended = threading.Event()
         self.started = threading.Event()
         self.stopping = threading.Event()
+        self.announced = False
         self.process: Process | None = None
         self.id = ""
         self._killed_by_memory = False
@@ -84,13 +85,17 @@ class Container:
         if not self._thread.is_alive():
             self.ended.set()
             return
-        if not self.stopping.is_set() and self.process:
-            self._pod.events.normal(self._pod.object, "Killing", f"Stopping container {self.name}", self.field)
         self.stopping.set()
         self._signal(signal.SIGTERM)
         if not self.ended.wait(max(0.0, grace)):
             self._signal(signal.SIGKILL)
             self.ended.wait()
+
+    def announce_stop(self) -> None:
+        """Tell that it will be stopped, if it runs."""
+        if self.process and not self.announced:
+            self.announced = True
+            self._pod.events.normal(self._pod.object, "Killing", f"Stopping container {self.name}", self.field)
 
     def kill(self, *, memory: bool = False) -> None:
         """End its processes at once, as the kernel does when they take too much memory, or as anybody may."""
@@ -112,10 +117,12 @@ class Container:
             "lastState": self.last_state,
             "ready": ready,
             "restartCount": self.restarts,
-            "image": self.spec["image"],
-            "imageID": f"{self.spec['image']}@sha256:{'0' * 64}" if self.id else "",
+            "image": images.full(self.spec["image"]) if self.id else self.spec["image"],
+            "imageID": f"sha256:{'0' * 64}" if self.id else "",
             "started": running,
         }
+        if self.id:
+            shown["resources"] = self.spec["resources"]
         if self.id:
             shown["containerID"] = self.id
         return shown
@@ -226,7 +233,9 @@ class Container:
                 self._wait_state("CreateContainerConfigError", str(error))
                 if self.stopping.wait(self._pod.node.settings.sync_every):
                     return None
-        words = [environment.expand(word, variables) for word in self.spec.get("command") or image.entrypoint]
+        words = [
+            environment.expand(word, variables) for word in self.spec.get("command") or image.entrypoint or ["/bin/sh"]
+        ]
         if self.spec.get("args"):
             words += [environment.expand(word, variables) for word in self.spec["args"]]
         if "terminated" in self.state:
@@ -305,8 +314,8 @@ class Container:
             why = "executable file not found in $PATH"
         message = (
             "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create "
-            "failed: unable to start container process: error during container init: exec: "
-            f'"{program}": {why}'
+            "failed: unable to start container process: exec: "
+            f'"{program}": {why}: unknown'
         )
         self._pod.events.warning(self._pod.object, "Failed", f"Error: {message}", self.field)
         self.state = {
@@ -342,6 +351,8 @@ class Container:
 def stop_all(containers: list[Container], grace: float) -> None:
     """Stop containers at the same time, and then, the last first, the sidecars in what is left of the grace."""
     end = time.monotonic() + grace
+    for container in containers:
+        container.announce_stop()
     _together([(container.stop, grace) for container in containers if not container.sidecar])
     for container in reversed([container for container in containers if container.sidecar]):
         container.stop(max(MIN_GRACE if grace > 0 else 0.0, end - time.monotonic()))

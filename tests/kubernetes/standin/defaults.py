@@ -41,7 +41,7 @@ def new_metadata(resource: Resource, obj: Object, namespace: str) -> None:
         metadata.pop("namespace", None)
     metadata["uid"] = str(uuid.uuid4())
     metadata["creationTimestamp"] = now()
-    if resource in {JOBS} or resource.plural == "deployments":
+    if resource in {JOBS, PODS} or resource.plural == "deployments":
         metadata["generation"] = 1
 
 

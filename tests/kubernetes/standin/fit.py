@@ -2,14 +2,45 @@
 
 from collections import Counter
 from decimal import Decimal
+from typing import NamedTuple
 
 from tests.kubernetes.standin import quantity
 from tests.kubernetes.standin.resources import Object
 
 _ZERO = Decimal(0)
+NO_VICTIMS = "No preemption victims found for incoming pod"
+HELPLESS = "Preemption is not helpful for scheduling"
 
 
-def obstacles(pod: Object, wanted: dict[str, Decimal], node: Object, used: dict[str, Decimal]) -> list[str]:
+class Obstacle(NamedTuple):
+    """Why a pod does not fit on a node.
+
+    Attributes:
+        reason: In the scheduler's words.
+        final: Whether no other pod's going would help.
+    """
+
+    reason: str
+    final: bool = True
+
+
+class Words:
+    """What the scheduler says differently from version to version.
+
+    Attributes:
+        taint: Of a node with a taint; has the taint's key and value filled in, up to 1.34.
+        deallocation: Before the outcome of preemption, since 1.34.
+    """
+
+    def __init__(self, version: str) -> None:
+        minor = int(version.split(".")[1])
+        self.taint = "node(s) had untolerated taint(s)" if minor >= 35 else "node(s) had untolerated taint {{{}: {}}}"
+        self.deallocation = "no new claims to deallocate, " if minor >= 34 else ""
+
+
+def obstacles(
+    pod: Object, wanted: dict[str, Decimal], node: Object, used: dict[str, Decimal], words: Words
+) -> list[Obstacle]:
     """Say why a pod does not fit on a node; nothing if it does.
 
     As the real scheduler does, stops at the first kind of obstacle: unschedulable, taints, affinity, resources.
@@ -19,23 +50,24 @@ def obstacles(pod: Object, wanted: dict[str, Decimal], node: Object, used: dict[
         wanted: What it takes.
         node: Where.
         used: What is taken there, with `pods` counted.
+        words: Of the version.
     """
     spec = pod["spec"]
     taints = (node.get("spec") or {}).get("taints") or []
     if (node.get("spec") or {}).get("unschedulable"):
-        return ["node(s) were unschedulable"]
+        return [Obstacle("node(s) were unschedulable")]
     for taint in taints:
         if taint["effect"] != "PreferNoSchedule" and not tolerates(spec, taint):
-            return [f"node(s) had untolerated taint {{{taint['key']}: {taint.get('value', '')}}}"]
+            return [Obstacle(words.taint.format(taint["key"], taint.get("value", "")))]
     if not _wants(spec, node):
-        return ["node(s) didn't match Pod's node affinity/selector"]
+        return [Obstacle("node(s) didn't match Pod's node affinity/selector")]
     room = {name: quantity.parse(amount) for name, amount in node["status"].get("allocatable", {}).items()}
     found = []
     if used.get("pods", _ZERO) + 1 > room.get("pods", Decimal(110)):
-        found.append("Too many pods")
+        found.append(Obstacle("Too many pods", final=False))
     for name, amount in wanted.items():
         if amount and used.get(name, _ZERO) + amount > room.get(name, _ZERO):
-            found.append(f"Insufficient {name}")
+            found.append(Obstacle(f"Insufficient {name}", final=amount > room.get(name, _ZERO)))
     return found
 
 
@@ -89,25 +121,23 @@ def _expression(item: Object, table: dict[str, str]) -> bool:
             return has is not None and int(has) < int(values[0])
 
 
-def message(reasons: dict[str, list[str]]) -> str:
+def message(reasons: dict[str, list[Obstacle]], words: Words) -> str:
     """Tell why no node will do, as the event does.
 
     Args:
         reasons: By the names of the nodes.
+        words: Of the version.
     """
     if not reasons:
         return "no nodes available to schedule pods"
-    total = len(reasons)
-    counts = Counter(reason for found in reasons.values() for reason in found)
-    told = ", ".join(sorted(f"{count} {reason}" for reason, count in counts.items()))
-    hopeful = sum(all(_may_preempt(reason) for reason in found) for found in reasons.values())
-    parts = []
-    if hopeful:
-        parts.append(f"{hopeful} No preemption victims found for incoming pod")
-    if total - hopeful:
-        parts.append(f"{total - hopeful} Preemption is not helpful for scheduling")
-    return f"0/{total} nodes are available: {told}. preemption: 0/{total} nodes are available: {', '.join(parts)}."
+    counts = Counter(obstacle.reason for found in reasons.values() for obstacle in found)
+    hopeful = sum(not any(obstacle.final for obstacle in found) for found in reasons.values())
+    parts = [f"{count} {text}" for count, text in ((hopeful, NO_VICTIMS), (len(reasons) - hopeful, HELPLESS)) if count]
+    why = ", ".join(sorted(f"{count} {reason}" for reason, count in counts.items()))
+    return told(len(reasons), why, parts, words)
 
 
-def _may_preempt(reason: str) -> bool:
-    return reason.startswith("Insufficient") or reason == "Too many pods"
+def told(total: int, why: str, preemption: list[str], words: Words) -> str:
+    """Put the parts of the message together."""
+    available = f"0/{total} nodes are available:"
+    return f"{available} {why}. {words.deallocation}preemption: {available} {', '.join(preemption)}."

@@ -17,14 +17,14 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         environment: Its variables; PATH decides which Python it has.
-        entrypoint: What runs if the container names no command.
+        entrypoint: What runs if the container names no command; a shell if this is empty.
         shell: Whether it has a `/bin/sh`; one without has nothing but its entrypoint.
         workdir: Where its commands start.
         pull_seconds: How long a node takes to get it.
     """
 
     environment: dict[str, str] = msgspec.field(default_factory=lambda: {"PATH": PATH})
-    entrypoint: tuple[str, ...] = ("/bin/sh",)
+    entrypoint: tuple[str, ...] = ()
     shell: bool = True
     workdir: str = "/"
     pull_seconds: float = 0.0
@@ -100,24 +100,25 @@ class Images:
 
 def missing(name: str) -> str:
     """What containerd says of an image that the registry does not have."""
-    full = _full(name)
+    whole = full(name)
     return (
-        f'rpc error: code = NotFound desc = failed to pull and unpack image "{full}": failed to resolve reference '
-        f'"{full}": {full}: not found'
+        f'rpc error: code = NotFound desc = failed to pull and unpack image "{whole}": failed to resolve reference '
+        f'"{whole}": {whole}: not found'
     )
 
 
 def denied(name: str) -> str:
     """What containerd says of an image that the registry does not give away."""
-    full = _full(name)
+    whole = full(name)
     return (
-        f'rpc error: code = Unknown desc = failed to pull and unpack image "{full}": failed to resolve reference '
-        f'"{full}": pull access denied, repository does not exist or may require authorization: server message: '
+        f'failed to pull and unpack image "{whole}": failed to resolve reference '
+        f'"{whole}": pull access denied, repository does not exist or may require authorization: server message: '
         "insufficient_scope: authorization failed"
     )
 
 
-def _full(name: str) -> str:
+def full(name: str) -> str:
+    """Write an image's name with its registry and tag."""
     first, _, rest = name.partition("/")
     if not rest:
         name = f"docker.io/library/{name}"

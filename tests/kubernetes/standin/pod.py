@@ -221,6 +221,7 @@ class Pod:
         running = any(item.started.is_set() for item in self.containers if not item.init)
         phase = "Pending" if self._phase == "Running" and not running else self._phase
         shown: Object = {
+            "observedGeneration": self.object["metadata"]["generation"],
             "phase": phase,
             "hostIP": self.node.address,
             "hostIPs": [{"ip": self.node.address}],
@@ -271,7 +272,8 @@ class Pod:
             {"type": "ContainersReady", "status": ready, **why},
         ]
         before = {item["type"]: item for item in pod["status"].get("conditions") or []}
-        merged = [_condition(item, before.get(item["type"])) for item in wanted]
+        generation = {"observedGeneration": pod["metadata"]["generation"]}
+        merged = [_condition({**item, **generation}, before.get(item["type"])) for item in wanted]
         return merged + [item for kind, item in before.items() if kind not in {item["type"] for item in wanted}]
 
 
@@ -289,4 +291,9 @@ def set_condition(pod: Object, kind: str, status: str, reason: str, message: str
     wanted: Object = {"type": kind, "status": status, "reason": reason, "message": message}
     if before:
         conditions.remove(before)
-    conditions.append(_condition(wanted, before))
+    moment = _condition(wanted, before)
+    if pod["kind"] == "Job":
+        moment["lastProbeTime"] = moment["lastTransitionTime"]
+    elif generation := pod["metadata"].get("generation"):
+        moment["observedGeneration"] = generation
+    conditions.append(moment)

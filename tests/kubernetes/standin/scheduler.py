@@ -16,9 +16,10 @@ NAME = "default-scheduler"
 class Scheduler:
     """Binds pods. What is taken on each node is kept up to date change by change, so that many pods cost little."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, version: str) -> None:
         self._api = api
-        self._events = Recorder(api, NAME)
+        self._words = fit.Words(version)
+        self._events = Recorder(api, NAME, modern=True)
         self._taken: dict[str, tuple[str, dict[str, Decimal]]] = {}
         self._used: dict[str, dict[str, Decimal]] = {}
         self._waiting: dict[Key, None] = {}
@@ -58,18 +59,18 @@ class Scheduler:
             self._refuse(pod, why)
             return None
         wanted = quantity.of_pod(pod["spec"])
-        reasons: dict[str, list[str]] = {}
+        reasons: dict[str, list[fit.Obstacle]] = {}
         fitting: list[tuple[Decimal, str]] = []
         for node in self._api.store.entries(NODES):
             name = node.value["metadata"]["name"]
             used = self._used.get(name, {})
-            found = fit.obstacles(pod, wanted, node.value, used)
+            found = fit.obstacles(pod, wanted, node.value, used, self._words)
             if found:
                 reasons[name] = found
             else:
                 fitting.append((used.get("pods", Decimal(0)), name))
         if not fitting:
-            self._refuse(pod, fit.message(reasons))
+            self._refuse(pod, fit.message(reasons, self._words))
             return None
         self._bind(pod, min(fitting)[1])
         return None
@@ -85,14 +86,14 @@ class Scheduler:
                 key: value for key, value in pod["status"]["conditions"][-1].items() if value != ""
             }
 
-        self._events.normal(pod, "Scheduled", f"Successfully assigned {namespace}/{name} to {node}")
+        self._events.normal(pod, "Scheduled", f"Successfully assigned {namespace}/{name} to {node}", action="Binding")
         self._api.edit(PODS, namespace, name, bind)
 
     def _refuse(self, pod: Object, why: str) -> None:
         def tell(pod: Object) -> None:
             set_condition(pod, "PodScheduled", "False", "Unschedulable", why)
 
-        self._events.warning(pod, "FailedScheduling", why)
+        self._events.warning(pod, "FailedScheduling", why, action="Scheduling")
         self._api.edit(PODS, pod["metadata"]["namespace"], pod["metadata"]["name"], tell)
 
     def _missing_claim(self, pod: Object) -> str:
@@ -108,8 +109,7 @@ class Scheduler:
                 why = "pod has unbound immediate PersistentVolumeClaims"
             else:
                 continue
-            helpless = f"preemption: 0/{total} nodes are available: {total} Preemption is not helpful for scheduling."
-            return f"0/{total} nodes are available: {why}. {helpless}"
+            return fit.told(total, why, [f"{total} {fit.HELPLESS}"], self._words)
         return ""
 
     def _take(self, pod: Object, node: str) -> None:

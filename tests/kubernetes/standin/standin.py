@@ -91,7 +91,13 @@ class Standin(Disruptions):
         self._handlers.parts["pods/log"] = Logs(self.store, self.kubelets)
         self._handlers.parts["pods/eviction"] = self.serve_eviction
         self._jobs = JobController(self.api, self.settings.retry_backoff)
-        controllers = [self.kubelets, Scheduler(self.api), self._jobs, GarbageCollector(self.api), self._admission]
+        controllers = [
+            self.kubelets,
+            Scheduler(self.api, self.settings.version),
+            self._jobs,
+            GarbageCollector(self.api),
+            self._admission,
+        ]
         self.loop = Loop(self.store, controllers)
         self._server = Server(self._handlers, self.faults, self.token, _tls() if self.settings.tls else None)
         self.url = f"http{'s' if self.settings.tls else ''}://127.0.0.1:{self._server.port}"
