@@ -1,6 +1,6 @@
 """How fast mlctl moves data to a bucket and back, against named peers, in one run with one server.
 
-    python benchmarks/transfer.py            # 12 minutes, 7 GB of disk below TMPDIR
+    python benchmarks/transfer.py            # 20 minutes, 7 GB of disk below TMPDIR
     python benchmarks/transfer.py --quick    # 1 minute: whether it works, not how fast
 
 The server is SeaweedFS on this machine, the peers are from PyPI; every command is a process of its own, and finds an
