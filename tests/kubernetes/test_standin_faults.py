@@ -15,8 +15,6 @@ from tests.kubernetes.manifests import container, job, pod
 from tests.kubernetes.standin import Image, NodeSettings, Settings
 from tests.kubernetes.waiting import condition, events, finished, phase, pods, until, waits
 
-CLIMB = "n=0; while :; do echo line $n; n=$((n+1)); sleep 0.01; done"
-
 
 def reason(error):
     return error.value.status, json.loads(error.value.body)["reason"]
@@ -140,23 +138,6 @@ def test_connections_break(cluster, standin):
     assert cluster.call("GET", "api/v1:pods").status == 200
 
 
-@pytest.mark.parametrize("clean", [False, True], ids=["broken", "ended"])
-def test_a_log_is_cut_at_any_byte(cluster, standin, clean):
-    cluster.call("POST", "api/v1:pods", pod("p", "echo 0123456789"))
-    phase(cluster, "p", "Succeeded")
-    for size in (0, 1, 4, 10):
-        standin.faults.cut_next("pods/log", size, clean=clean)
-        answer = cluster.core.read_namespaced_pod_log("p", "default", follow=True, _preload_content=False)
-        got = b""
-        try:
-            for piece in answer.stream(1):
-                got += piece
-            assert clean
-        except HTTPError:
-            assert not clean
-        assert got == b"0123456789"[:size]
-
-
 def test_the_server_is_away_and_comes_back(cluster, standin):
     standin.down(0.5)
     with pytest.raises(HTTPError):
@@ -273,22 +254,6 @@ def test_nodes_and_why_each_does_not_fit(tmp_path):
         )
         cluster.call("DELETE", "api/v1:pods/p", {"gracePeriodSeconds": 0})
         phase(cluster, "q", "Running")
-
-
-def test_a_log_that_is_rotated_while_it_is_followed_is_whole(tmp_path):
-    with open_cluster(tmp_path / "c", Settings(node=NodeSettings(log_size=2000))) as cluster:
-        cluster.call("POST", "api/v1:pods", pod("p", CLIMB))
-        phase(cluster, "p", "Running")
-        stream = cluster.core.read_namespaced_pod_log("p", "default", follow=True, _preload_content=False)
-        read = b""
-        for piece in stream.stream(1000):
-            read += piece
-            if read.count(b"\n") > 200:
-                break
-        lines = read.splitlines()[:-1]
-        assert lines == [b"line %d" % n for n in range(len(lines))]
-        late = cluster.core.read_namespaced_pod_log("p", "default").splitlines()
-        assert 0 < len(late) < 200 and late[0] != "line 0"  # only the newest file is served
 
 
 def test_many_pods_without_processes(tmp_path):

@@ -1,7 +1,5 @@
 """What the nodes and the Job controller do; the same on the stand-in and a real cluster."""
 
-import pytest
-
 from tests.kubernetes.manifests import container, job, pod
 from tests.kubernetes.waiting import condition, events, finished, phase, pods, until, waits
 
@@ -271,52 +269,3 @@ def _limited(cluster):
     made = cluster.call("POST", "api/v1:pods", pod("probe"), query={"dryRun": "All"}).body
     resources = made["spec"]["containers"][0]["resources"]
     return resources if "limits" in resources else None
-
-
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ({}, "".join(f"line {n}\n" for n in range(5))),
-        ({"tail_lines": 2}, "line 3\nline 4\n"),
-        ({"tail_lines": 0}, ""),
-        ({"limit_bytes": 9}, "line 0\nli"),
-        ({"since_seconds": 3600, "tail_lines": 1}, "line 4\n"),
-    ],
-    ids=["all", "tail", "none", "bytes", "since"],
-)
-def test_parts_of_logs(cluster, options, expected):
-    cluster.call("POST", "api/v1:pods", pod("p", "for n in 0 1 2 3 4; do echo line $n; done"))
-    phase(cluster, "p", "Succeeded")
-    assert log(cluster, "p", **options) == expected
-
-
-def test_logs_are_followed_byte_by_byte_to_the_end(cluster):
-    script = (
-        "printf no-newline; sleep 0.3; echo; echo x | head -c 1; head -c 40000 /dev/zero | tr '\\0' y; echo; echo end"
-    )
-    cluster.call("POST", "api/v1:pods", pod("p", script))
-    phase(cluster, "p", "Running", "Succeeded")
-    stream = cluster.core.read_namespaced_pod_log("p", cluster.namespace, follow=True, _preload_content=False)
-    assert stream.data == b"no-newline\nx" + b"y" * 40000 + b"\nend\n"
-    stamped = log(cluster, "p", timestamps=True).splitlines()
-    assert [line.split(" ", 1)[1][:10] for line in stamped] == ["no-newline", "x" + "y" * 9, "end"]
-
-
-def test_logs_that_are_not_there(cluster):
-    manifest = pod("p", "sleep 1000")
-    manifest["spec"]["containers"][0]["envFrom"] = [{"secretRef": {"name": "late"}}]
-    manifest["spec"]["containers"].append(container("second", "sleep 1000"))
-    cluster.call("POST", "api/v1:pods", manifest)
-    waits(cluster, "p", "CreateContainerConfigError")
-    answer = cluster.call("GET", "api/v1:pods/p/log", query={"container": "main"})
-    assert answer.status == 400
-    assert answer.body["message"] == 'container "main" in pod "p" is waiting to start: CreateContainerConfigError'
-    answer = cluster.call("GET", "api/v1:pods/p/log")
-    assert answer.status == 400
-    assert answer.body["message"] == "a container name must be specified for pod p, choose one of: [main second]"
-    answer = cluster.call("GET", "api/v1:pods/p/log", query={"container": "third"})
-    assert (answer.status, answer.body["message"]) == (400, "container third is not valid for pod p")
-    answer = cluster.call("GET", "api/v1:pods/p/log", query={"container": "second", "previous": "true"})
-    assert answer.status == 400
-    assert answer.body["message"] == 'previous terminated container "second" in pod "p" not found'
-    assert cluster.call("GET", "api/v1:pods/none/log").status == 404

@@ -1,6 +1,5 @@
 """What each verb does to an object, as the API server does it."""
 
-import base64
 import copy
 import threading
 import time
@@ -10,6 +9,7 @@ from typing import TypeAlias
 import msgspec
 
 from tests.kubernetes.standin import defaults, patch, validation
+from tests.kubernetes.standin.decode import decode
 from tests.kubernetes.standin.resources import CONFIG_MAPS, EVENTS, JOBS, NAMESPACES, PODS, SECRETS, Object, Resource
 from tests.kubernetes.standin.schema import Schemas
 from tests.kubernetes.standin.status import ApiError, bad_request, conflict, forbidden, invalid, not_found
@@ -69,7 +69,7 @@ class Api:
         Raises:
             ApiError: 400, 403, 404 (its namespace), 409 or 422.
         """
-        obj = self.decode(resource, obj, options)
+        obj = self._decode(resource, obj, options)
         metadata = obj.setdefault("metadata", {})
         if resource.namespaced:
             if metadata.get("namespace", namespace) != namespace:
@@ -101,7 +101,7 @@ class Api:
         part: str = "",
     ) -> Entry:
         """Put an object, or its part `status`, in the place of the one there is."""
-        obj = self.decode(resource, obj, options)
+        obj = self._decode(resource, obj, options)
         if obj.get("metadata", {}).get("name", name) != name:
             told = obj["metadata"]["name"]
             raise bad_request(f"the name of the object ({told}) does not match the name on the URL ({name})")
@@ -146,7 +146,7 @@ class Api:
                 raise ApiError(415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {kind}")
             if kind != patch.APPLY and "resourceVersion" not in (_metadata(body)):
                 after["metadata"].pop("resourceVersion", None)
-            after = self.decode(resource, after, options)
+            after = self._decode(resource, after, options)
             return self._update(resource, found, after, options, part), False
 
     def delete(
@@ -218,38 +218,10 @@ class Api:
         asked = options.grace_period_seconds
         return obj["spec"]["terminationGracePeriodSeconds"] if asked is None else asked
 
-    def decode(self, resource: Resource, obj: Object, options: Options) -> Object:
-        """Check that a body can be read as an object of its kind, and copy it.
-
-        Raises:
-            ApiError: 400.
-        """
-        obj = _without_nulls(copy.deepcopy(obj))
-        if not isinstance(obj, dict):
-            raise bad_request("couldn't get version/kind; json parse error: json: cannot unmarshal")
-        said = (obj.setdefault("apiVersion", resource.api_version), obj.setdefault("kind", resource.kind))
-        if said != (resource.api_version, resource.kind):
-            told = f"{said[1]} in version {said[0]!r} cannot be handled as a {resource.kind}"
-            raise bad_request(told.replace("'", '"') + f": no kind {said[1]!r}".replace("'", '"'))
-        found = self.schemas.check(resource, obj)
-        prefix = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-        if found.undecodable:
-            raise bad_request(prefix + found.undecodable)
-        if found.unknown:
-            told = [f'unknown field "{path}"' for path in found.unknown]
-            if options.strict == "Strict":
-                raise bad_request(f"{prefix}strict decoding error: {', '.join(told)}")
-            if options.strict == "Warn":
-                self.warnings.extend(told)
-            for path in found.unknown:
-                _drop(obj, path)
-        if not resource.namespaced:
-            obj.setdefault("metadata", {}).pop("namespace", None)
-        if "stringData" in obj and resource == SECRETS:
-            texts = obj.pop("stringData")
-            data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
-            obj["data"] = {**(obj.get("data") or {}), **data}
-        return obj
+    def _decode(self, resource: Resource, obj: Object, options: Options) -> Object:
+        decoded, warnings = decode(self.schemas, resource, obj, strict=options.strict)
+        self.warnings.extend(warnings)
+        return decoded
 
     def _check(self, resource: Resource, obj: Object) -> None:
         missing = self.schemas.check(resource, obj).missing
@@ -316,24 +288,3 @@ def _metadata(body: Object | list[Object]) -> Object:
 
 def _unstored(obj: Object) -> Entry:
     return Entry(obj, msgspec.json.encode(obj), 0)
-
-
-def _without_nulls(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
-    return value
-
-
-def _drop(obj: Object, path: str) -> None:
-    """Take an unknown field out, as decoding does."""
-    *parents, last = path.replace("[", ".[").split(".")
-    place: object = obj
-    for part in parents:
-        if isinstance(place, list):
-            place = place[int(part.strip("[]"))]
-        elif isinstance(place, dict):
-            place = place.get(part)
-    if isinstance(place, dict):
-        place.pop(last, None)

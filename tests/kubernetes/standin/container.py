@@ -5,16 +5,14 @@ import secrets
 import selectors
 import signal
 import threading
-import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.kubernetes.standin import environment, images, volumes
+from tests.kubernetes.standin import ending, environment, images, volumes
 from tests.kubernetes.standin.defaults import EPOCH, now
 from tests.kubernetes.standin.environment import ConfigError
-from tests.kubernetes.standin.images import Image, PullError
+from tests.kubernetes.standin.images import Image
 from tests.kubernetes.standin.podlog import PodLog
+from tests.kubernetes.standin.pulling import pull
 from tests.kubernetes.standin.resources import Object
 from tests.kubernetes.standin.sandbox import Command, Process, StartError
 
@@ -23,13 +21,13 @@ if TYPE_CHECKING:
 
 RESTARTS = {"Always": (True, True), "OnFailure": (False, True), "Never": (False, False)}  # after success, failure
 READ = 64 * 1024  # bytes
-MIN_GRACE = 2.0  # seconds that a sidecar has in any case
 
 
 class Container:
     """A container.
 
     Attributes:
+        pod: That it belongs to.
         spec: In the manifest.
         name: Of it.
         state: As the API shows it: `waiting`, `running` or `terminated`.
@@ -57,7 +55,7 @@ class Container:
         self.process: Process | None = None
         self.id = ""
         self._killed_by_memory = False
-        self._pod = pod
+        self.pod = pod
         policy = "Always" if self.sidecar else pod.spec["restartPolicy"]
         if init and not self.sidecar and policy == "Always":
             policy = "OnFailure"
@@ -95,7 +93,7 @@ class Container:
         """Tell that it will be stopped, if it runs."""
         if self.process and not self.announced:
             self.announced = True
-            self._pod.events.normal(self._pod.object, "Killing", f"Stopping container {self.name}", self.field)
+            self.pod.events.normal(self.pod.object, "Killing", f"Stopping container {self.name}", self.field)
 
     def kill(self, *, memory: bool = False) -> None:
         """End its processes at once, as the kernel does when they take too much memory, or as anybody may."""
@@ -106,6 +104,13 @@ class Container:
         """End it without a word, as when its node is lost."""
         self.stopping.set()
         self._signal(signal.SIGKILL)
+
+    def wait_for(self, reason: str, message: str = "") -> None:
+        """Take note of what it waits for, and report it."""
+        if "terminated" in self.state:
+            self.last_state = self.state
+        self.state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
+        self.pod.publish()
 
     def status(self) -> Object:
         """Tell its status."""
@@ -135,20 +140,20 @@ class Container:
     def _run(self) -> None:
         tries = 0
         while not self.stopping.is_set():
-            image = self._pull()
+            image = pull(self)
             if image is None:
                 break
             code = self._run_once(image)
             if code is None or self.stopping.is_set() or not self._again[code != 0]:
                 break
             if tries:
-                wait = self._pod.node.settings.crash_backoff * 2 ** (tries - 1)
-                message = f"back-off {wait:g}s restarting failed container={self.name} pod={self._pod.label}"
-                self._wait_state("CrashLoopBackOff", message)
-                self._pod.events.warning(
-                    self._pod.object,
+                wait = self.pod.node.settings.crash_backoff * 2 ** (tries - 1)
+                message = f"back-off {wait:g}s restarting failed container={self.name} pod={self.pod.label}"
+                self.wait_for("CrashLoopBackOff", message)
+                self.pod.events.warning(
+                    self.pod.object,
                     "BackOff",
-                    f"Back-off restarting failed container {self.name} in pod {self._pod.label}",
+                    f"Back-off restarting failed container {self.name} in pod {self.pod.label}",
                     self.field,
                 )
                 if self.stopping.wait(wait):
@@ -157,81 +162,18 @@ class Container:
             tries += 1
             self.restarts += 1
         self.ended.set()
-        self._pod.ring()
-
-    def _wait_state(self, reason: str, message: str = "") -> None:
-        if "terminated" in self.state:
-            self.last_state = self.state
-        self.state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
-        self._pod.publish()
-
-    def _pull(self) -> Image | None:
-        """Get the image; tries again until it is there. Gives None if the container is to end."""
-        name, images, node, events = self.spec["image"], self._pod.node.images, self._pod.node.name, self._pod.events
-        policy = self.spec["imagePullPolicy"]
-        about = (self._pod.object, self.field)
-        if policy == "Never" and not images.is_present(node, name):
-            message = f'Container image "{name}" is not present with pull policy of Never'
-            events.warning(about[0], "ErrImageNeverPull", message, about[1])
-            self._wait_state("ErrImageNeverPull", message)
-            self.stopping.wait()
-            return None
-        if policy != "Always" and images.is_present(node, name):
-            events.normal(
-                about[0],
-                "Pulled",
-                f'Container image "{name}" already present on machine and can be accessed by the pod',
-                about[1],
-            )
-            return images.find(name)
-        wait = self._pod.node.settings.pull_backoff
-        while not self.stopping.is_set():
-            try:
-                events.normal(about[0], "Pulling", f'Pulling image "{name}"', about[1])
-                took = images.pull(node, name, self.stopping)
-            except PullError as error:
-                shown = error.reason if error.reason == "InvalidImageName" else "ErrImagePull"
-                self._fail_pull(name, shown, str(error))
-                if self.stopping.wait(wait):
-                    break
-                wait *= 2
-                continue
-            events.normal(
-                about[0],
-                "Pulled",
-                f'Successfully pulled image "{name}" in {took * 1000:.0f}ms ({took * 1000:.0f}ms including waiting). '
-                "Image size: 0 bytes.",
-                about[1],
-            )
-            return images.find(name)
-        return None
-
-    def _fail_pull(self, name: str, reason: str, message: str) -> None:
-        pod, events = self._pod.object, self._pod.events
-        if reason == "InvalidImageName":
-            events.warning(pod, "InspectFailed", message, self.field)
-            events.warning(pod, "Failed", f"Error: {reason}", self.field)
-            self._wait_state(reason, message)
-            return
-        events.warning(pod, "Failed", f'Failed to pull image "{name}": {message}', self.field)
-        events.warning(pod, "Failed", "Error: ErrImagePull", self.field)
-        self._wait_state("ErrImagePull", message)
-        if self.stopping.wait(self._pod.node.settings.pull_backoff / 2):
-            return
-        events.normal(pod, "BackOff", f'Back-off pulling image "{name}"', self.field)
-        events.warning(pod, "Failed", "Error: ImagePullBackOff", self.field)
-        self._wait_state("ImagePullBackOff", f'Back-off pulling image "{name}": ErrImagePull: {message}')
+        self.pod.ring()
 
     def _run_once(self, image: Image) -> int | None:
         """Run the container's command; gives its exit code, or None if the container is to end before it could."""
         while True:
             try:
-                variables = environment.build(self._pod.node.store, self._pod.object, self.spec, image)
+                variables = environment.build(self.pod.node.store, self.pod.object, self.spec, image)
                 break
             except ConfigError as error:
-                self._pod.events.warning(self._pod.object, "Failed", f"Error: {error}", self.field)
-                self._wait_state("CreateContainerConfigError", str(error))
-                if self.stopping.wait(self._pod.node.settings.sync_every):
+                self.pod.events.warning(self.pod.object, "Failed", f"Error: {error}", self.field)
+                self.wait_for("CreateContainerConfigError", str(error))
+                if self.stopping.wait(self.pod.node.settings.sync_every):
                     return None
         words = [
             environment.expand(word, variables) for word in self.spec.get("command") or image.entrypoint or ["/bin/sh"]
@@ -242,9 +184,9 @@ class Container:
             self.last_state = self.state
         self.id = f"containerd://{secrets.token_hex(32)}"
         self.previous = self.log
-        self.log = PodLog(self._pod.log_path(self.name, self.restarts), self._pod.node.settings.log_size)
-        self._pod.events.normal(self._pod.object, "Created", "Container created", self.field)
-        mounts = volumes.mounts(self.spec, self._pod.volumes, variables)
+        self.log = PodLog(self.pod.log_path(self.name, self.restarts), self.pod.node.settings.log_size)
+        self.pod.events.normal(self.pod.object, "Created", "Container created", self.field)
+        mounts = volumes.mounts(self.spec, self.pod.volumes, variables)
         if not image.shell and words[:1] != list(image.entrypoint[:1]):
             return self._fail_start(words[0], "no such file or directory")
         command = Command(
@@ -261,76 +203,44 @@ class Container:
             if self.stopping.is_set():
                 return None
             try:
-                self.process = Process(command, self._pod.root(self.name, self.restarts))
+                self.process = Process(command, self.pod.root(self.name, self.restarts))
             except StartError as error:
                 return self._fail_start(words[0], str(error))
         self.state = {"running": {"startedAt": began}}
-        self._pod.events.normal(self._pod.object, "Started", "Container started", self.field)
+        self.pod.events.normal(self.pod.object, "Started", "Container started", self.field)
         self.started.set()
-        self._pod.publish()
-        self._pod.ring()
+        self.pod.publish()
+        self.pod.ring()
         self._read(self.process, self.log)
         code = self.process.wait()
         with self._lock:
             self.process = None
         self.log.end()
-        self.state = {"terminated": self._terminated(code, began)}
-        self._pod.publish()
+        memory, self._killed_by_memory = self._killed_by_memory, False
+        told = ending.message(self.spec, code, self.log, volumes.mounts(self.spec, self.pod.volumes, {}))
+        shown = ending.outcome(code, memory=memory) | ({"message": told} if told else {})
+        times = {"startedAt": began, "finishedAt": now()}
+        self.state = {"terminated": {**shown, **times, "containerID": self.id}}
+        self.pod.publish()
         return code
 
     def _user(self) -> tuple[int, int, list[int]] | None:
         """Say as whom to run, if the node can and is to do that."""
-        context = {**(self._pod.spec.get("securityContext") or {}), **(self.spec.get("securityContext") or {})}
+        context = {**(self.pod.spec.get("securityContext") or {}), **(self.spec.get("securityContext") or {})}
         user = context.get("runAsUser")
-        if user is None or not self._pod.node.settings.users or os.geteuid() != 0:
+        if user is None or not self.pod.node.settings.users or os.geteuid() != 0:
             return None
         groups = [*context.get("supplementalGroups", []), *([context["fsGroup"]] if "fsGroup" in context else [])]
         return user, context.get("runAsGroup", 0), groups
 
-    def _terminated(self, code: int, began: str) -> Object:
-        shown: Object = {"exitCode": code, "reason": "Completed" if code == 0 else "Error"}
-        if self._killed_by_memory:
-            shown |= {"exitCode": 137, "reason": "OOMKilled"}
-            self._killed_by_memory = False
-        policy = self.spec["terminationMessagePolicy"]
-        if message := self._message(self.spec["terminationMessagePath"]):
-            shown["message"] = message
-        elif policy == "FallbackToLogsOnError" and code and self.log:
-            shown["message"] = self.log.last(2048, 80)
-        return {**shown, "startedAt": began, "finishedAt": now(), "containerID": self.id}
-
-    def _message(self, path: str) -> str:
-        """Read the termination message, which has to be in a volume here."""
-        for mount in volumes.mounts(self.spec, self._pod.volumes, {}):
-            if path.startswith(f"{mount.target}/"):
-                file = mount.source / Path(path).relative_to(mount.target)
-                return file.read_text(errors="replace")[:4096] if file.is_file() else ""
-        return ""
-
     def _fail_start(self, program: str, why: str) -> int:
-        """Tell that a program cannot be started, in the words of containerd and runc."""
-        why = f"stat {program}: {why}"
-        if "/" not in program:
-            why = "executable file not found in $PATH"
-        message = (
-            "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create "
-            "failed: unable to start container process: exec: "
-            f'"{program}": {why}: unknown'
-        )
-        self._pod.events.warning(self._pod.object, "Failed", f"Error: {message}", self.field)
-        self.state = {
-            "terminated": {
-                "exitCode": 128,
-                "reason": "StartError",
-                "message": message,
-                "startedAt": EPOCH,
-                "finishedAt": now(),
-                "containerID": self.id,
-            }
-        }
+        message = ending.start_error(program, why)
+        self.pod.events.warning(self.pod.object, "Failed", f"Error: {message}", self.field)
+        shown = {"exitCode": 128, "reason": "StartError", "message": message, "startedAt": EPOCH}
+        self.state = {"terminated": {**shown, "finishedAt": now(), "containerID": self.id}}
         assert self.log
         self.log.end()
-        self._pod.publish()
+        self.pod.publish()
         return 128
 
     @staticmethod
@@ -346,21 +256,3 @@ class Container:
                     if not data:
                         selector.unregister(key.fileobj)
                         key.fileobj.close()  # type: ignore[union-attr]
-
-
-def stop_all(containers: list[Container], grace: float) -> None:
-    """Stop containers at the same time, and then, the last first, the sidecars in what is left of the grace."""
-    end = time.monotonic() + grace
-    for container in containers:
-        container.announce_stop()
-    _together([(container.stop, grace) for container in containers if not container.sidecar])
-    for container in reversed([container for container in containers if container.sidecar]):
-        container.stop(max(MIN_GRACE if grace > 0 else 0.0, end - time.monotonic()))
-
-
-def _together(calls: list[tuple[Callable[[float], None], float]]) -> None:
-    threads = [threading.Thread(target=call, args=(grace,), daemon=True) for call, grace in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()

@@ -8,8 +8,9 @@ import msgspec
 
 from tests.kubernetes.standin import volumes
 from tests.kubernetes.standin.api import DeleteOptions
-from tests.kubernetes.standin.container import Container, stop_all
+from tests.kubernetes.standin.container import Container
 from tests.kubernetes.standin.defaults import now
+from tests.kubernetes.standin.ending import stop_all
 from tests.kubernetes.standin.environment import ConfigError
 from tests.kubernetes.standin.events import Recorder
 from tests.kubernetes.standin.resources import PODS, Object
