@@ -9,7 +9,7 @@ from orchestrator.store.base import Store
 from orchestrator.store.index import forget_sent
 from orchestrator.store.manifest import Manifest, manifest_of
 from orchestrator.store.records import find, write
-from orchestrator.store.scan import Skipped, scan_all
+from orchestrator.store.scan import Scan, Skipped, scan_all
 from orchestrator.store.transfer import upload_tree
 
 
@@ -40,8 +40,11 @@ def save_output(
     complete: bool,
     reporter: Reporter,
     worker: Worker = ALONE,
+    scan: Scan | None = None,
 ) -> Output:
     """Upload the output folder and commit it. Can be run again after a failure: what is there is not sent again.
+
+    What an earlier call has saved and is not in the folder any more is deleted in the end.
 
     Args:
         task: The work order.
@@ -50,11 +53,14 @@ def save_output(
         output_store: Where the output goes.
         complete: Whether the script ended well.
         reporter: Told of the progress.
+        scan: What the folder holds, of a script that still runs: what was sent is remembered for the next call.
         worker: Whose output it is. The first one's record has what the others have saved, too.
     """
-    scan = scan_all(workspace.output)
-    prefix = task.output_prefix + worker.folder
-    manifest = upload_tree(output_store, prefix, workspace.output, scan=scan, reporter=reporter)
+    found = scan or scan_all(workspace.output)
+    prefix, key = task.output_prefix + worker.folder, task.prefix + worker.output
+    before = find(store, key, Output)
+    manifest = upload_tree(output_store, prefix, workspace.output, scan=found, reporter=reporter)
+    paths = {entry.path for entry in manifest.entries}
     if worker.first and worker.count > 1:
         manifest = _with_others(manifest, task, worker, store)
     output = Output(
@@ -62,10 +68,14 @@ def save_output(
         prefix=prefix,
         complete=complete,
         manifest=manifest,
-        skipped=scan.skipped,
+        skipped=found.skipped,
     )
-    write(store, task.prefix + worker.output, output)
-    forget_sent(output_store, prefix)
+    write(store, key, output)
+    if before:
+        stale = [entry.path for entry in own_part(before, worker).entries if entry.path not in paths]
+        output_store.delete(prefix + path for path in stale)
+    if scan is None:
+        forget_sent(output_store, prefix)
     return output
 
 

@@ -102,6 +102,7 @@ class Fetch:
             if end.cause == "stopped" and store.head(order.task.prefix + CANCEL):
                 end.cause = "cancelled"
             final = concluded(order.task, self._settings.volume, order.status, end)
+            final.unclear = end.cause == "stopped"
             write(store, self._settings.prefix + self._settings.worker.status, final)
         except MlctlError as error:
             complain(error)

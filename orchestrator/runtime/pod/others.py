@@ -52,6 +52,7 @@ def with_others(final: Status, task: Task, worker: Worker, store: Store, *, hurr
         exit_code=first.exit_code,
         signal=first.signal,
         last_lines=first.last_lines,
+        unclear=first.unclear,
     )
 
 

@@ -14,6 +14,7 @@ from orchestrator.runtime.pod.volume import Volume
 from orchestrator.runtime.task import JOB
 from orchestrator.runtime.worker import Worker
 
+SAVE_EVERY = 120.0  # seconds
 _NEEDED = ("MLCTL_STORE", "MLCTL_JOB_KEY", "MLCTL_VOLUME")
 
 
@@ -26,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         volume: The folder that the pod's containers share.
         worker: Which of the job's workers it is.
         pod: Name of the pod.
+        save_every: Seconds between two savings of the output while the script runs.
     """
 
     context: Context
@@ -33,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     volume: Volume
     worker: Worker
     pod: str
+    save_every: float = SAVE_EVERY
 
     @property
     def prefix(self) -> str:
@@ -45,7 +48,8 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
 
     Args:
         environment: MLCTL_STORE (JSON: `store`, `endpoint`, `region`, ... of a context), MLCTL_JOB_KEY, MLCTL_VOLUME;
-            MLCTL_POD; of a job with several workers JOB_COMPLETION_INDEX and MLCTL_HOSTS (addresses, with commas).
+            MLCTL_POD, MLCTL_SAVE_EVERY (seconds); of a job with several workers JOB_COMPLETION_INDEX and MLCTL_HOSTS
+            (addresses, with commas).
 
     Raises:
         UsageError: A variable is missing or makes no sense.
@@ -68,7 +72,15 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         volume=Volume(Path(environment["MLCTL_VOLUME"])),
         worker=Worker(index=int(index), hosts=hosts),
         pod=environment.get("MLCTL_POD", ""),
+        save_every=_seconds(environment.get("MLCTL_SAVE_EVERY", "")),
     )
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text or SAVE_EVERY)
+    except ValueError:
+        raise UsageError(f"MLCTL_SAVE_EVERY is {text!r}, not a number of seconds") from None
 
 
 def on_sigterm(handler: Callable[[int, FrameType | None], object]) -> None:

@@ -10,12 +10,15 @@ import time
 import msgspec
 
 from orchestrator.errors import MlctlError, StoreError
+from orchestrator.progress import SILENT
 from orchestrator.runtime.arrivals import Arrivals
 from orchestrator.runtime.courier import Courier
 from orchestrator.runtime.ending import concluded, save_end
 from orchestrator.runtime.exits import Cause, Exit
 from orchestrator.runtime.logship import LogShipper
+from orchestrator.runtime.output import save_output
 from orchestrator.runtime.patience import complain, keep_trying
+from orchestrator.runtime.pod.checkpoints import Checkpoints
 from orchestrator.runtime.pod.others import with_others
 from orchestrator.runtime.pod.settings import Settings, on_sigterm
 from orchestrator.runtime.status import Reason, State, Status
@@ -23,6 +26,7 @@ from orchestrator.runtime.task import CANCEL
 from orchestrator.store import open_store
 from orchestrator.store.base import Store
 from orchestrator.store.records import write
+from orchestrator.store.scan import Scan, scan_all
 
 POLL = 0.1  # seconds between two looks at the launcher's files
 GRACE = 10.0  # seconds between SIGTERM and SIGKILL
@@ -51,6 +55,7 @@ class Sync:
             lambda: self._end_script("cancelled"),
             worker=settings.worker,
         )
+        self._checkpoints = Checkpoints(lambda: scan_all(volume.output), self._save_checkpoint, settings.save_every)
 
     def run(self) -> int:
         """Look after the script until the pod ends; return the exit code."""
@@ -67,6 +72,7 @@ class Sync:
             return end  # the one before was killed while it saved: what it told last may be the final status
         self._courier.tell(self._status)
         self._courier.start()
+        self._checkpoints.start()
         begun, kill_at = 0.0, float("inf")
         while (end := self._ended()) is None:
             now = time.monotonic()
@@ -113,6 +119,7 @@ class Sync:
     def _finish(self, end: Exit) -> None:
         self._courier.tell(msgspec.structs.replace(self._status, message="it has ended; its log and output are saved"))
         self._courier.leave_log()
+        self._checkpoints.stop()
         if self._stop.is_set() or not self._save(end, SAVE_PATIENCE):
             if not self._stop.is_set():
                 self._volume.ask("lost")
@@ -127,9 +134,10 @@ class Sync:
         def attempt() -> bool:
             try:
                 store = self._connect(task.store, PATIENCE)
-                if self._may_be_cancelled(end) and store.head(task.prefix + CANCEL):
+                if self._by_cluster(end) and store.head(task.prefix + CANCEL):
                     end.cause = "cancelled"
                 final = concluded(task, volume, self._status, end)
+                final.unclear = self._by_cluster(end)
                 final = with_others(final, task, settings.worker, store, hurry=self._stop)
                 final = save_end(
                     task,
@@ -154,9 +162,15 @@ class Sync:
         return True
 
     @staticmethod
-    def _may_be_cancelled(end: Exit) -> bool:
+    def _by_cluster(end: Exit) -> bool:
         """Tell whether the cluster ended the script: whoever cancels a job may delete its pod at once."""
         return end.cause == "stopped" or (end.cause == "exit" and end.signal == signal.SIGKILL)
+
+    def _save_checkpoint(self, scan: Scan) -> None:
+        task = self._order.task
+        store, output_store = (self._connect(url, PATIENCE) for url in (task.store, task.output_store))
+        worker = self._settings.worker
+        save_output(task, self._volume, store, output_store, complete=False, reporter=SILENT, worker=worker, scan=scan)
 
     def _tell_recovering(self, final: Status, store: Store) -> None:
         """Tell that the end is not saved yet: it may be the store of the output alone that is away."""

@@ -171,6 +171,7 @@ def test_a_pod_that_is_deleted_saves_everything(job):
     assert finish(pod, sync, main) == 143
     status = job.status()
     assert (status.state, status.reason, status.signal) == (State.FAILED, Reason.KILLED, "SIGTERM")
+    assert status.unclear  # the cluster knows why
     assert saved(job) == {"part": b"half"} and job.log() == b"ready\n"
 
 
@@ -228,7 +229,7 @@ def test_sync_may_be_killed_at_any_time(each_job):
         sync = pod.start("sync")
         if pod.volume.exit():
             main.wait(WAIT)
-    assert finish(pod, sync, main) == 0
+    assert main.wait(WAIT) == 0
     assert each_job.log() == pod.volume.log.read_bytes()
     assert each_job.log().count(b"line") == 60
     assert each_job.status().state is State.SUCCEEDED
@@ -316,6 +317,35 @@ def test_a_later_pod_goes_on(job):
     status = job.status()
     assert (status.state, status.attempt, status.pod) == (State.SUCCEEDED, 2, "demo-0-second")
     assert saved(job) == {"epochs": b"11"}
+
+
+def test_a_node_that_is_lost_takes_little_with_it(each_job):
+    each_job.submit(
+        """
+        out = given['train_url']
+        epoch = max([int(name) for name in os.listdir(out)], default=0)
+        while epoch < 3 or not os.path.exists(out + '4'):
+            epoch += 1
+            open(out + str(epoch), 'w').write('weights')
+            if epoch > 1: os.remove(out + str(epoch - 1))
+            print('epoch', epoch, flush=True)
+            time.sleep(600 if epoch == 3 else 0.5)
+        """
+    )
+    first = each_job.pod("demo-0-first", MLCTL_SAVE_EVERY="0.2")
+    assert first.fetch() == 0
+    first.start("sync"), first.main()
+    wait_until(lambda: each_job.store.head(PREFIX + "output/3"))
+    wait_until(lambda: set(saved(each_job)) == {"3"})
+    wait_until(lambda: each_job.log() == b"epoch 1\nepoch 2\nepoch 3\n")
+    wait_until(lambda: each_job.store.head(PREFIX + "output/2") is None)
+    first.kill_all()
+    second = each_job.pod("demo-0-second")
+    assert second.fetch() == 0
+    assert finish(second, second.start("sync"), second.main()) == 0
+    assert each_job.log() == b"epoch 1\nepoch 2\nepoch 3\nepoch 4\n"
+    assert saved(each_job) == {"4": b"weights"}
+    assert each_job.store.head(PREFIX + "output/3") is None
 
 
 def workers(job) -> list[Pod]:
