@@ -11,8 +11,8 @@ PARTS = {"pods": ["log", "exec", "eviction"]}
 REVIEWS = ("selfsubjectaccessreviews", "selfsubjectrulesreviews")
 
 
-def answer(method: str, url: str, body: Object, faults: Faults, schemas: Schemas) -> Object | None:
-    """Answer a path that no resource has; None if there is no such path."""
+def answer(method: str, url: str, body: Object, faults: Faults, schemas: Schemas, absent: set[str]) -> Object | None:
+    """Answer a path that no resource has; None if there is no such path, also of a group that is absent."""
     path = urlsplit(url).path.strip("/").split("/")
     if method == "POST" and path[:3] == ["apis", "authorization.k8s.io", "v1"]:
         return _review(body, faults) if path[-1] == REVIEWS[0] else None
@@ -37,17 +37,17 @@ def answer(method: str, url: str, body: Object, faults: Faults, schemas: Schemas
         case ["api"]:
             return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
         case ["openapi", "v3"]:
-            names = [f"apis/{group}/{version}" for group in _groups() for version in _versions(group)]
+            names = [f"apis/{group}/{version}" for group in _groups(absent) for version in _versions(group)]
             return {"paths": {name: {"serverRelativeURL": f"/openapi/v3/{name}"} for name in ("api/v1", *names)}}
         case ["openapi", "v3", *rest]:
             return _openapi("/".join(rest[1:]))
         case ["apis"]:
-            return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name) for name in _groups()]}
-        case ["apis", group] if group in _groups():
+            return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name) for name in _groups(absent)]}
+        case ["apis", group] if group in _groups(absent):
             return {"kind": "APIGroup", "apiVersion": "v1", **_group(group)}
         case ["api", "v1"]:
             return _resources("", "v1")
-        case ["apis", group, version] if group in _groups() and version in _versions(group):
+        case ["apis", group, version] if group in _groups(absent) and version in _versions(group):
             return _resources(group, version)
     return None
 
@@ -65,8 +65,11 @@ def _openapi(api_version: str) -> Object:
     return {"openapi": "3.0.0", "info": information, "paths": paths, "components": {"schemas": {}}}
 
 
-def _groups() -> list[str]:
-    return [*dict.fromkeys(resource.group for resource in RESOURCES if resource.group), "authorization.k8s.io"]
+def _groups(absent: set[str]) -> list[str]:
+    return [
+        *dict.fromkeys(resource.group for resource in RESOURCES if resource.group not in {"", *absent}),
+        "authorization.k8s.io",
+    ]
 
 
 def _versions(group: str) -> list[str]:

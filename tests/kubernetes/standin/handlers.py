@@ -31,6 +31,7 @@ class Handlers:
         api: Does what they ask.
         faults: Say who may do what.
         parts: Who serves which subresource, by names such as `pods/log`.
+        absent: Groups of the API that this cluster does not have.
         bookmark_every: Seconds between the bookmarks of a watch.
     """
 
@@ -38,6 +39,7 @@ class Handlers:
         self.api = api
         self.faults = faults
         self.parts: dict[str, Part] = {}
+        self.absent: set[str] = set()
         self.bookmark_every = bookmark_every
 
     def take_warnings(self) -> list[str]:
@@ -48,10 +50,12 @@ class Handlers:
 
     def without_resource(self, method: str, path: str, body: Any) -> Object | None:
         """Answer what is asked of the server itself; None if there is nothing of that name."""
-        return discovery.answer(method, path, body, self.faults, self.api.schemas)
+        return discovery.answer(method, path, body, self.faults, self.api.schemas, self.absent)
 
     def answer(self, request: Request, connection: "Connection", body: bytes) -> None:
         """Answer a request on its connection."""
+        if request.resource.group in self.absent:
+            raise no_such_path()
         serve = self.parts.get(request.role_resource)
         if serve and request.part:
             serve(request, connection, connection.decode(body))

@@ -79,6 +79,9 @@ WORKLOADS = _kueue("workloads", "Workload")
 LOCAL_QUEUES = _kueue("localqueues", "LocalQueue")
 CLUSTER_QUEUES = _kueue("clusterqueues", "ClusterQueue", namespaced=False)
 
+PENDING_WORKLOADS = Resource("localqueues", "LocalQueue", "visibility.kueue.x-k8s.io", "v1beta1")
+"""Has nothing but the part `pendingworkloads`."""
+
 RESOURCES = (
     PODS,
     EVENTS,
@@ -100,6 +103,7 @@ RESOURCES = (
     WORKLOADS,
     LOCAL_QUEUES,
     CLUSTER_QUEUES,
+    PENDING_WORKLOADS,
 )
 
 BY_PATH = {(resource.group, resource.version, resource.plural): resource for resource in RESOURCES}

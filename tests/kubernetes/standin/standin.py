@@ -11,28 +11,33 @@ from typing import Self
 import msgspec
 import yaml
 
-from tests.kubernetes.standin import images
 from tests.kubernetes.standin.admission import Admission
 from tests.kubernetes.standin.api import Api
 from tests.kubernetes.standin.disruptions import Disruptions
 from tests.kubernetes.standin.faults import Faults
+from tests.kubernetes.standin.furniture import Furniture
 from tests.kubernetes.standin.garbage import GarbageCollector
 from tests.kubernetes.standin.handlers import Handlers
 from tests.kubernetes.standin.http import Server
-from tests.kubernetes.standin.images import Image, Images
+from tests.kubernetes.standin.images import Images
 from tests.kubernetes.standin.jobs import JobController
-from tests.kubernetes.standin.kubelet import Kubelets, Node, NodeSettings, node_object
+from tests.kubernetes.standin.kubelet import Kubelets, NodeSettings
+from tests.kubernetes.standin.kueue import Kueue
 from tests.kubernetes.standin.logserve import Logs
 from tests.kubernetes.standin.loop import Loop
-from tests.kubernetes.standin.resources import NAMESPACES, NODES, QUOTAS, Object, named
+from tests.kubernetes.standin.resources import (
+    NAMESPACES,
+    PENDING_WORKLOADS,
+    WORKLOADS,
+    Object,
+    named,
+)
 from tests.kubernetes.standin.scheduler import Scheduler
 from tests.kubernetes.standin.schema import NEWEST, Schemas
 from tests.kubernetes.standin.store import Store
 
 CERTIFICATE = Path(__file__).with_name("loopback.pem")
 """Of the server, signed by itself, with its key: of no worth but on the loopback of a test."""
-ROOM = {"cpu": "8", "memory": "32Gi", "ephemeral-storage": "100Gi", "pods": "110"}
-"""Of a node."""
 
 
 class Settings(msgspec.Struct, kw_only=True, frozen=True):
@@ -46,6 +51,7 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
         bookmark_every: Seconds between the bookmarks of a watch.
         retry_backoff: Seconds before a Job replaces a failed pod, doubled each time (10 in a real cluster).
         node: How the nodes behave.
+        kueue: Whether Kueue is installed; `Standin.queue` makes queues.
         tls: Whether it speaks HTTPS, as kubectl wants it: that sends no token over plain HTTP.
     """
 
@@ -56,10 +62,11 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     bookmark_every: float = 60.0
     retry_backoff: float = 0.2
     node: NodeSettings = NodeSettings()
+    kueue: bool = False
     tls: bool = True
 
 
-class Standin(Disruptions):
+class Standin(Disruptions, Furniture):
     """A cluster for a test; a context manager.
 
     Attributes:
@@ -85,6 +92,7 @@ class Standin(Disruptions):
         self.faults = Faults()
         self.images = Images()
         self.kubelets = Kubelets(self.api)
+        self.node_settings = self.settings.node
         self.token = secrets.token_hex(16)
         self._admission = Admission(self.api)
         self._handlers = Handlers(self.api, self.faults, self.settings.bookmark_every)
@@ -98,6 +106,12 @@ class Standin(Disruptions):
             GarbageCollector(self.api),
             self._admission,
         ]
+        if self.settings.kueue:
+            kueue = Kueue(self.api)
+            controllers.append(kueue)
+            self._handlers.parts["localqueues/pendingworkloads"] = kueue.serve_pending
+        else:
+            self._handlers.absent |= {WORKLOADS.group, PENDING_WORKLOADS.group}
         self.loop = Loop(self.store, controllers)
         self._server = Server(self._handlers, self.faults, self.token, _tls() if self.settings.tls else None)
         self.url = f"http{'s' if self.settings.tls else ''}://127.0.0.1:{self._server.port}"
@@ -149,71 +163,6 @@ class Standin(Disruptions):
         }
         path.write_text(yaml.safe_dump(config))
         return path
-
-    # The cluster's furniture.
-
-    def add_node(
-        self,
-        name: str,
-        *,
-        gpus: int = 0,
-        room: dict[str, str] | None = None,
-        labels: dict[str, str] | None = None,
-        taints: list[Object] | None = None,
-    ) -> Node:
-        """Add a node.
-
-        Args:
-            name: Of it.
-            gpus: How many `nvidia.com/gpu` it has.
-            room: What it has besides, or instead, of the usual amounts.
-            labels: Besides the usual ones.
-            taints: Of its spec.
-        """
-        has = ROOM | ({"nvidia.com/gpu": str(gpus)} if gpus else {}) | (room or {})
-        node = Node(self.api, name, self.folder, self.images, self.settings.node)
-        node.folder.mkdir(parents=True, exist_ok=True)
-        self.kubelets.nodes[name] = node
-        obj = node_object(name, has, labels or {}, taints or [], self.settings.version)
-        status = obj["status"]
-        self.api.create(NODES, "", obj)
-        self.api.edit(NODES, "", name, lambda stored: stored.update(status=status))
-        return node
-
-    def taint(self, node: str, key: str, value: str = "", effect: str = "NoSchedule") -> None:
-        """Give a node a taint."""
-
-        def add(obj: Object) -> None:
-            taint = {"key": key, **({"value": value} if value else {}), "effect": effect}
-            obj.setdefault("spec", {}).setdefault("taints", []).append(taint)
-
-        self.api.edit(NODES, "", node, add)
-
-    def label(self, node: str, **labels: str) -> None:
-        """Give a node labels; a `__` in a name stands for `/`, and `_` for `.`, as in `nvidia_com__gpu_product`."""
-        table = {name.replace("__", "/").replace("_", "."): value for name, value in labels.items()}
-        self.api.edit(NODES, "", node, lambda obj: obj["metadata"].setdefault("labels", {}).update(table))
-
-    def quota(self, name: str, namespace: str = "default", **hard: str | int) -> None:
-        """Limit a namespace; a `__` in a name stands for `/`, `_` for `.`, as in `requests_nvidia_com__gpu=1`."""
-        table = {key.replace("__", "/").replace("_", "."): str(value) for key, value in hard.items()}
-        self.api.create(QUOTAS, namespace, {"metadata": {"name": name}, "spec": {"hard": table}})
-
-    def image(self, name: str, image: Image) -> None:
-        """Tell of an image; `images.ours()` has this project in it."""
-        self.images.add(name, image)
-
-    def image_missing(self, name: str) -> None:
-        """Let the registry not have an image."""
-        self.images.break_off(name, images.missing(name))
-
-    def image_denied(self, name: str) -> None:
-        """Let the registry not give an image away."""
-        self.images.break_off(name, images.denied(name))
-
-    def image_there(self, name: str) -> None:
-        """Let an image be had again."""
-        self.images.repair(name)
 
     def objects(self, plural: str, namespace: str = "") -> list[Object]:
         """Give all objects of a kind, past HTTP."""
