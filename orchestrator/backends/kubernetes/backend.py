@@ -116,6 +116,8 @@ class KubernetesBackend:
             hint = found.hint.replace("{job}", run.task.job).replace("{version}", run.task.version)
             found = msgspec.structs.replace(found, hint=hint)
         if found.state.finished and found != status and found.reason is not Reason.NOT_STARTED:
+            if seen.job is not None and not (ended or (status and status.state.finished)):
+                self.forget(run)  # nothing will come of it any more, and its pod would stay
             return self._write(store, run, found)
         return found
 

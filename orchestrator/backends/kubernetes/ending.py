@@ -12,6 +12,7 @@ from orchestrator.specs.quantities import format_memory
 
 Json = dict[str, Any]
 
+START_ERRORS = ("StartError", "ContainerCannotRun")  # of a container that the node could not start
 # Reasons of the condition DisruptionTarget, which the control plane sets on pods that it takes away.
 _DISRUPTIONS = {
     "PreemptionByScheduler": Reason.PREEMPTED,
@@ -76,7 +77,7 @@ def ending(pod: Json) -> Ending:
         return Ending(Reason.START_FAILED, f"fetching code and data failed (exit code {fetch.code}){told}")
     if main.reason == "OOMKilled":
         return Ending(Reason.OUT_OF_MEMORY, f"the script used more memory than its limit{_limit(pod)}")
-    if main.reason in ("StartError", "ContainerCannotRun"):
+    if main.reason in START_ERRORS:
         found = cannot_start(main.message, pods.image(pod, MAIN))
         return Ending(found.reason, found.message)
     if main.reason == "ContainerStatusUnknown":

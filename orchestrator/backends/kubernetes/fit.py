@@ -80,7 +80,8 @@ def _resources(wanted: Mapping[str, Decimal], has: Mapping[str, str], labels: Ma
     for name, amount in sorted(wanted.items()):
         if amount > amount_of(has.get(name, "0")):
             kind = f" ({kind_of(labels)})" if "gpu" in name and has.get(name) and kind_of(labels) else ""
-            short.append(f"has {has.get(name, 'no')} {name}{kind}, it asks for {_plain(name, amount)}")
+            there = _plain(name, amount_of(has[name])) if name in has else "no"
+            short.append(f"has {there} {name}{kind}, it asks for {_plain(name, amount)}")
     return "; ".join(short)
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from orchestrator.backends.kubernetes import pods
-from orchestrator.backends.kubernetes.ending import Ending, disruption, ending
+from orchestrator.backends.kubernetes.ending import START_ERRORS, Ending, disruption, ending
 from orchestrator.backends.kubernetes.names import MAIN
 from orchestrator.backends.kubernetes.pending import Pending, in_queue, of_pod, without_pods
 from orchestrator.runtime.status import Reason, State, Status
@@ -71,6 +71,9 @@ def _of_pods(told: Status | None, seen: Seen, newest: Json, now: float) -> Statu
     for pod in latest.values():
         if lost := disruption(pod):
             return _recovering(told, lost)
+    main = pods.ended(newest, MAIN)
+    if main and main.reason in START_ERRORS:  # its sidecar may go on for ever
+        return _final(told, State.FAILED, ending(newest), main.finished)
     if pods.phase(newest) == "Failed" or newest["metadata"].get("deletionTimestamp"):
         return _ended(told, seen, ending(newest))
     waiting = [pod for pod in latest.values() if not pods.is_running(pod, MAIN) and pods.phase(pod) != "Succeeded"]
@@ -130,6 +133,8 @@ def _failed(told: Status | None, seen: Seen, *, cancelled: bool) -> Status:
 def _clear(told: Status, seen: Seen) -> Status:
     """Return a final status with the cause that only the cluster knows."""
     found = [ending(pod) for pod in sorted(seen.pods, key=pods.created) if pods.index_of(pod) == 0]
+    if not found and seen.job and pods.holds(seen.job, "Failed"):
+        found = [Ending(Reason.POD_DELETED, "its pod was deleted")]
     if not found or found[-1].reason is None:
         return msgspec.structs.replace(told, unclear=False)
     return _final(told, told.state, found[-1], told.finished)
