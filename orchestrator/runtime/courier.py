@@ -17,7 +17,7 @@ from orchestrator.runtime.status import Status
 from orchestrator.runtime.task import CANCEL, Task
 from orchestrator.runtime.worker import ALONE, Worker
 from orchestrator.store.base import Store
-from orchestrator.store.records import write
+from orchestrator.store.records import find, write
 
 POLL = 0.1  # seconds between two looks at the log
 SEND = 0.5  # seconds between two writes of the growing log chunk
@@ -100,6 +100,9 @@ class Courier:
     def _round(self, store: Store, shipper: LogShipper, now: float) -> None:
         status = self._status
         if status and (status is not self._told or now - self._written >= HEARTBEAT):
+            if is_replaced(status, store, self._key):
+                self._over.set()
+                return
             write(store, self._key, msgspec.structs.replace(status, heartbeat=time.time()))
             self._told, self._written = status, now
         if self._ships:
@@ -112,3 +115,15 @@ class Courier:
             self._looked = now
             if self.cancelled:
                 self._on_cancel()
+
+
+def is_replaced(status: Status, store: Store, key: str) -> bool:
+    """Tell whether a later pod tells the status at `key`: a node that was lost may come back, and what is on it ends.
+
+    Raises:
+        MlctlError: The store failed.
+    """
+    if not status.pod:
+        return False
+    found = find(store, key, Status)
+    return found is not None and found.attempt > status.attempt

@@ -9,10 +9,10 @@ import time
 
 import msgspec
 
-from orchestrator.errors import MlctlError, StoreError
+from orchestrator.errors import ConflictError, MlctlError, StoreError
 from orchestrator.progress import SILENT
 from orchestrator.runtime.arrivals import Arrivals
-from orchestrator.runtime.courier import Courier
+from orchestrator.runtime.courier import Courier, is_replaced
 from orchestrator.runtime.ending import concluded, save_end
 from orchestrator.runtime.exits import Cause, Exit
 from orchestrator.runtime.logship import LogShipper
@@ -134,6 +134,9 @@ class Sync:
         def attempt() -> bool:
             try:
                 store = self._connect(task.store, PATIENCE)
+                if is_replaced(self._status, store, task.prefix + settings.worker.status):
+                    complain(ConflictError("a later pod runs the job; nothing of this one is saved"))
+                    return True
                 if self._by_cluster(end) and store.head(task.prefix + CANCEL):
                     end.cause = "cancelled"
                 final = concluded(task, volume, self._status, end)
@@ -170,6 +173,8 @@ class Sync:
         task = self._order.task
         store, output_store = (self._connect(url, PATIENCE) for url in (task.store, task.output_store))
         worker = self._settings.worker
+        if is_replaced(self._status, store, task.prefix + worker.status):
+            return
         save_output(task, self._volume, store, output_store, complete=False, reporter=SILENT, worker=worker, scan=scan)
 
     def _tell_recovering(self, final: Status, store: Store) -> None:

@@ -348,6 +348,29 @@ def test_a_node_that_is_lost_takes_little_with_it(each_job):
     assert each_job.store.head(PREFIX + "output/3") is None
 
 
+def test_a_pod_that_comes_back_does_not_spoil_what_a_later_one_does(job):
+    job.submit(
+        """
+        open(given['train_url'] + 'of', 'w').write(os.environ['OF'])
+        print(os.environ['OF'], flush=True)
+        time.sleep(600 if os.environ['OF'] == 'first' else 0)
+        """
+    )
+    first, second = job.pod("demo-0-first"), job.pod("demo-0-second")
+    first.image["OF"], second.image["OF"] = "first", "second"
+    assert first.fetch() == 0
+    sync, main = first.start("sync"), first.main()
+    wait_until(lambda: job.log() == b"first\n" and job.status().state is State.RUNNING)
+    sync.send_signal(signal.SIGSTOP)
+    assert second.fetch() == 0
+    assert finish(second, second.start("sync"), second.main()) == 0
+    sync.send_signal(signal.SIGCONT)
+    main.terminate()
+    finish(first, sync, main)
+    assert (job.status().state, job.status().attempt) == (State.SUCCEEDED, 2)
+    assert job.log() == b"first\nsecond\n" and saved(job) == {"of": b"second"}
+
+
 def workers(job) -> list[Pod]:
     hosts = "demo-0.demo,demo-1.demo"
     return [job.pod(f"demo-{index}", JOB_COMPLETION_INDEX=str(index), MLCTL_HOSTS=hosts) for index in range(2)]
