@@ -1,5 +1,8 @@
 """What the nodes and the Job controller do; the same on the stand-in and a real cluster."""
 
+from kubernetes import client
+from kubernetes.stream import stream
+
 from tests.kubernetes.manifests import container, job, pod
 from tests.kubernetes.waiting import condition, events, finished, phase, pods, until, waits
 
@@ -265,7 +268,43 @@ def test_limit_ranges_fill_in_and_refuse(cluster):
     assert refused.body["message"].endswith("maximum memory usage per Container is 128Mi, but limit is 1Gi")
 
 
+def test_pod_security_is_enforced(cluster):
+    labels = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"}
+    cluster.core.patch_namespace(cluster.namespace, {"metadata": {"labels": labels}})
+    answer = cluster.call("POST", "api/v1:pods", pod("p", volumes=[{"name": "v", "hostPath": {"path": "/tmp"}}]))
+    assert answer.status == 403
+    rules = (
+        'hostPath volumes (volume "v"), allowPrivilegeEscalation != false (container "main" must set '
+        'securityContext.allowPrivilegeEscalation=false), unrestricted capabilities (container "main" must set '
+        'securityContext.capabilities.drop=["ALL"]), restricted volume types (volume "v" uses restricted volume type '
+        '"hostPath"), runAsNonRoot != true (pod or container "main" must set securityContext.runAsNonRoot=true), '
+        'seccompProfile (pod or container "main" must set securityContext.seccompProfile.type to "RuntimeDefault" or '
+        '"Localhost")'
+    )
+    assert answer.body["message"] == f'pods "p" is forbidden: violates PodSecurity "restricted:latest": {rules}'
+    answer = cluster.call("POST", "apis/batch/v1:jobs", job("j", spec={"suspend": True}))
+    assert answer.status == 201 and "would violate PodSecurity" in answer.headers["Warning"]
+
+
 def _limited(cluster):
     made = cluster.call("POST", "api/v1:pods", pod("probe"), query={"dryRun": "All"}).body
     resources = made["spec"]["containers"][0]["resources"]
     return resources if "limits" in resources else None
+
+
+def test_a_command_in_a_container(cluster):
+    cluster.call("POST", "api/v1:pods", pod("p", "export HERE=main; sleep 1000"))
+    phase(cluster, "p", "Running")
+
+    def run(*command, **more):
+        channels = {"stdin": False, "stdout": True, "stderr": True, "tty": False, **more}
+        api = client.CoreV1Api(client.ApiClient(cluster.client.configuration))  # `stream` changes the client for good
+        return stream(api.connect_get_namespaced_pod_exec, "p", cluster.namespace, command=list(command), **channels)
+
+    assert run("sh", "-c", "echo $HOSTNAME; echo problem >&2") in ("p\nproblem\n", "problem\np\n")
+    session = run("sh", "-c", "read word; echo got $word; exit 3", stdin=True, _preload_content=False)
+    session.write_stdin("hello\n")
+    session.run_forever(timeout=30)
+    assert session.read_stdout(timeout=1) == "got hello\n" and session.returncode == 3
+    terminal = run("sh", "-c", "test -t 0 && echo terminal", tty=True)
+    assert terminal.strip() == "terminal"

@@ -3,10 +3,20 @@
 from collections.abc import Iterable
 from decimal import Decimal
 
-from tests.kubernetes.standin import quantity
+from tests.kubernetes.standin import podsecurity, quantity
 from tests.kubernetes.standin.api import Api
 from tests.kubernetes.standin.pod import FINAL
-from tests.kubernetes.standin.resources import LIMIT_RANGES, PODS, PRIORITY_CLASSES, QUOTAS, RESOURCES, Object, Resource
+from tests.kubernetes.standin.resources import (
+    JOBS,
+    LIMIT_RANGES,
+    NAMESPACES,
+    PODS,
+    PRIORITY_CLASSES,
+    QUOTAS,
+    RESOURCES,
+    Object,
+    Resource,
+)
 from tests.kubernetes.standin.status import forbidden
 from tests.kubernetes.standin.store import Change, Key
 
@@ -16,7 +26,7 @@ class Admission:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        api.admit += [self.set_priority, self.set_limits, self.check_quota]
+        api.admit += [self.set_priority, self.set_limits, self.check_security, self.check_quota]
 
     def keys(self, change: Change) -> Iterable[Key]:
         """Quotas of the namespace of whatever came, went or ended."""
@@ -69,6 +79,24 @@ class Admission:
         if wrong:
             told = wrong[0] if len(wrong) == 1 else f"[{', '.join(wrong)}]"
             raise forbidden(resource, obj["metadata"]["name"], told)
+
+    def check_security(self, resource: Resource, obj: Object) -> None:
+        """Hold a pod to the level of its namespace's labels; only warn of a Job whose pods will be refused."""
+        if resource not in {PODS, JOBS}:
+            return
+        namespace = self._api.store.get(NAMESPACES, "", obj["metadata"]["namespace"])
+        wanted = namespace.value["metadata"].get("labels") or {}
+        for mode in ("enforce", "warn"):
+            level = wanted.get(f"{podsecurity.LABEL}{mode}", "privileged")
+            spec = obj["spec"] if resource == PODS else obj["spec"]["template"]["spec"]
+            found = podsecurity.violations(level, spec)
+            if not found:
+                continue
+            if resource == PODS and mode == "enforce":
+                why = f'violates PodSecurity "{level}:latest": {found}'
+                raise forbidden(resource, obj["metadata"]["name"], why)
+            if mode == "warn" or f"{podsecurity.LABEL}warn" not in wanted:
+                self._api.warnings.append(f'would violate PodSecurity "{level}:latest": {found}')
 
     def check_quota(self, resource: Resource, obj: Object) -> None:
         """Refuse what a quota has no room for."""

@@ -35,6 +35,7 @@ class Container:
         restarts: How often it was started anew.
         log: Of the newest run.
         previous: Of the run before.
+        environment: Its variables, of the newest run.
         ended: Set when it will not be started again.
     """
 
@@ -54,6 +55,7 @@ class Container:
         self.announced = False
         self.process: Process | None = None
         self.id = ""
+        self.environment: dict[str, str] = {}
         self._killed_by_memory = False
         self.pod = pod
         policy = "Always" if self.sidecar else pod.spec["restartPolicy"]
@@ -180,6 +182,7 @@ class Container:
         ]
         if self.spec.get("args"):
             words += [environment.expand(word, variables) for word in self.spec["args"]]
+        self.environment = variables
         if "terminated" in self.state:
             self.last_state = self.state
         self.id = f"containerd://{secrets.token_hex(32)}"

@@ -24,7 +24,7 @@ class Logs:
     def __call__(self, request: Request, connection: "Connection", body: Any) -> None:
         """Answer a request for a log."""
         pod = self._store.get(PODS, request.namespace, request.name).value
-        name = _container(pod, request.query.get("container", ""))
+        name = chosen_container(pod, request.query.get("container", ""))
         wanted = _tail(request)
         node_name = pod["spec"].get("nodeName")
         if not node_name:
@@ -57,7 +57,12 @@ class Logs:
         gone.set()
 
 
-def _container(pod: Object, asked: str) -> str:
+def chosen_container(pod: Object, asked: str) -> str:
+    """Say which container of a pod is meant.
+
+    Raises:
+        ApiError: 400, there is no such one, or none is named and there are several.
+    """
     names = [item["name"] for item in pod["spec"]["containers"]]
     init = [item["name"] for item in pod["spec"].get("initContainers") or []]
     if asked:

@@ -14,6 +14,7 @@ import yaml
 from tests.kubernetes.standin.admission import Admission
 from tests.kubernetes.standin.api import Api
 from tests.kubernetes.standin.disruptions import Disruptions
+from tests.kubernetes.standin.exec import Exec
 from tests.kubernetes.standin.faults import Faults
 from tests.kubernetes.standin.furniture import Furniture
 from tests.kubernetes.standin.garbage import GarbageCollector
@@ -97,6 +98,7 @@ class Standin(Disruptions, Furniture):
         self._admission = Admission(self.api)
         self._handlers = Handlers(self.api, self.faults, self.settings.bookmark_every)
         self._handlers.parts["pods/log"] = Logs(self.store, self.kubelets)
+        self._handlers.parts["pods/exec"] = Exec(self.store, self.kubelets)
         self._handlers.parts["pods/eviction"] = self.serve_eviction
         self._jobs = JobController(self.api, self.settings.retry_backoff)
         controllers = [
