@@ -1,13 +1,13 @@
 #!/bin/sh
 # Run the training script in the engine's own image. `fetch` has put this file into the volume, beside `command`; `sync`
 # reads what is left there and asks for the end of the script. Any POSIX shell; of programs cat, env, mv, sleep, and
-# setsid if there is one.
-#   started   this file's time is the script's start
-#   term kill  when they appear, the script gets the signal
-#   memory    the most memory seen so far, bytes
-#   exit      how the script ended
-#   saved     all is in the store
-#   lost      it could not be saved
+# setsid if there is one. What launcher and sync tell each other by files:
+#   started     its time is the script's start
+#   term, kill  sync asks for the script's end
+#   memory      the most memory seen so far, in bytes
+#   exit        how the script ended
+#   saved       all is in the store
+#   lost        it could not be saved
 here=${0%/*}
 volume=${here%/*}
 log=$volume/script.log
@@ -33,6 +33,12 @@ anonymous_memory() {
     fi
     value=${value:-0}
 }
+# After an out-of-memory kill it is the limit, which memory that grows fast reaches between two looks.
+most_memory() {
+    for file in /sys/fs/cgroup/memory.peak /sys/fs/cgroup/memory/memory.max_usage_in_bytes; do
+        [ -r $file ] && read -r value < $file && echo "$value" > "$here/memory"
+    done
+}
 out_of_memory_kills() {
     kills=0
     for file in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do
@@ -56,7 +62,7 @@ trap ask TERM INT QUIT HUP
 # goes on to the container's log.
 follow() {
     trap '' TERM INT QUIT HUP
-    peak=0
+    peak=0 told=
     while [ ! -e "$here/exit" ]; do
         cat <&3
         if [ -e "$here/kill" ]; then
@@ -96,6 +102,7 @@ session=$(command -v setsid)
 out_of_memory_kills
 kills_before=$kills
 . "$here/command"              # sets the positional parameters, from $python and $cache
+
 : > "$here/started"
 $session env $defaults "$@" < /dev/null >> "$log" 2>&1 &
 script=$!
@@ -116,6 +123,7 @@ while :; do
 done
 kill -KILL "-$script"          # what it has left in its group writes no more
 out_of_memory_kills
+[ "$kills" = "$kills_before" ] || most_memory
 {                              # this file has its room already: the disk may be full
     echo "code $code"
     echo "asked $asked"

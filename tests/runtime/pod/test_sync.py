@@ -3,6 +3,8 @@
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -154,14 +156,6 @@ def test_cancel_asks_the_script_to_end_and_saves_what_it_does_then(job):
 STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + READY + "time.sleep(600)"
 
 
-def test_a_script_that_does_not_end_is_killed(job):
-    job.submit(STUBBORN, max_duration=1)
-    pod = job.pod()
-    assert finish(pod, *pod.begin()) == 137
-    assert (job.status().state, job.status().reason) == (State.FAILED, Reason.TIMEOUT)
-    assert job.log() == b"ready\n"
-
-
 def test_a_pod_that_is_deleted_saves_everything(job):
     job.submit("open(given['train_url'] + 'part', 'w').write('half')\n" + READY + "time.sleep(600)")
     pod = job.pod()
@@ -236,7 +230,7 @@ def test_sync_may_be_killed_at_any_time(each_job):
     assert saved(each_job) == {"big": bytes(10_000_000)}
 
 
-def test_a_timeout_is_remembered_by_the_next_sync(job):
+def test_a_script_that_runs_too_long_is_killed_also_by_the_next_sync(job):
     job.submit(STUBBORN, max_duration=1)
     pod = job.pod()
     sync, main = pod.begin()
@@ -244,7 +238,8 @@ def test_a_timeout_is_remembered_by_the_next_sync(job):
     sync.kill()
     sync.wait()
     assert finish(pod, pod.start("sync"), main) == 137
-    assert job.status().reason is Reason.TIMEOUT
+    assert (job.status().state, job.status().reason) == (State.FAILED, Reason.TIMEOUT)
+    assert job.log() == b"ready\n"
 
 
 def test_a_full_disk_does_not_prevent_the_saving(job, small_disk):
@@ -269,27 +264,27 @@ def server(tmp_path, monkeypatch):
     server.kill()
 
 
-@pytest.mark.parametrize("when", ["start", "middle", "end"])
-def test_a_store_that_is_away_is_waited_for(make_job, server, when):
+def test_a_store_that_is_away_is_waited_for(make_job, server):
     job = make_job(f"s3://{BUCKET}/lab")
-    job.submit(READY + f"while not os.path.exists({str(job.folder / 'go')!r}): time.sleep(0.05)\nprint('done')")
+    go = job.folder / "go"
+    job.submit(READY + f"while not os.path.exists({str(go)!r}): time.sleep(0.05)\nprint('done')")
     pod = job.pod()
     pod.prepare()
-    if when == "start":
+
+    @contextmanager
+    def away(word: str) -> Iterator[None]:
         server.kill()
-    sync, main = pod.start("sync"), pod.main()
-    wait_until(lambda: pod.stdout.read_bytes() == b"ready\n")
-    if when != "start":
-        wait_until(lambda: job.log() == b"ready\n")
-        server.kill()
-    if when == "end":
-        (job.folder / "go").touch()
-    wait_until(lambda: "could not be saved" in pod.said if when == "end" else "cannot reach" in pod.said)
-    assert main.poll() is None
-    server.start()
-    if when != "end":
-        wait_until(lambda: job.log() == b"ready\n")
-        (job.folder / "go").touch()
+        said = len(pod.said) if pod.processes else 0
+        yield
+        wait_until(lambda: word in pod.said[said:])
+        server.start()
+
+    with away("cannot reach"):  # at the start
+        sync, main = pod.start("sync"), pod.main()
+        wait_until(lambda: pod.stdout.read_bytes() == b"ready\n")
+    wait_until(lambda: job.log() == b"ready\n" and job.status().state is State.RUNNING)
+    with away("could not be saved"):  # in the middle, and at the end
+        go.touch()
     assert finish(pod, sync, main) == 0
     assert job.log() == b"ready\ndone\n" and job.status().state is State.SUCCEEDED
 
@@ -319,8 +314,8 @@ def test_a_later_pod_goes_on(job):
     assert saved(job) == {"epochs": b"11"}
 
 
-def test_a_node_that_is_lost_takes_little_with_it(each_job):
-    each_job.submit(
+def test_a_node_that_is_lost_takes_little_with_it(job):
+    job.submit(
         """
         out = given['train_url']
         epoch = max([int(name) for name in os.listdir(out)], default=0)
@@ -332,20 +327,20 @@ def test_a_node_that_is_lost_takes_little_with_it(each_job):
             time.sleep(600 if epoch == 3 else 0.5)
         """
     )
-    first = each_job.pod("demo-0-first", MLCTL_SAVE_EVERY="0.2")
+    first = job.pod("demo-0-first", MLCTL_SAVE_EVERY="0.2")
     assert first.fetch() == 0
     first.start("sync"), first.main()
-    wait_until(lambda: each_job.store.head(PREFIX + "output/3"))
-    wait_until(lambda: set(saved(each_job)) == {"3"})
-    wait_until(lambda: each_job.log() == b"epoch 1\nepoch 2\nepoch 3\n")
-    wait_until(lambda: each_job.store.head(PREFIX + "output/2") is None)
+    wait_until(lambda: job.store.head(PREFIX + "output/3"))
+    wait_until(lambda: set(saved(job)) == {"3"})
+    wait_until(lambda: job.log() == b"epoch 1\nepoch 2\nepoch 3\n")
+    wait_until(lambda: job.store.head(PREFIX + "output/2") is None)
     first.kill_all()
-    second = each_job.pod("demo-0-second")
+    second = job.pod("demo-0-second")
     assert second.fetch() == 0
     assert finish(second, second.start("sync"), second.main()) == 0
-    assert each_job.log() == b"epoch 1\nepoch 2\nepoch 3\nepoch 4\n"
-    assert saved(each_job) == {"4": b"weights"}
-    assert each_job.store.head(PREFIX + "output/3") is None
+    assert job.log() == b"epoch 1\nepoch 2\nepoch 3\nepoch 4\n"
+    assert saved(job) == {"4": b"weights"}
+    assert job.store.head(PREFIX + "output/3") is None
 
 
 def test_a_pod_that_comes_back_does_not_spoil_what_a_later_one_does(job):
