@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from orchestrator.runtime.logread import LogReader
+from orchestrator.runtime.output import Output
 from orchestrator.runtime.pod.volume import Order, Volume
 from orchestrator.runtime.status import Status
 from orchestrator.runtime.task import Task
@@ -39,6 +40,8 @@ def _shells() -> list[str]:
 
 SHELLS = _shells()
 PREFIX = "jobs/demo/V0001/"
+READY = "print('ready', flush=True)\n"
+STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + READY + "time.sleep(600)"
 WAIT = 60.0  # seconds that a busy machine may take for anything
 
 
@@ -204,6 +207,25 @@ class Pod:
         for tool in ("cat", "env", "mv", "sleep"):
             (folder / tool).symlink_to(shutil.which(tool) or tool)
         self.image["PATH"] = str(folder)
+
+
+def finish(pod: Pod, sync: subprocess.Popen, main: subprocess.Popen) -> int:
+    """Wait for the end of the pod, as the node does it; return the main container's exit code."""
+    code = main.wait(WAIT)
+    sync.terminate()
+    assert sync.wait(WAIT) == 0
+    return code
+
+
+def saved(job, name: str = "output.json") -> dict[str, bytes]:
+    """Return the saved output, which has to be what its record says."""
+    output = find(job.store, PREFIX + name, Output)
+    assert output is not None
+    return {
+        entry.path: job.store.get(output.prefix + entry.path).data
+        for entry in output.manifest.entries
+        if entry.kind == "file"
+    }
 
 
 def wait_until(condition: Callable[[], object], seconds: float = WAIT) -> None:

@@ -6,8 +6,7 @@ import tomllib
 from importlib.metadata import distribution
 from pathlib import Path
 
-from tests.runtime.pod.conftest import WAIT
-from tests.runtime.pod.test_sync import finish
+from tests.runtime.pod.conftest import WAIT, finish
 
 ROOT = Path(__file__).parents[3]
 IMAGE = ROOT / "images" / "runtime"

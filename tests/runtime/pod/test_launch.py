@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.pod.conftest import SHELLS, WAIT, wait_until
+from tests.runtime.pod.conftest import SHELLS, STUBBORN, WAIT, wait_until
 
 pytestmark = pytest.mark.parametrize("shell", SHELLS)
 
@@ -80,9 +80,6 @@ def test_sigterm_reaches_the_script_which_may_take_its_time(job, shell):
     told = pod.volume.exit()
     assert (told.cause, told.code) == ("stopped", 7)
     assert pod.stdout.read_bytes().startswith(b"ready\nasked\n") and b"saved\n" in pod.stdout.read_bytes()
-
-
-STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
 
 
 def test_who_does_not_end_when_asked_is_killed_after_the_grace(job, shell):

@@ -1,0 +1,110 @@
+"""Several pods of one job: one after the other, and beside each other."""
+
+import signal
+
+from orchestrator.runtime.status import Reason, State
+from tests.runtime.pod.conftest import PREFIX, Pod, finish, saved, wait_until
+
+
+def test_a_later_pod_goes_on(job):
+    job.submit(
+        """
+        path = given['train_url'] + 'epochs'
+        before = open(path).read() if os.path.exists(path) else ''
+        open(path, 'w').write(before + '1')
+        print('epoch', len(before), flush=True)
+        time.sleep(0 if before else 600)
+        """
+    )
+    first = job.pod("demo-0-first")
+    assert first.fetch() == 0
+    sync, main = first.start("sync"), first.main()
+    wait_until(lambda: first.volume.log.read_bytes() == b"epoch 0\n")
+    main.terminate()
+    finish(first, sync, main)
+    second = job.pod("demo-0-second")
+    assert second.fetch() == 0
+    assert finish(second, second.start("sync"), second.main()) == 0
+    assert job.log() == b"epoch 0\nepoch 1\n" == second.stdout.read_bytes()
+    status = job.status()
+    assert (status.state, status.attempt, status.pod) == (State.SUCCEEDED, 2, "demo-0-second")
+    assert saved(job) == {"epochs": b"11"}
+
+
+def test_a_node_that_is_lost_takes_little_with_it(job):
+    job.submit(
+        """
+        out = given['train_url']
+        epoch = max([int(name) for name in os.listdir(out)], default=0)
+        while epoch < 3 or not os.path.exists(out + '4'):
+            epoch += 1
+            open(out + str(epoch), 'w').write('weights')
+            if epoch > 1: os.remove(out + str(epoch - 1))
+            print('epoch', epoch, flush=True)
+            time.sleep(600 if epoch == 3 else 0.5)
+        """
+    )
+    first = job.pod("demo-0-first", MLCTL_SAVE_EVERY="0.2")
+    assert first.fetch() == 0
+    first.start("sync"), first.main()
+    wait_until(lambda: job.store.head(PREFIX + "output/3"))
+    wait_until(lambda: set(saved(job)) == {"3"})
+    wait_until(lambda: job.log() == b"epoch 1\nepoch 2\nepoch 3\n")
+    wait_until(lambda: job.store.head(PREFIX + "output/2") is None)
+    first.kill_all()
+    second = job.pod("demo-0-second")
+    assert second.fetch() == 0
+    assert finish(second, second.start("sync"), second.main()) == 0
+    assert job.log() == b"epoch 1\nepoch 2\nepoch 3\nepoch 4\n"
+    assert saved(job) == {"4": b"weights"}
+    assert job.store.head(PREFIX + "output/3") is None
+
+
+def test_a_pod_that_comes_back_does_not_spoil_what_a_later_one_does(job):
+    job.submit(
+        """
+        open(given['train_url'] + 'of', 'w').write(os.environ['OF'])
+        print(os.environ['OF'], flush=True)
+        time.sleep(600 if os.environ['OF'] == 'first' else 0)
+        """
+    )
+    first, second = job.pod("demo-0-first"), job.pod("demo-0-second")
+    first.image["OF"], second.image["OF"] = "first", "second"
+    assert first.fetch() == 0
+    sync, main = first.start("sync"), first.main()
+    wait_until(lambda: job.log() == b"first\n" and job.status().state is State.RUNNING)
+    sync.send_signal(signal.SIGSTOP)
+    assert second.fetch() == 0
+    assert finish(second, second.start("sync"), second.main()) == 0
+    sync.send_signal(signal.SIGCONT)
+    main.terminate()
+    finish(first, sync, main)
+    assert (job.status().state, job.status().attempt) == (State.SUCCEEDED, 2)
+    assert job.log() == b"first\nsecond\n" and saved(job) == {"of": b"second"}
+
+
+def workers(job) -> list[Pod]:
+    hosts = "demo-0.demo,demo-1.demo"
+    return [job.pod(f"demo-{index}", JOB_COMPLETION_INDEX=str(index), MLCTL_HOSTS=hosts) for index in range(2)]
+
+
+def test_workers_save_their_own_parts(job):
+    job.submit("i = os.environ['VC_TASK_INDEX']\nopen(given['train_url'] + 'of', 'w').write(i)\nprint('worker', i)")
+    pods = workers(job)
+    assert [pod.fetch() for pod in pods] == [0, 0]
+    begun = [(pod, pod.start("sync"), pod.main()) for pod in pods]
+    assert [finish(*one) for one in begun] == [0, 0]
+    assert saved(job) == {"of": b"0", "worker-1/of": b"1"}
+    assert (job.log(0), job.log(1)) == (b"worker 0\n", b"worker 1\n")
+    assert job.status().state is job.status("status-1.json").state is State.SUCCEEDED
+
+
+def test_the_worker_that_failed_is_named(job):
+    job.submit("print('worker', os.environ['VC_TASK_INDEX'])\nif os.environ['VC_TASK_INDEX'] == '1': sys.exit(3)")
+    pods = workers(job)
+    assert [pod.fetch() for pod in pods] == [0, 0]
+    begun = [(pod, pod.start("sync"), pod.main()) for pod in pods]
+    assert [finish(*one) for one in begun] == [0, 3]
+    status = job.status()
+    assert (status.state, status.reason, status.exit_code) == (State.FAILED, Reason.USER_ERROR, 3)
+    assert status.message.startswith("worker 1: ") and status.last_lines == ["worker 1"]
