@@ -100,7 +100,11 @@ class Backend(Protocol):
         """Return who can tell the truth about its runs: this machine, or a namespace of a cluster."""
 
     def advise(self, spec: JobSpec, sizes: Flavor) -> Advice:
-        """Return what is to be said to a job beforehand."""
+        """Return what is to be said to a job beforehand.
+
+        Raises:
+            MlctlError: It can never run here as it is written.
+        """
 
     def environment(self, engine: Engine, spec: JobSpec, *, gpus: int) -> str:
         """Return what a job's framework environment really is: the hash of a local one, or an image."""

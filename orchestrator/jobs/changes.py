@@ -32,11 +32,11 @@ def changes_between(previous: JobRecord, plan: "Plan") -> list[Change]:
         changes += _mapping("", {"engine": before.name}, {"engine": now_engine.name})
         if before.name == now_engine.name and before.environment != now_engine.environment:
             changes.append(Change("engine", before.environment, now_engine.environment))
-    kept = ("resources", "env", "max_duration", "boot_file", "data_mode", "output", "model", "kubernetes")
+    kept = ("resources", "env", "max_duration", "boot_file", "data_mode", "output", "model")
     old, new = previous.spec, plan.spec_document()
     for key in kept:
         changes += _mapping("", {key: _plain(old.get(key))}, {key: _plain(new.get(key))})
-    return changes
+    return changes + _mapping("kubernetes.", old.get("kubernetes") or {}, new["kubernetes"])
 
 
 def _mapping(prefix: str, before: dict[str, Any], now: dict[str, Any]) -> list[Change]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -138,7 +139,7 @@ def make_plan(
     engine = _try(lambda: get_engine(spec.engine), problems)
     sizes = _try(lambda: resolve_resources(spec.resources), problems)
     previous = _previous(store, spec.name)
-    advice = backend.advise(spec, sizes) if sizes else Advice(0, [])
+    advice = (_try(partial(backend.advise, spec, sizes), problems) if sizes else None) or Advice(0, [])
     warnings = [*advice.warnings, *_argument_warnings(spec, declared)]
     _try(store.check_writable, problems)
     if spec.output:

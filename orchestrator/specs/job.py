@@ -10,6 +10,7 @@ from orchestrator.errors import UsageError
 from orchestrator.specs import quantities
 from orchestrator.specs.fields import FieldError, describe_field
 from orchestrator.specs.kubernetes import Kubernetes
+from orchestrator.specs.kubernetes_names import WORD
 from orchestrator.specs.memory import Memory, check_memory
 from orchestrator.specs.names import ENGINE_PATTERN, MAX_NAME, NAME_PATTERN, parse_version, suggest_name
 
@@ -71,8 +72,12 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ] = None
     gpus: Annotated[int, describe_field("Number of GPUs.", must="a whole number, 0 or more", example=2, ge=0)] = 0
     gpu_type: Annotated[
-        Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None,
-        describe_field("Kind of GPU.", must="letters, digits, `-`, `_` and `.`", example="p100"),
+        Annotated[str, msgspec.Meta(pattern=f"^{WORD}$")] | None,
+        describe_field(
+            "Kind of GPU.",
+            must="at most 63 letters, digits, `-`, `_` and `.`, beginning and ending with a letter or a digit",
+            example="p100",
+        ),
     ] = None
     nodes: Annotated[
         int, describe_field("Number of machines, each of this size.", must="a whole number, 1 or more", example=1, ge=1)

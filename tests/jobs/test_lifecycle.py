@@ -58,10 +58,11 @@ def test_the_bucket_is_readable_by_people(project):
 def test_versions_count_up_and_the_plan_tells_the_difference(project):
     project.run(parameters={"lr": 0.1})
     project.script("print('changed')")
-    plan = project.client.jobs.plan(project.write(parameters={"lr": 0.2, "momentum": 0.9}))
+    plan = project.client.jobs.plan(project.write(parameters={"lr": 0.2, "momentum": 0.9}, kubernetes={"queue": "a"}))
     told = {change.what: (change.before, change.now) for change in plan.changes}
     assert told["parameters.lr"] == ("0.1", "0.2")
     assert told["parameters.momentum"] == ("-", "0.9")
+    assert told["kubernetes.queue"] == ("-", "a")
     assert "code: main.py" in told
     assert project.run().version == "V0002"
     assert project.client.jobs.plan(project.spec).changes == []

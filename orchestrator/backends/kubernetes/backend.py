@@ -14,6 +14,7 @@ from orchestrator.backends.kubernetes.api import Api
 from orchestrator.backends.kubernetes.cluster import JOBS, Cluster, when
 from orchestrator.backends.kubernetes.kubelet_log import KubeletLog
 from orchestrator.backends.kubernetes.names import MAIN, job_name
+from orchestrator.backends.kubernetes.order import Order
 from orchestrator.backends.kubernetes.pod_log import PodLog
 from orchestrator.backends.kubernetes.site import image_of, order_of, own_secret, site_of
 from orchestrator.backends.kubernetes.state import judge
@@ -83,7 +84,9 @@ class KubernetesBackend:
 
     def advise(self, spec: JobSpec, sizes: Flavor) -> Advice:
         warnings = []
-        if _keys(self._context).get("AWS_SESSION_TOKEN"):
+        keys = _keys(self._context)
+        manifests(Order.trial(spec, sizes), site_of(self._context, keys.get("AWS_ACCESS_KEY_ID", "")))
+        if keys.get("AWS_SESSION_TOKEN"):
             warnings.append("the keys to the store are temporary: a job that outlives them cannot save its output")
         return Advice(sizes.gpus, warnings)
 

@@ -5,7 +5,9 @@ import msgspec
 from orchestrator.backends.kubernetes.names import job_name
 from orchestrator.runtime.task import Task
 from orchestrator.specs.flavors import Flavor
+from orchestrator.specs.job import JobSpec
 from orchestrator.specs.kubernetes import Kubernetes, defaults_and
+from orchestrator.specs.names import format_version
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +60,25 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
             UsageError: It has too many nodes.
         """
         return job_name(self.task.job, self.task.version, self.run, nodes=self.nodes)
+
+    @classmethod
+    def trial(cls, spec: JobSpec, sizes: Flavor) -> "Order":
+        """Return an order of a job that has no record yet, to find out whether its manifests can be made."""
+        task = Task(
+            job=spec.name,
+            version=format_version(1),
+            store="",
+            prefix="",
+            code_key="",
+            code_name="",
+            boot_file=spec.boot_file,
+            output_store="",
+            output_prefix="",
+            data_mode=spec.data_mode,
+            max_duration=spec.max_seconds,
+        )
+        nodes = spec.resources.nodes
+        return cls(task=task, run="", image="image", sizes=sizes, nodes=nodes, kubernetes=spec.kubernetes)
 
     def settled(self, site: Site) -> Kubernetes:
         """Return the section with what it leaves open filled in by the context."""
