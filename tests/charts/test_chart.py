@@ -206,20 +206,20 @@ def test_the_trial_store_serves_and_helm_test_finds_it_fit(tmp_path):
         [weed, "mini", *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        wait_for(port)
         check = one(objects, "Pod")["spec"]["containers"][0]
         keys = one(objects, "Secret", "mlctl-store")["stringData"]
         given = {env["name"]: env.get("value") or keys.get(env["name"], "") for env in check["env"]}
         given |= {"ENDPOINT": f"http://127.0.0.1:{port}", "MLCTL_HOME": str(tmp_path), "MLCTL_CACHE": str(tmp_path)}
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        done = subprocess.run(
-            [*check["command"], *check["args"]],
-            env={**given, "PATH": path},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        given |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        wait_for(port)
+        deadline = time.monotonic() + 60
+        while True:  # it listens before it has made the bucket
+            done = subprocess.run(
+                [*check["command"], *check["args"]], env=given, cwd=tmp_path, capture_output=True, text=True
+            )
+            if done.returncode == 0:
+                break
+            assert time.monotonic() < deadline, done.stdout + done.stderr
     finally:
         running.kill()
         running.wait()
