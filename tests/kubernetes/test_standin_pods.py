@@ -274,7 +274,7 @@ def test_pod_security_is_enforced(cluster):
     answer = cluster.call("POST", "api/v1:pods", pod("p", volumes=[{"name": "v", "hostPath": {"path": "/tmp"}}]))
     assert answer.status == 403
     rules = (
-        'hostPath volumes (volume "v"), allowPrivilegeEscalation != false (container "main" must set '
+        'allowPrivilegeEscalation != false (container "main" must set '
         'securityContext.allowPrivilegeEscalation=false), unrestricted capabilities (container "main" must set '
         'securityContext.capabilities.drop=["ALL"]), restricted volume types (volume "v" uses restricted volume type '
         '"hostPath"), runAsNonRoot != true (pod or container "main" must set securityContext.runAsNonRoot=true), '
@@ -306,5 +306,5 @@ def test_a_command_in_a_container(cluster):
     session.write_stdin("hello\n")
     session.run_forever(timeout=30)
     assert session.read_stdout(timeout=1) == "got hello\n" and session.returncode == 3
-    terminal = run("sh", "-c", "test -t 0 && echo terminal", tty=True)
+    terminal = run("sh", "-c", "test -t 1 && echo terminal", tty=True, stdin=True, stderr=False)
     assert terminal.strip() == "terminal"
