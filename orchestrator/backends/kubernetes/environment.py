@@ -28,6 +28,8 @@ def runtime_environment(order: Order, site: Site) -> list[Json]:
         "MLCTL_JOB_KEY": f"{order.task.prefix}{JOB}",
         "MLCTL_VOLUME": SHARED,
     }
+    if retries := order.settled(site).retries:
+        values["MLCTL_RETRIES"] = str(retries)
     if order.nodes > 1:
         values["MLCTL_HOSTS"] = ",".join(host_names(order.name, order.nodes))
     return [

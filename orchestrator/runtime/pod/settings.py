@@ -28,6 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         worker: Which of the job's workers it is.
         pod: Name of the pod.
         save_every: Seconds between two savings of the output while the script runs.
+        retries: How often a script that fails is started again, in a pod of its own.
     """
 
     context: Context
@@ -36,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     worker: Worker
     pod: str
     save_every: float = SAVE_EVERY
+    retries: int = 0
 
     @property
     def prefix(self) -> str:
@@ -48,8 +50,8 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
 
     Args:
         environment: MLCTL_STORE (JSON: `store`, `endpoint`, `region`, ... of a context), MLCTL_JOB_KEY, MLCTL_VOLUME;
-            MLCTL_POD, MLCTL_SAVE_EVERY (seconds); of a job with several workers JOB_COMPLETION_INDEX and MLCTL_HOSTS
-            (addresses, with commas).
+            MLCTL_POD, MLCTL_SAVE_EVERY (seconds), MLCTL_RETRIES; of a job with several workers JOB_COMPLETION_INDEX
+            and MLCTL_HOSTS (addresses, with commas).
 
     Raises:
         UsageError: A variable is missing or makes no sense.
@@ -72,15 +74,17 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         volume=Volume(Path(environment["MLCTL_VOLUME"])),
         worker=Worker(index=int(index), hosts=hosts),
         pod=environment.get("MLCTL_POD", ""),
-        save_every=_seconds(environment.get("MLCTL_SAVE_EVERY", "")),
+        save_every=_number(environment, "MLCTL_SAVE_EVERY", SAVE_EVERY),
+        retries=int(_number(environment, "MLCTL_RETRIES", 0)),
     )
 
 
-def _seconds(text: str) -> float:
+def _number(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name)
     try:
-        return float(text or SAVE_EVERY)
+        return float(text) if text else default
     except ValueError:
-        raise UsageError(f"MLCTL_SAVE_EVERY is {text!r}, not a number of seconds") from None
+        raise UsageError(f"{name} is {text!r}, which is no number") from None
 
 
 def on_sigterm(handler: Callable[[int, FrameType | None], object]) -> None:

@@ -141,7 +141,7 @@ class Sync:
                     end.cause = "cancelled"
                 final = concluded(task, volume, self._status, end)
                 final.unclear = self._by_cluster(end)
-                final = with_others(final, task, settings.worker, store, hurry=self._stop)
+                final = self._retried(with_others(final, task, settings.worker, store, hurry=self._stop))
                 final = save_end(
                     task,
                     volume,
@@ -163,6 +163,15 @@ class Sync:
             return False
         volume.ask("saved")
         return True
+
+    def _retried(self, final: Status) -> Status:
+        """Return the status of a script that failed and that the cluster starts again: it is not final."""
+        if final.state is not State.FAILED or final.attempt > self._settings.retries:
+            return final
+        left = self._settings.retries - final.attempt
+        more = f", and {left} times more if need be" if left else ""
+        message = f"{final.message}; it is started again{more}"
+        return msgspec.structs.replace(final, state=State.RECOVERING, message=message, unclear=False)
 
     @staticmethod
     def _by_cluster(end: Exit) -> bool:

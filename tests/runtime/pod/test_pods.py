@@ -60,6 +60,18 @@ def test_a_node_that_is_lost_takes_little_with_it(job):
     assert job.store.head(PREFIX + "output/3") is None
 
 
+def test_a_failure_is_final_only_when_it_is_not_tried_again(job):
+    job.submit("print('alas', flush=True); sys.exit(3)")
+    for attempt, state in ((1, State.RECOVERING), (2, State.FAILED)):
+        pod = job.pod(f"demo-0-{attempt}", MLCTL_RETRIES="1")
+        assert pod.fetch() == 0
+        assert finish(pod, pod.start("sync"), pod.main()) == 3
+        status = job.status()
+        assert (status.state, status.reason, status.attempt) == (state, Reason.USER_ERROR, attempt)
+        assert ("started again" in status.message) == (attempt == 1)
+    assert job.log() == b"alas\nalas\n"
+
+
 def test_a_pod_that_comes_back_does_not_spoil_what_a_later_one_does(job):
     job.submit(
         """
