@@ -51,8 +51,8 @@ class Submission(Protocol):
     def id(self) -> str:
         """Return the run's id, which goes into the job's record."""
 
-    def start(self, launch: Launch) -> None:
-        """Start the run and hand the right over to it."""
+    def start(self, launch: Launch) -> Status | None:
+        """Start the run and hand the right over to it; return what can be told of it at once, if anything."""
 
     def release(self) -> None:
         """Give the right up, if it was not handed over."""

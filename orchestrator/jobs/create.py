@@ -21,7 +21,7 @@ from orchestrator.jobs.places import output_url
 from orchestrator.jobs.plan import Plan, require_possible
 from orchestrator.jobs.record import CodeRef, DataRef, JobRecord, version_prefix
 from orchestrator.jobs.untold import forget, is_untold, telling
-from orchestrator.jobs.view import look
+from orchestrator.jobs.view import JobView, look
 from orchestrator.progress import Reporter
 from orchestrator.runtime.status import Reason
 from orchestrator.runtime.task import Task
@@ -32,8 +32,8 @@ from orchestrator.store.condemned import FRESH
 PREVIEWED = "0" * 16  # id of a run that is only shown
 
 
-def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, reporter: Reporter) -> JobRecord:
-    """Do what the plan says and return the record of the new version.
+def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, reporter: Reporter) -> JobView:
+    """Do what the plan says and return the new version.
 
     Raises:
         PreflightError: The plan has problems.
@@ -50,7 +50,7 @@ def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, re
         with telling(interrupted.run):
             _go_on(interrupted, plan, store, backend, reporter)
             last.remember(interrupted.name, interrupted.version)
-        return interrupted
+        return look(store, backend, interrupted)
     submission = backend.submission()
     assert submission is not None  # a new run is nobody else's
     record.run = submission.id
@@ -63,10 +63,10 @@ def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, re
             raise
         if time.time() - begun > FRESH:  # a collector may have taken the code for garbage; now the record refers to it
             store_code(store, plan.code, reporter=reporter)
-        submission.start(launch_of(record, plan))
+        status = submission.start(launch_of(record, plan))
         last.remember(record.name, record.version)
     keep_pages_up(store, record)
-    return record
+    return JobView(record, status) if status else look(store, backend, record)
 
 
 def _interrupted(store: Store, wanted: JobRecord) -> JobRecord | None:

@@ -108,7 +108,7 @@ class Jobs:
         """
         if not isinstance(plan, Plan):
             plan = self.plan(plan, assignments=assignments, parameters=parameters)
-        return self._look(create(plan, self._store, self._backend, self._datasets, reporter=self._reporter))
+        return create(plan, self._store, self._backend, self._datasets, reporter=self._reporter)
 
     def manifests(self, plan: Plan) -> Sequence[dict[str, Any]]:
         """Return the objects that `create` would make in a cluster; none where jobs run on this machine."""

@@ -48,11 +48,12 @@ class KubernetesSubmission:
     def id(self) -> str:
         return self._id
 
-    def start(self, launch: Launch) -> None:
+    def start(self, launch: Launch) -> Status:
         keys = _keys(self._context)
         site = site_of(self._context, keys.get("AWS_ACCESS_KEY_ID", ""))
         secret = own_secret(self._context, site, keys) if keys else None
         submit(self._api, order_of(launch, self._id), site, secret)
+        return Status(state=State.PENDING, message="the cluster has taken it")
 
     def release(self) -> None:
         pass  # nothing was made

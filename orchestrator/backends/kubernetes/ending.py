@@ -75,7 +75,7 @@ def ending(pod: Json) -> Ending:
             return Ending(Reason.OUT_OF_MEMORY, "fetching code and data ran out of memory")
         told = f": {fetch.message.strip()}" if fetch.message.strip() else ""
         return Ending(Reason.START_FAILED, f"fetching code and data failed (exit code {fetch.code}){told}")
-    if main.reason == "OOMKilled":
+    if main.reason == "OOMKilled" and main.code:  # the kernel may have killed a child that the script can do without
         return Ending(Reason.OUT_OF_MEMORY, f"the script used more memory than its limit{_limit(pod)}")
     if main.reason in START_ERRORS:
         found = cannot_start(main.message, pods.image(pod, MAIN))

@@ -70,7 +70,8 @@ def _of_pods(told: Status | None, seen: Seen, newest: Json, now: float) -> Statu
     latest = {pods.index_of(pod): pod for pod in sorted(seen.pods, key=pods.created)}
     for pod in latest.values():
         if lost := disruption(pod):
-            return _recovering(told, lost)
+            gone = lost.reason is Reason.NODE_LOST and pods.phase(pod) != "Failed"
+            return _recovering(told, lost, stuck_on=pods.node_of(pod) if gone else "")
     main = pods.ended(newest, MAIN)
     if main and main.reason in START_ERRORS:  # its sidecar may go on for ever
         return _final(told, State.FAILED, ending(newest), main.finished)
@@ -169,9 +170,21 @@ def _with(told: Status | None, found: Pending) -> Status:
     )
 
 
-def _recovering(told: Status | None, end: Ending) -> Status:
-    found = Pending(State.RECOVERING, end.reason, f"{end.message}; a new pod is being made")
-    return _with(told, found)
+def _recovering(told: Status | None, end: Ending, *, stuck_on: str = "") -> Status:
+    """Return the status of a job whose pod is replaced.
+
+    Args:
+        told: What its pod last said.
+        end: Why the pod has ended.
+        stuck_on: The node that it cannot be taken from: a Job with a podFailurePolicy replaces a pod only when it has
+            surely ended, and of a node that does not answer nobody knows.
+    """
+    if not stuck_on:
+        return _with(told, Pending(State.RECOVERING, end.reason, f"{end.message}; a new pod is being made"))
+    message = f"{end.message}; a new pod is made when the node is back, or is declared to be out of service"
+    taint = f"kubectl taint node {stuck_on} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+    hint = f"if the node will not come back, its administrators can say so: {taint}"
+    return _with(told, Pending(State.RECOVERING, end.reason, message, hint=hint))
 
 
 def _is_about(event: Json, thing: Json) -> bool:

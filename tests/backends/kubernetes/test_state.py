@@ -149,7 +149,8 @@ def test_a_pod_that_the_cluster_takes_away_is_recovered(condition: str, reason: 
     one = pod("Running", containers=MAIN_RUNS, conditions=[disrupted(condition)])
     found = look(Seen(job(), [one]), told)
     assert (found.state, found.reason) == (State.RECOVERING, reason)
-    assert "gpu-1" in found.message and "a new pod is being made" in found.message
+    assert "gpu-1" in found.message and "a new pod is" in found.message
+    assert ("out-of-service" in found.hint) == (reason is Reason.NODE_LOST)  # a lost pod is not replaced at once
     assert found.started == told.started
 
 
