@@ -1,10 +1,10 @@
 """The Kubernetes API in plain dicts, over the official client: thin, and patient with a busy server."""
 
+import contextlib
 import random
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import closing
 from typing import Any, TypeVar
 
 from orchestrator.backends.kubernetes.kubeconfig import connect, host_of
@@ -58,6 +58,14 @@ class Api:
     def host(self) -> str:
         """Return the API server's address."""
         return host_of(self._client)
+
+    def prepare(self) -> None:
+        """Load the client in a thread: it takes half a second, in which others wait for the store."""
+        threading.Thread(target=self._prepare, name="kubernetes client", daemon=True).start()
+
+    def _prepare(self) -> None:
+        with contextlib.suppress(MlctlError):  # whoever needs it will be told
+            _ = self._client
 
     def path(self, kind: str, name: str = "", *, part: str = "") -> str:
         """Return the path of a namespaced collection or object, as of `batch/v1/jobs` or `v1/pods`."""
@@ -115,7 +123,7 @@ class Api:
             ClusterError: The connection broke, or nothing came for so long.
         """
         answer = self._guarded(lambda: self._raw("GET", path, query, read_timeout))
-        with closing(answer):
+        with contextlib.closing(answer):
             # read1 returns what is there; `stream` of a chunked answer would wait for a whole block.
             while block := self._guarded(lambda: answer.read1(BLOCK)):
                 yield block

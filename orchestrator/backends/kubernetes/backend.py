@@ -84,6 +84,7 @@ class KubernetesBackend:
         return f"{self._api.namespace}@{self._api.host}"
 
     def advise(self, spec: JobSpec, sizes: Flavor) -> Advice:
+        self._api.prepare()
         warnings = []
         keys = _keys(self._context)
         manifests(Order.trial(spec, sizes), site_of(self._context, keys.get("AWS_ACCESS_KEY_ID", "")))
