@@ -343,7 +343,6 @@ def test_a_full_store_is_named_and_the_push_goes_on_later(folder, small_disk):
     ballast.unlink()
     result = datasets.push(folder, name="words")
     assert result.version.version == "V0001"
-    assert 1 <= result.sent < 4  # the large file, and what was written in the moment when the disk was full
     assert datasets.verify("words").files == 4
 
 

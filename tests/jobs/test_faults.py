@@ -52,7 +52,7 @@ def versions(project) -> list[str]:
 
 
 STEPS = [
-    "orchestrator.jobs.plan:snapshot_code",
+    "orchestrator.jobs.code:snapshot_code",
     "orchestrator.backends.local.backend:LocalBackend.prepare",
     "orchestrator.jobs.create:store_code",
     "orchestrator.jobs.create:claim_number",

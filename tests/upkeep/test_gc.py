@@ -18,6 +18,7 @@ from orchestrator.store import condemned, open_store
 from orchestrator.store.archive import store_code
 from orchestrator.store.base import Store, list_objects
 from orchestrator.upkeep import Upkeep, upkeep
+from tests.jobs.conftest import wait_until
 from tests.upkeep.things import code, make_job
 
 spawner = multiprocessing.get_context("forkserver")
@@ -251,6 +252,7 @@ def test_processes_race_and_nothing_in_use_is_lost(store, store_url, datasets, f
         process.start()
     for process in users:
         process.join(120)
+    wait_until(lambda: collected.value)  # on a busy machine they may be late
     for process in collectors:
         os.kill(process.pid, signal.SIGKILL)
         process.join()
