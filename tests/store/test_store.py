@@ -187,7 +187,7 @@ names = st.text("ab-./ é+#%", min_size=1, max_size=8).filter(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(names, max_size=15), st.integers(1, 5), st.data())
 def test_listing_agrees_with_a_plain_map(store_url, keys, limit, data):
     kept: list[str] = []
