@@ -1,6 +1,7 @@
 """`mlctl doctor`: is everything there that jobs need?"""
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -13,12 +14,19 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 
 
 @app.command()
-def doctor(output: OutputOption = None, context: ContextOption = None) -> None:
-    """Check this machine and the store, and say what to do; exit 3 if something fails."""
-    from orchestrator.cli.checks import Finding, Level, findings
+def doctor(
+    no_pod: Annotated[bool, typer.Option("--no-pod", help="Start no pod on the cluster.")] = False,
+    output: OutputOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Check this machine and the store, and say what to do; exit 3 if something fails.
+
+    Where jobs run on a cluster, that is checked too: with a short pod that tries the runtime image and the store.
+    """
+    from orchestrator.doctor import Finding, Level, findings
 
     found: list[Finding] = []
-    for finding in findings(context):
+    for finding in findings(context, pod=not no_pod):
         found.append(finding)
         if output is None:
             level = terminal.paint(f"{finding.level:<4}", STATE_STYLES[finding.level], sys.stdout)

@@ -9,6 +9,8 @@ from pathlib import PurePath
 from shutil import get_terminal_size
 from typing import IO, Any, TypeVar
 
+from orchestrator.amounts import count as count
+from orchestrator.amounts import size as size
 from orchestrator.cli.terminal import clean, paint
 from orchestrator.errors import MlctlError
 
@@ -216,16 +218,6 @@ def output_error(error: OSError) -> MlctlError:
     return MlctlError(f"cannot write the output: {error.strerror}", hint="look where stdout goes")
 
 
-def size(amount: int) -> str:
-    """Return bytes for people, in decimal units: `55.0 MB`."""
-    value = float(amount)
-    for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        if value < 999.95 or unit == "TB":
-            return count(amount, "byte") if unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1000
-    raise AssertionError("unreachable")
-
-
 def duration(seconds: float) -> str:
     """Return a time span for people, its two largest units: `4.2s`, `3m 07s`, `2h 05m`, `3d 4h`."""
     if seconds < 9.95:
@@ -254,8 +246,3 @@ def ago(moment: float) -> str:
 def moment(seconds: float) -> str:
     """Return a moment as local date and time; empty for 0."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds)) if seconds else ""
-
-
-def count(number: int, noun: str) -> str:
-    """Return `1 file`, `2 files`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

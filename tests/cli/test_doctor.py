@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from orchestrator.cli import checks
-from orchestrator.cli.checks import Level
+from orchestrator import doctor
+from orchestrator.doctor import Level
 from orchestrator.store.file import FileStore
 
 SUBJECTS = {"Python", "uv", "home", "cache", "store", "GPUs", "engine mxnet-1.9", "engine pytorch-2"}
@@ -89,8 +89,8 @@ class HalfForgetful(FileStore):
     "kind, what", [(Forgetful, "created an object twice"), (HalfForgetful, "replaced an object that had changed")]
 )
 def test_a_store_without_conditional_writes(kind, what, monkeypatch, tmp_path):
-    monkeypatch.setattr(checks, "open_store", lambda url, context: kind(tmp_path / "store"))
-    finding = next(finding for finding in checks.findings(None) if finding.subject == "store")
+    monkeypatch.setattr("orchestrator.doctor.store.open_store", lambda url, context: kind(tmp_path / "store"))
+    finding = next(finding for finding in doctor.findings(None) if finding.subject == "store")
     assert finding.level is Level.FAIL
     assert what in finding.message and "use another store" in finding.hint
 
@@ -100,6 +100,6 @@ def test_a_store_without_conditional_writes(kind, what, monkeypatch, tmp_path):
 )
 def test_disk_space(free, level, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": free}))
-    home = next(finding for finding in checks.findings(None) if finding.subject == "home")
+    home = next(finding for finding in doctor.findings(None) if finding.subject == "home")
     assert home.level is level
     assert bool(home.hint) == (level is not Level.OK)

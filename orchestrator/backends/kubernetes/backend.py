@@ -16,7 +16,7 @@ from orchestrator.backends.kubernetes.kubelet_log import KubeletLog
 from orchestrator.backends.kubernetes.names import MAIN, job_name
 from orchestrator.backends.kubernetes.order import Order
 from orchestrator.backends.kubernetes.pod_log import PodLog
-from orchestrator.backends.kubernetes.site import image_of, order_of, own_secret, site_of
+from orchestrator.backends.kubernetes.site import image_of, order_of, site_and_secret, site_of, user_keys
 from orchestrator.backends.kubernetes.state import judge
 from orchestrator.backends.kubernetes.submit import manifests, submit
 from orchestrator.config import Context
@@ -29,7 +29,6 @@ from orchestrator.specs.flavors import Flavor
 from orchestrator.specs.job import JobSpec
 from orchestrator.store import open_store
 from orchestrator.store.base import Store
-from orchestrator.store.keys import keys_of
 from orchestrator.store.records import find, write
 
 RUN_ID = 8  # bytes
@@ -49,9 +48,7 @@ class KubernetesSubmission:
         return self._id
 
     def start(self, launch: Launch) -> Status:
-        keys = _keys(self._context)
-        site = site_of(self._context, keys.get("AWS_ACCESS_KEY_ID", ""))
-        secret = own_secret(self._context, site, keys) if keys else None
+        site, secret = site_and_secret(self._context)
         submit(self._api, order_of(launch, self._id), site, secret)
         return Status(state=State.PENDING, message="the cluster has taken it")
 
@@ -86,7 +83,7 @@ class KubernetesBackend:
     def advise(self, spec: JobSpec, sizes: Flavor) -> Advice:
         self._api.prepare()
         warnings = []
-        keys = _keys(self._context)
+        keys = user_keys(self._context)
         manifests(Order.trial(spec, sizes), site_of(self._context, keys.get("AWS_ACCESS_KEY_ID", "")))
         if keys.get("AWS_SESSION_TOKEN"):
             warnings.append("the keys to the store are temporary: a job that outlives them cannot save its output")
@@ -102,7 +99,7 @@ class KubernetesBackend:
         pass  # nodes pull images by themselves
 
     def manifests(self, launch: Launch, run_id: str) -> list[dict[str, Any]]:
-        site = site_of(self._context, _keys(self._context).get("AWS_ACCESS_KEY_ID", ""))
+        site = site_of(self._context, user_keys(self._context).get("AWS_ACCESS_KEY_ID", ""))
         return manifests(order_of(launch, run_id), site)
 
     def submission(self, run_id: str | None = None) -> KubernetesSubmission:
@@ -186,10 +183,3 @@ class KubernetesBackend:
 
 def _name(run: Run) -> str:
     return job_name(run.task.job, run.task.version, run.id)
-
-
-def _keys(context: Context) -> dict[str, str]:
-    """Return the user's own keys to the store, where pods are to have them."""
-    if context.store_secret or context.service_account:
-        return {}
-    return keys_of(context)

@@ -22,12 +22,7 @@ MASTER_PORT = 29500  # as torchrun has it
 
 def runtime_environment(order: Order, site: Site) -> list[Json]:
     """Return the variables of fetch and sync."""
-    store = {**site.store, "ca_bundle": f"{CA_FOLDER}/{CA_FILE}"} if site.ca_bundle else site.store
-    values = {
-        "MLCTL_STORE": msgspec.json.encode(store, order="sorted").decode(),
-        "MLCTL_JOB_KEY": f"{order.task.prefix}{JOB}",
-        "MLCTL_VOLUME": SHARED,
-    }
+    values = _settings(site, f"{order.task.prefix}{JOB}")
     if retries := order.settled(site).retries:
         values["MLCTL_RETRIES"] = str(retries)
     if order.nodes > 1:
@@ -38,6 +33,11 @@ def runtime_environment(order: Order, site: Site) -> list[Json]:
         {"name": "MLCTL_NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
         *_store_keys(site),
     ]
+
+
+def check_environment(site: Site) -> list[Json]:
+    """Return the variables of a pod that has no job, and tries the store."""
+    return [*(_plain(name, value) for name, value in _settings(site, "check").items()), *_store_keys(site)]
 
 
 def main_environment(order: Order, site: Site, section: Kubernetes) -> list[Json]:
@@ -62,6 +62,15 @@ def main_sources(section: Kubernetes) -> list[Json]:
     kinds = {"configmap": "configMapRef", "secret": "secretRef"}
     sources = (source.partition("/") for source in section.env_from)
     return [{kinds[kind]: {"name": name}} for kind, _, name in sources]
+
+
+def _settings(site: Site, key: str) -> dict[str, str]:
+    store = {**site.store, "ca_bundle": f"{CA_FOLDER}/{CA_FILE}"} if site.ca_bundle else site.store
+    return {
+        "MLCTL_STORE": msgspec.json.encode(store, order="sorted").decode(),
+        "MLCTL_JOB_KEY": key,
+        "MLCTL_VOLUME": SHARED,
+    }
 
 
 def _store_keys(site: Site) -> list[Json]:

@@ -11,6 +11,7 @@ from orchestrator.engines.catalog import Engine
 from orchestrator.errors import NotFoundError
 from orchestrator.specs.job import JobSpec
 from orchestrator.specs.kubernetes import Kubernetes
+from orchestrator.store.keys import keys_of
 
 RUNTIME_IMAGE = "mlctl/runtime:{version}"
 
@@ -67,3 +68,15 @@ def own_secret(context: Context, site: Site, keys: dict[str, str]) -> dict[str, 
     except OSError as error:
         raise NotFoundError(f"cannot read {context.ca_bundle}: {error.strerror}", hint="correct the context") from error
     return secret_manifest(site.store_secret, site.namespace, keys, ca_bundle=bundle)
+
+
+def user_keys(context: Context) -> dict[str, str]:
+    """Return the user's own keys to the store, where pods are to have them."""
+    return {} if context.store_secret or context.service_account else keys_of(context)
+
+
+def site_and_secret(context: Context) -> tuple[Site, dict[str, Any] | None]:
+    """Return where jobs run, and the Secret that has to be there first, if mlctl looks after it."""
+    keys = user_keys(context)
+    site = site_of(context, keys.get("AWS_ACCESS_KEY_ID", ""))
+    return site, own_secret(context, site, keys) if keys else None

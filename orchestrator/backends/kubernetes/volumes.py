@@ -22,10 +22,12 @@ def pod_volumes(order: Order, site: Site, section: Kubernetes) -> list[Json]:
         {"name": "cache", "emptyDir": _limited(section.cache)},
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": shm_size(order.sizes, section)}},
     ]
-    if site.ca_bundle:
-        items = [{"key": CA_FILE, "path": CA_FILE}]
-        volumes.append({"name": "store-ca", "secret": {"secretName": site.store_secret, "items": items}})
-    return volumes + [{"name": name, **_source(volume)} for name, _, volume in _own(section)]
+    return volumes + _authorities(site) + [{"name": name, **_source(volume)} for name, _, volume in _own(section)]
+
+
+def runtime_volumes(site: Site) -> list[Json]:
+    """Return the volumes of a pod that has no script."""
+    return [{"name": "mlctl", "emptyDir": {}}, *_authorities(site)]
 
 
 def runtime_mounts(site: Site) -> list[Json]:
@@ -44,6 +46,13 @@ def main_mounts(section: Kubernetes) -> list[Json]:
     for name, path, volume in _own(section):
         mounts.append({"name": name, "mountPath": path} | ({"readOnly": True} if volume.read_only else {}))
     return mounts
+
+
+def _authorities(site: Site) -> list[Json]:
+    if not site.ca_bundle:
+        return []
+    items = [{"key": CA_FILE, "path": CA_FILE}]
+    return [{"name": "store-ca", "secret": {"secretName": site.store_secret, "items": items}}]
 
 
 def _own(section: Kubernetes) -> list[tuple[str, str, Volume]]:

@@ -1,4 +1,4 @@
-"""`python -m orchestrator.runtime.pod fetch|sync`: what the runtime image is started with."""
+"""`python -m orchestrator.runtime.pod fetch|sync|check`: what the runtime image is started with."""
 
 import os
 import signal
@@ -24,7 +24,11 @@ def main() -> int:
                 from orchestrator.runtime.pod.sync import Sync
 
                 return Sync(settings).run()
-        raise UsageError("usage: python -m orchestrator.runtime.pod fetch|sync")
+            case ["check"]:
+                from orchestrator.runtime.pod.check import check
+
+                return check(settings)
+        raise UsageError("usage: python -m orchestrator.runtime.pod fetch|sync|check")
     except MlctlError as error:
         print(error.message, error.hint, sep="\n", file=sys.stderr)
         return error.exit_code

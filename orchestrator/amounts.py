@@ -1,0 +1,16 @@
+"""Amounts in words."""
+
+
+def size(amount: int) -> str:
+    """Return bytes for people, in decimal units: `55.0 MB`."""
+    value = float(amount)
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if value < 999.95 or unit == "TB":
+            return count(amount, "byte") if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError("unreachable")
+
+
+def count(number: int, noun: str) -> str:
+    """Return `1 file`, `2 files`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
