@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -96,3 +97,24 @@ def test_a_store_that_is_away_is_waited_for(make_job, server):
         go.touch()
     assert finish(pod, sync, main) == 0
     assert job.log() == b"ready\ndone\n" and job.status().state is State.SUCCEEDED
+
+
+IMPATIENT = """
+import runpy, sys
+from orchestrator.runtime.pod import sync
+sync.SAVE_PATIENCE = sync.LAST_PATIENCE = 1.0
+runpy.run_module("orchestrator.runtime.pod", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(("script", "code"), [("print('done')", 75), ("sys.exit(3)", 3)])
+def test_a_script_whose_output_cannot_be_saved_does_not_succeed(job, script, code):
+    job.submit(READY + f"while not os.path.exists({str(job.folder / 'go')!r}): time.sleep(0.05)\n{script}")
+    pod = job.pod()
+    pod.program = [sys.executable, "-c", IMPATIENT]
+    sync, main = pod.begin()
+    wait_until(lambda: job.log() == b"ready\n")
+    job.away()
+    (job.folder / "go").touch()
+    assert finish(pod, sync, main) == code
+    assert "could not be saved" in pod.said
