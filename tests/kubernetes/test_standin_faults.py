@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 
 from tests.kubernetes.clusters import Cluster, open_cluster
 from tests.kubernetes.manifests import container, job, pod
-from tests.kubernetes.standin import Image, NodeSettings, Settings
+from tests.kubernetes.standin import Image, NodeSettings, Settings, sandbox
 from tests.kubernetes.waiting import condition, events, finished, phase, pods, until, waits
 
 
@@ -300,3 +300,14 @@ def test_it_runs_as_a_program():
         assert len(Cluster(path, "default", None).core.list_node().items) == 1
         process.send_signal(2)
         assert process.wait(30) == 0
+
+
+def test_a_machine_without_namespaces(cluster, standin, monkeypatch):
+    monkeypatch.setattr(sandbox, "kind", lambda: "plain")
+    script = "echo saved > /mlctl/out; cat /mlctl/out; sleep 1000 & exit 5"
+    manifest = pod("p", script, volumes=[{"name": "v", "emptyDir": {}}])
+    manifest["spec"]["containers"][0]["volumeMounts"] = [{"name": "v", "mountPath": "/mlctl"}]
+    cluster.call("POST", "api/v1:pods", manifest)
+    ended = phase(cluster, "p", "Failed")["status"]["containerStatuses"][0]["state"]["terminated"]
+    assert ended["exitCode"] == 5
+    assert cluster.core.read_namespaced_pod_log("p", "default") == "saved\n"

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Literal, TypeAlias
@@ -148,6 +149,8 @@ class Process:
         except OSError as error:
             raise StartError((error.strerror or str(error)).lower()) from error
         self.pid = popen.pid
+        # What it has started holds its output open; in a PID namespace it would be gone.
+        threading.Thread(target=_end_group, args=(popen,), daemon=True).start()
         return popen
 
     def signal(self, number: int) -> None:
@@ -159,9 +162,6 @@ class Process:
     def wait(self) -> int:
         """Wait for the end; gives the exit code as Kubernetes shows it: 128 + the signal that ended it."""
         code = self._popen.wait()
-        if self._kind == "plain":
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
         return 128 - code if code < 0 else code
 
     def run_beside(self, words: list[str]) -> list[str]:
@@ -170,6 +170,12 @@ class Process:
             return words
         users = ["--user", "--preserve-credentials"] if self._kind == "user" else []
         return ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--uts", *users, "--root", "--wd", *words]
+
+
+def _end_group(popen: subprocess.Popen[bytes]) -> None:
+    popen.wait()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(popen.pid, signal.SIGKILL)
 
 
 def _popen(words: list[str], folder: str, environment: dict[str, str], *inherited: int) -> subprocess.Popen[bytes]:
