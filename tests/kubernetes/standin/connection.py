@@ -26,6 +26,10 @@ class Dropped(Exception):
     """The connection was broken on purpose."""
 
 
+class Ended(Exception):
+    """The answer was ended on purpose, as if it were complete; the connection goes on."""
+
+
 class Connection(BaseHTTPRequestHandler):
     """Serves the requests of one connection, one after the other."""
 
@@ -37,6 +41,7 @@ class Connection(BaseHTTPRequestHandler):
     cut: Cut | None = None
     _sent = 0
     _streams = False
+    _gone: threading.Event | None = None
 
     def setup(self) -> None:
         super().setup()
@@ -68,6 +73,11 @@ class Connection(BaseHTTPRequestHandler):
             if self._streams:
                 raise
             self.send_json(error.body(), error.code, error.headers)
+        except Ended:
+            pass
+        finally:
+            if self._gone:
+                self._gone.set()
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = serve
 
@@ -161,11 +171,10 @@ class Connection(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def _break(self) -> None:
-        clean = self.cut and self.cut.clean and self._streams
-        if clean:
+        if self.cut and self.cut.clean and self._streams:
             self.end_stream()
-        else:
-            self.wfile.flush()
+            raise Ended
+        self.wfile.flush()
         self.close_connection = True
         drop(self.connection)
         raise Dropped
@@ -186,11 +195,8 @@ class Connection(BaseHTTPRequestHandler):
         return self.rfile.read(size)
 
     def watch_for_close(self) -> threading.Event:
-        """Give an event that is set when the client goes away, for streams that have nothing to send for long.
-
-        The stream sets it itself when it ends.
-        """
-        gone = threading.Event()
+        """Give an event that is set when the client goes away, for streams that have nothing to send for long."""
+        gone = self._gone = threading.Event()
         poll = select.poll()
         poll.register(self.connection, select.POLLRDHUP | select.POLLHUP | select.POLLERR)
 

@@ -54,7 +54,6 @@ class Logs:
             if log_gone.is_set():
                 break
         connection.end_stream()
-        gone.set()
 
 
 def chosen_container(pod: Object, asked: str) -> str:

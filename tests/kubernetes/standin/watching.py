@@ -65,7 +65,6 @@ def serve(store: Store, request: Request, matches: Match, connection: "Connectio
             break
         store.wait(known, min(end, next_bookmark) if bookmarks else end)
     connection.end_stream()
-    gone.set()
 
 
 def _all(store: Store, request: Request) -> list[Entry]:
