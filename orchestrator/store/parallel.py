@@ -13,7 +13,7 @@ import msgspec
 from orchestrator.errors import MlctlError, PermissionDeniedError, StoreError
 from orchestrator.store.base import CorruptObjectError
 
-THREADS = 4  # a folder gains nothing beyond 2, a bucket little beyond 4
+THREADS = 4  # a folder gains nothing beyond 2, packs in a bucket little beyond 4
 MAX_FAILURES = 100  # after so many the cause is a common one
 GRACE = 2.0  # seconds for the files in progress after Ctrl-C
 SHOWN = 10  # lines of the final table

@@ -14,11 +14,13 @@ from orchestrator.store.contents import at_rest
 from orchestrator.store.index import Sent, hash_file, stat_file
 from orchestrator.store.manifest import Entry, Manifest, manifest_of
 from orchestrator.store.pack import How, OnFile, Pack, Packing
-from orchestrator.store.parallel import Failure, failure_of, for_each, raise_failures
+from orchestrator.store.parallel import THREADS, Failure, failure_of, for_each, raise_failures
 from orchestrator.store.place import Target
 from orchestrator.store.rate import UNLIMITED, Meter, Rate
 from orchestrator.store.scan import Found, Scan, scan_all
 from orchestrator.store.unpack import Span, read_packed, spans_of
+
+STREAMS = 8  # threads for files that are objects of their own: a bucket serves several better than one
 
 
 def upload_tree(
@@ -88,7 +90,10 @@ def upload_tree(
             packs = packing.packs(folder, small, known, on_file=tell, advance=advance)
         try:
             items: Iterator[Found | Pack] = chain(plain, packs)
-            failures = for_each(items, work, name=lambda item: item.key if isinstance(item, Pack) else item.path)
+            threads = THREADS if packing else STREAMS  # packs are held in memory
+            failures = for_each(
+                items, work, name=lambda item: item.key if isinstance(item, Pack) else item.path, threads=threads
+            )
         finally:
             upload.close()
     if packing:
@@ -173,7 +178,10 @@ def download_tree(
 
         single = [entry for entry in manifest.entries if entry.pack is None]
         items: Iterator[Entry | Span] = chain(single, spans_of(manifest.packs, manifest.entries))
-        failures = for_each(items, work, name=lambda item: item.key if isinstance(item, Span) else item.path)
+        threads = THREADS if manifest.packs else STREAMS
+        failures = for_each(
+            items, work, name=lambda item: item.key if isinstance(item, Span) else item.path, threads=threads
+        )
     raise_failures(sorted([*failures, *failed], key=lambda failure: failure.path), f"downloading to {target}")
 
 

@@ -68,6 +68,7 @@ def store(proxy: Proxy, bucket_url: str) -> Store:
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_store, "PART", PART)
     monkeypatch.setattr(multipart, "PART", PART)
+    monkeypatch.setattr(download, "FIRST", RANGE)
     monkeypatch.setattr(download, "RANGE", RANGE)
 
 

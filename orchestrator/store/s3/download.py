@@ -1,7 +1,7 @@
 """Download an object of any size into a file: large ones in ranges, several at once, hashed in order.
 
-A range is written while it comes, in blocks that stay in the processor's cache, and hashed as it stands in the file.
-That takes half the processor's time of bringing it into memory, writing it and hashing it, and hardly any memory.
+A range is written while it comes and hashed as it stands in the file, which takes hardly any memory, and half the
+processor's time of bringing it into memory first. A broken one goes on where it broke.
 """
 
 import hashlib
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from obstore import Bytes
     from obstore.store import S3Store
 
-RANGE = 8 << 20  # bytes asked for at once
-BLOCK = 512 << 10  # bytes written or hashed at once
+FIRST = 8 << 20  # bytes asked for first: many objects are no larger
+RANGE = 32 << 20  # bytes of each further request: servers, too, have less to do with few large ones
+SHARE = 12 << 20  # bytes of the budget for each, so that five are under way: more only get into each other's way
+BLOCK = 64 << 10  # bytes written or hashed at once: they stay in the processor's cache, and their memory is reused
 
 
 class ReplacedError(Exception):
@@ -37,7 +39,7 @@ def fetch(clients: Clients, workers: Workers, budget: ByteBudget, key: str, path
     Args:
         clients: Of the bucket.
         workers: Who fetches ranges.
-        budget: Memory for ranges in flight.
+        budget: How many ranges may be in flight.
         key: Whole key of the object.
         path: The file.
         on_bytes: Told of each range before it is written.
@@ -48,41 +50,38 @@ def fetch(clients: Clients, workers: Workers, budget: ByteBudget, key: str, path
         PermissionDeniedError, StoreError: The bucket refuses or fails.
         OSError: The file cannot be written.
     """
-    step = block_of(on_bytes, RANGE)
+    step = block_of(on_bytes, FIRST)
     budget.take(step)
     try:
-        block, size, etag = clients.call("read", key, lambda store: first_range(store, key, step))
-        on_bytes(len(block))
-        path.write_bytes(block)
-        digest = hashlib.sha256(block)
-        del block
+        digest, size, etag = clients.call("read", key, lambda store: _write_first(store, key, path, step))
+        on_bytes(min(step, size))
     finally:
         budget.give(step)
     if size <= step:
         return digest.hexdigest()
     bring = partial(_bring, clients, key, path, etag, on_bytes)
     pending: deque[Future[int]] = deque()
-    offset = step
+    offset, step = step, block_of(on_bytes, RANGE)
     with path.open("rb", buffering=0) as file:
-        file.seek(step)
+        file.seek(offset)
         try:
             while offset < size or pending:
                 # While some of it is ours, waiting for more could be waiting for ourselves.
-                while offset < size and budget.take(step, wait=not pending):
+                while offset < size and budget.take(SHARE, wait=not pending):
                     pending.append(workers.submit(partial(bring, offset, min(step, size - offset))))
                     offset += step
                 _hash(file, pending[0].result(), digest)
                 pending.popleft()
-                budget.give(step)
+                budget.give(SHARE)
         finally:
             for future in pending:
                 future.cancel()
-                budget.give(step)
+                budget.give(SHARE)
     return digest.hexdigest()
 
 
-def first_range(store: "S3Store", key: str, length: int) -> "tuple[Bytes, int, str]":
-    """Return the first bytes of an object, its size and its ETag. Raises what obstore raises."""
+def _write_first(store: "S3Store", key: str, path: Path, length: int) -> "tuple[hashlib._Hash, int, str]":
+    """Begin the file with the first bytes of an object; return their hash, the object's size and its ETag."""
     import obstore
 
     try:
@@ -91,7 +90,14 @@ def first_range(store: "S3Store", key: str, length: int) -> "tuple[Bytes, int, s
         if "status code: 416" not in str(error):
             raise
         found = obstore.get(store, key)  # an empty object has no first byte
-    return found.bytes(), found.meta["size"], found.meta["e_tag"] or ""
+    size, digest = found.meta["size"], hashlib.sha256()
+    with path.open("wb", buffering=0) as file:
+        for block in found.stream(min_chunk_size=BLOCK):
+            digest.update(block)
+            _write(file, block)
+        if file.tell() != min(length, size):
+            raise Fault("broken", text="the answer was cut")
+    return digest, size, found.meta["e_tag"] or ""
 
 
 def _bring(clients: Clients, key: str, path: Path, etag: str, on_bytes: OnBytes, offset: int, length: int) -> int:
@@ -99,23 +105,30 @@ def _bring(clients: Clients, key: str, path: Path, etag: str, on_bytes: OnBytes,
     on_bytes(length)
     # Opened anew: a descriptor that the caller has closed might by now be that of another file.
     with path.open("r+b", buffering=0) as file:
-        clients.call("read", key, lambda store: _write_range(store, key, file, etag, offset, length))
+        file.seek(offset)
+        clients.call("read", key, lambda store: _write_range(store, key, file, etag, offset + length))
     return length
 
 
-def _write_range(store: "S3Store", key: str, file: FileIO, etag: str, offset: int, length: int) -> None:
+def _write_range(store: "S3Store", key: str, file: FileIO, etag: str, end: int) -> None:
+    """Write what is missing of a range: an earlier attempt may have brought some of it."""
     import obstore
 
-    found = obstore.get(store, key, options={"range": (offset, offset + length)})
-    if found.meta["e_tag"] != etag:
-        raise ReplacedError
-    file.seek(offset)
-    for block in found.stream(min_chunk_size=BLOCK):
-        rest = memoryview(block)
-        while rest:
-            rest = rest[file.write(rest) :]
-    if file.tell() != offset + length:
+    start = file.tell()
+    if start < end:
+        found = obstore.get(store, key, options={"range": (start, end)})
+        if found.meta["e_tag"] != etag:
+            raise ReplacedError
+        for block in found.stream(min_chunk_size=BLOCK):
+            _write(file, block)
+    if file.tell() != end:
         raise Fault("broken", text="the answer was cut")
+
+
+def _write(file: FileIO, block: "Bytes | bytes") -> None:
+    rest = memoryview(block)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def _hash(file: FileIO, length: int, digest: "hashlib._Hash") -> None:

@@ -1,6 +1,7 @@
 """Large files: in parts, with little memory, and on from where they were killed."""
 
 import hashlib
+import itertools
 import multiprocessing
 import os
 import random
@@ -67,15 +68,17 @@ def unfinished(store: S3Store) -> list[str]:
     return [upload["UploadId"] for upload in found.get("Uploads", [])]
 
 
-def upload_slowly(url: str, path: Path, environment: dict[str, str]) -> None:
+def upload_slowly(url: str, path: Path, environment: dict[str, str], after: int, pause: float) -> None:
+    """Upload with a pause, in seconds, before each part but the first so many."""
     os.environ.update(environment)
     use_small_parts()
-    open_store(url).upload("large", path, on_bytes=lambda amount: time.sleep(0.3))
+    part = itertools.count()
+    open_store(url).upload("large", path, on_bytes=lambda amount: time.sleep(pause if next(part) >= after else 0))
 
 
 def upload_and_be_killed(url: str, path: Path, *, after: int) -> None:
     """Start an upload in a process of its own and kill it when so many parts have arrived."""
-    process = spawner.Process(target=upload_slowly, args=(url, path, dict(os.environ)))
+    process = spawner.Process(target=upload_slowly, args=(url, path, dict(os.environ), after, 90))
     process.start()
     deadline = time.monotonic() + 60
     while sum(len(note.read_bytes().splitlines()) // 2 for note in (home_dir() / "uploads").glob("*.jsonl")) < after:
@@ -160,7 +163,7 @@ def test_uploads_that_nobody_goes_on_with_are_given_up(store, bucket_url, large,
 
 
 def test_two_processes_may_upload_the_same(store, bucket_url, large, tmp_path):
-    other = spawner.Process(target=upload_slowly, args=(bucket_url, large, dict(os.environ)))
+    other = spawner.Process(target=upload_slowly, args=(bucket_url, large, dict(os.environ), 0, 0.3))
     other.start()
     deadline = time.monotonic() + 60
     while not unfinished(store):
