@@ -1,6 +1,7 @@
 """The seam between jobs and the places where they run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from orchestrator.engines.catalog import Engine
@@ -88,6 +89,32 @@ class Event(NamedTuple):
     message: str
 
 
+class Usage(NamedTuple):
+    """What a run uses at the moment, all its workers together.
+
+    Attributes:
+        cpus: Cores.
+        memory: Bytes.
+    """
+
+    cpus: float
+    memory: int
+
+
+class Session(NamedTuple):
+    """A program to be started where a run's script is.
+
+    Attributes:
+        argv: Of a program of this machine.
+        environment: Its own; None is that of this process.
+        folder: Where it starts; None is the current one.
+    """
+
+    argv: list[str]
+    environment: dict[str, str] | None = None
+    folder: Path | None = None
+
+
 class Backend(Protocol):
     """A place where jobs run. All calls may be repeated."""
 
@@ -140,6 +167,19 @@ class Backend(Protocol):
 
     def events(self, run: Run) -> list[Event]:
         """Return what is known to have happened to a run outside of the store, the oldest first."""
+
+    def usage(self, runs: Sequence[Run]) -> dict[str, Usage]:
+        """Return what runs of this place use, by their ids, as far as it can be told."""
+
+    def session(self, run: Run, command: Sequence[str], *, worker: int, terminal: bool) -> Session | None:
+        """Return how to start a command beside a run's script; None if that does not run.
+
+        Args:
+            run: Which.
+            command: Program and arguments; nothing is an interactive shell.
+            worker: Of a run with several.
+            terminal: Whether a person sits at it.
+        """
 
     def request_cancel(self, run: Run) -> None:
         """Have the run cancelled, if it is here; the store need not be asked."""

@@ -22,6 +22,7 @@ from orchestrator.cli.options import (
     split,
 )
 from orchestrator.cli.render import Format, count, encode, next_steps, note, show_list, show_one, size, write
+from orchestrator.cli.shell import shell
 
 app = group("Create training jobs, watch them, get what they made.")
 app.command()(create)
@@ -69,6 +70,7 @@ def get(
 
 app.command("logs")(logs)
 app.command()(events)
+app.command()(shell)
 
 
 @app.command()

@@ -35,6 +35,7 @@ COMMANDS = {
     "job": Entry("Train", "Create training jobs, watch them, get what they made."),
     "logs": Entry("Train", "Show a job's log, live or of old."),
     "queue": Entry("Train", "List what runs and what waits, and for what."),
+    "top": Entry("Train", "Show what running jobs use."),
     "dataset": Entry("Train", "Bring data into the store, as numbered versions."),
     "engine": Entry("Look up", "The framework environments that jobs run in."),
     "flavor": Entry("Look up", "The named sizes a job can ask for."),

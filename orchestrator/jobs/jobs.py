@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.backends.base import Backend, Event
+from orchestrator.backends.base import Backend, Event, Session
 from orchestrator.datasets import Datasets
 from orchestrator.errors import ConflictError, JobNotFinishedError, NotFoundError, PermissionDeniedError, StoreError
 from orchestrator.jobs import last
@@ -20,6 +20,7 @@ from orchestrator.jobs.numbers import last_number
 from orchestrator.jobs.plan import Plan, make_plan
 from orchestrator.jobs.record import JobRecord, job_names, version_prefix
 from orchestrator.jobs.untold import forget
+from orchestrator.jobs.using import Used, session, top
 from orchestrator.jobs.view import JobView, is_here, judge, look, watcher
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.runtime.logread import LogReader
@@ -244,6 +245,16 @@ class Jobs:
         return sorted(
             happenings(view) + (self._backend.events(record.as_run()) if is_here(self._backend, record) else [])
         )
+
+    def top(self) -> Sequence[Used]:
+        """Return what the jobs that run in this place use, beside what they asked for."""
+        return top(self._backend, self.list(all_versions=True))
+
+    def session(
+        self, name: str, version: str = LATEST, command: Sequence[str] = (), *, worker: int = 0, terminal: bool = True
+    ) -> Session:
+        """Return how to start a command beside a running job's script. Raises ConflictError if it does not run."""
+        return session(self._backend, self.get(name, version), command, worker=worker, terminal=terminal)
 
     def outputs(self, name: str, version: str = LATEST) -> Output:
         """Return what a job version has written.

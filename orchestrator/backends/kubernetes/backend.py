@@ -3,12 +3,12 @@
 import functools
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
-from orchestrator.backends.base import Advice, Event, Launch, Run
+from orchestrator.backends.base import Advice, Event, Launch, Run, Session, Usage
 from orchestrator.backends.kubernetes import pods
 from orchestrator.backends.kubernetes.api import Api
 from orchestrator.backends.kubernetes.cluster import JOBS, Cluster, when
@@ -16,9 +16,11 @@ from orchestrator.backends.kubernetes.kubelet_log import KubeletLog
 from orchestrator.backends.kubernetes.names import MAIN, job_name
 from orchestrator.backends.kubernetes.order import Order
 from orchestrator.backends.kubernetes.pod_log import PodLog
+from orchestrator.backends.kubernetes.shell import kubectl_exec
 from orchestrator.backends.kubernetes.site import image_of, order_of, site_and_secret, site_of, user_keys
 from orchestrator.backends.kubernetes.state import judge
 from orchestrator.backends.kubernetes.submit import manifests, submit
+from orchestrator.backends.kubernetes.usage import metrics, usage_of
 from orchestrator.config import Context
 from orchestrator.engines.catalog import Engine
 from orchestrator.errors import ClusterError, MlctlError, PermissionDeniedError
@@ -136,6 +138,20 @@ class KubernetesBackend:
             for one in found
             if (about := one.get("involvedObject") or {})
         ]
+
+    def usage(self, runs: Sequence[Run]) -> dict[str, Usage]:
+        try:
+            found = metrics(self._api)
+        except MlctlError as error:
+            self._reporter.note(f"{error.message}: what jobs use is not known; {error.hint}")
+            return {}
+        every = self._cluster.all()
+        return {run.id: usage for run in runs if (usage := usage_of(every.get(_name(run)), found)) is not None}
+
+    def session(self, run: Run, command: Sequence[str], *, worker: int, terminal: bool) -> Session | None:
+        seen = self._cluster.seen(_name(run), closely=False)
+        running = [pod for pod in seen.pods if pods.index_of(pod) == worker and pods.is_running(pod, MAIN)]
+        return Session(kubectl_exec(self._context, pods.name_of(running[0]), command, terminal)) if running else None
 
     def request_cancel(self, run: Run) -> None:
         self._api.delete(self._api.path(JOBS, _name(run)))

@@ -7,16 +7,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.backends.base import Advice, Event, Launch, Run
+from orchestrator.backends.base import Advice, Event, Launch, Run, Session, Usage
 from orchestrator.backends.local.capacity import capacity
 from orchestrator.backends.local.finish import finish
 from orchestrator.backends.local.gpus import count_gpus
 from orchestrator.backends.local.rundir import Order, RunDir, acquire, all_runs, holder, is_looked_after, new_run_id
 from orchestrator.backends.local.script import RUN_ID, kill_leftover
+from orchestrator.backends.local.usage import environment_of, measure
 from orchestrator.config import home_dir, machine_id
 from orchestrator.engines.catalog import Engine
 from orchestrator.engines.environment import ensure_environment, environment_path, environment_state
@@ -155,6 +156,16 @@ class LocalBackend:
 
     def events(self, run: Run) -> list[Event]:
         return []  # all that happens here is in the status
+
+    def usage(self, runs: Sequence[Run]) -> dict[str, Usage]:
+        return measure([run.id for run in runs])
+
+    def session(self, run: Run, command: Sequence[str], *, worker: int, terminal: bool) -> Session | None:
+        environment = None if worker else environment_of(run.id)
+        if environment is None:
+            return None
+        shell = os.environ.get("SHELL", "/bin/sh")
+        return Session([*command] or [shell], environment, RunDir(run.id).workspace.job_dir)
 
     def request_cancel(self, run: Run) -> None:
         folder = RunDir(run.id)
