@@ -133,6 +133,13 @@ class Backend(Protocol):
             MlctlError: It can never run here as it is written.
         """
 
+    def rehearse(self, spec: JobSpec, sizes: Flavor) -> None:
+        """Find out whether the place would take such a run, before anything of it is recorded.
+
+        Raises:
+            MlctlError: It would not, or cannot be asked.
+        """
+
     def environment(self, engine: Engine, spec: JobSpec, *, gpus: int) -> str:
         """Return what a job's framework environment really is: the hash of a local one, or an image."""
 

@@ -41,6 +41,8 @@ def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, re
     """
     require_possible(plan)
     assert plan.engine and plan.code
+    assert plan.sizes
+    backend.rehearse(plan.spec, plan.sizes)
     backend.prepare(plan.engine, reporter)
     data = _bring_data(plan, datasets)
     begun = time.time()

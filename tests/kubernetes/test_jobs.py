@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator import config
 from orchestrator.client import Client
+from orchestrator.errors import PreflightError
 from orchestrator.runtime.status import Reason, State
 from tests.buckets import Bucket
 from tests.jobs.conftest import Project, project, wait_until  # noqa: F401
@@ -88,3 +89,20 @@ def test_what_is_missing_is_told_while_it_waits(lab: Lab) -> None:
     assert textwrap.shorten(status.hint, 500)
     cancelled = lab.client.jobs.cancel(view.name)
     assert cancelled.status.state is State.CANCELLED
+
+
+def test_what_the_cluster_refuses_is_told_before_anything_is_recorded(lab: Lab) -> None:
+    with pytest.raises(PreflightError, match="hostnetwork") as caught:
+        lab.create(kubernetes={"pod": {"hostnetwork": True}})
+    assert "--dry-run" in caught.value.hint
+    assert list(lab.client.jobs.list()) == []
+
+
+def test_the_manifests_that_are_shown_are_those_that_are_made(lab: Lab, cluster: Cluster) -> None:
+    lab.fields["resources"] = {"gpus": 64}  # it never starts
+    (shown,) = lab.client.jobs.manifests(lab.client.jobs.plan(lab.write()))
+    view = lab.create()
+    (made,) = cluster.call("GET", "apis/batch/v1:jobs").body["items"]
+    differing = {key for key, value in shown["spec"].items() if made["spec"][key] != value}
+    assert differing <= {"template", "podFailurePolicy"}  # what the run's id and the defaults are in
+    assert made["metadata"]["labels"]["mlctl/version"] == shown["metadata"]["labels"]["mlctl/version"] == view.version

@@ -89,13 +89,19 @@ class Api:
         items: list[Json] = self.get(path, **query).get("items") or []
         return items
 
-    def create(self, path: str, body: Json) -> Json:
+    def create(self, path: str, body: Json, *, rehearse: bool = False) -> Json:
         """Create an object.
+
+        Args:
+            path: Of the collection.
+            body: The object.
+            rehearse: Only find out whether it would be taken.
 
         Raises:
             ExistsError: One of that name exists; after a lost answer it may be this very one.
         """
-        return self._retried(lambda: self._call("POST", path, {"fieldValidation": "Strict"}, body))
+        query = {"fieldValidation": "Strict"} | ({"dryRun": "All"} if rehearse else {})
+        return self._retried(lambda: self._call("POST", path, query, body))
 
     def apply(self, path: str, body: Json) -> Json:
         """Create an object or bring it to this form (server-side apply)."""

@@ -85,11 +85,19 @@ class KubernetesBackend:
     def advise(self, spec: JobSpec, sizes: Flavor) -> Advice:
         self._api.prepare()
         warnings = []
+<<<<<<< HEAD
         keys = user_keys(self._context)
         manifests(Order.trial(spec, sizes), site_of(self._context, keys.get("AWS_ACCESS_KEY_ID", "")))
         if keys.get("AWS_SESSION_TOKEN"):
+=======
+        self._trial(spec, sizes)
+        if _keys(self._context).get("AWS_SESSION_TOKEN"):
+>>>>>>> fe49eb1 (What a cluster refuses is told before anything is recorded)
             warnings.append("the keys to the store are temporary: a job that outlives them cannot save its output")
         return Advice(sizes.gpus, warnings)
+
+    def rehearse(self, spec: JobSpec, sizes: Flavor) -> None:
+        self._api.create(self._api.path(JOBS), self._trial(spec, sizes), rehearse=True)
 
     def environment(self, engine: Engine, spec: JobSpec, *, gpus: int) -> str:
         return image_of(engine, spec, gpus=gpus)
@@ -177,6 +185,11 @@ class KubernetesBackend:
 
     def forget(self, run: Run) -> None:
         self._api.delete(self._api.path(JOBS, _name(run)))
+
+    def _trial(self, spec: JobSpec, sizes: Flavor) -> dict[str, Any]:
+        """Return a Job object like the one that will be made."""
+        keys = _keys(self._context)
+        return manifests(Order.trial(spec, sizes), site_of(self._context, keys.get("AWS_ACCESS_KEY_ID", "")))[0]
 
     def _write(self, store: Store, run: Run, found: Status) -> Status:
         """Write down an end that nobody else will, unless somebody has."""

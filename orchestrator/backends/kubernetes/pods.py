@@ -56,6 +56,11 @@ def holds(thing: Json, kind: str) -> bool:
     return (condition(thing, kind) or {}).get("status") == "True"
 
 
+def started(pod: Json) -> float:
+    """Return when the kubelet took a pod, in seconds since the epoch; 0 if it has not."""
+    return seconds(pod.get("status", {}).get("startTime"))
+
+
 def phase(pod: Json) -> str:
     """Return `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`."""
     return str(pod.get("status", {}).get("phase", "Pending"))

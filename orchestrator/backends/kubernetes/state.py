@@ -86,7 +86,7 @@ def _of_pods(told: Status | None, seen: Seen, newest: Json, now: float) -> Statu
         return _with(told, found)
     if told is None or told.state is not State.RUNNING:
         return _with(told, Pending(State.STARTING, None, f"started on node {pods.node_of(newest)}"))
-    silence = now - told.heartbeat
+    silence = now - max(told.heartbeat, pods.started(newest))
     if silence > SILENCE:
         message = f"no word from its pod for {silence / 60:.0f} minutes: it cannot reach the store, or its node is gone"
         return msgspec.structs.replace(told, message=message)

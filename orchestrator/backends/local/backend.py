@@ -110,6 +110,9 @@ class LocalBackend:
             warnings.append(f"it asks for {spec.resources.nodes} nodes, this machine is one: it runs as one process")
         return Advice(min(sizes.gpus, gpus), warnings)
 
+    def rehearse(self, spec: JobSpec, sizes: Flavor) -> None:
+        pass  # this machine takes everything
+
     def environment(self, engine: Engine, spec: JobSpec, *, gpus: int) -> str:
         return environment_path(engine).name
 
