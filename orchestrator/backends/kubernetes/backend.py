@@ -85,14 +85,8 @@ class KubernetesBackend:
     def advise(self, spec: JobSpec, sizes: Flavor) -> Advice:
         self._api.prepare()
         warnings = []
-<<<<<<< HEAD
-        keys = user_keys(self._context)
-        manifests(Order.trial(spec, sizes), site_of(self._context, keys.get("AWS_ACCESS_KEY_ID", "")))
-        if keys.get("AWS_SESSION_TOKEN"):
-=======
         self._trial(spec, sizes)
-        if _keys(self._context).get("AWS_SESSION_TOKEN"):
->>>>>>> fe49eb1 (What a cluster refuses is told before anything is recorded)
+        if user_keys(self._context).get("AWS_SESSION_TOKEN"):
             warnings.append("the keys to the store are temporary: a job that outlives them cannot save its output")
         return Advice(sizes.gpus, warnings)
 
@@ -109,7 +103,7 @@ class KubernetesBackend:
         pass  # nodes pull images by themselves
 
     def manifests(self, launch: Launch, run_id: str) -> list[dict[str, Any]]:
-        site = site_of(self._context, user_keys(self._context).get("AWS_ACCESS_KEY_ID", ""))
+        site = site_of(self._context, useruser_keys(self._context).get("AWS_ACCESS_KEY_ID", ""))
         return manifests(order_of(launch, run_id), site)
 
     def submission(self, run_id: str | None = None) -> KubernetesSubmission:
@@ -188,7 +182,7 @@ class KubernetesBackend:
 
     def _trial(self, spec: JobSpec, sizes: Flavor) -> dict[str, Any]:
         """Return a Job object like the one that will be made."""
-        keys = _keys(self._context)
+        keys = user_keys(self._context)
         return manifests(Order.trial(spec, sizes), site_of(self._context, keys.get("AWS_ACCESS_KEY_ID", "")))[0]
 
     def _write(self, store: Store, run: Run, found: Status) -> Status:
