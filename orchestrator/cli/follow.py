@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from orchestrator.jobs.view import JobView
 
 PATIENCE = 1.0  # seconds of waiting that are not worth a word
-POLL = 0.1  # seconds between two looks at a job that has not started
+POLL = 0.1  # seconds between two looks at a job that has not started; grows with the wait
+LONGEST_POLL = 1.0  # seconds
 
 
 def show_log(blocks: Iterable[bytes]) -> int:
@@ -74,7 +75,7 @@ def goes_on(name: str, version: str) -> Iterator[None]:
 
 def await_start(client: "Client", name: str, version: str) -> None:
     """Wait until a job version's script runs, and say what it waits for if that takes time."""
-    begun, told = time.monotonic(), ""
+    begun, told, pause = time.monotonic(), "", POLL
     while True:
         status = client.jobs.get(name, version).status
         if status.started or status.state.finished:
@@ -83,4 +84,5 @@ def await_start(client: "Client", name: str, version: str) -> None:
         if now != told and time.monotonic() - begun > PATIENCE:
             note(now)
             told = now
-        time.sleep(POLL)
+        time.sleep(pause)
+        pause = min(pause * 1.2, LONGEST_POLL)

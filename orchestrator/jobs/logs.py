@@ -11,6 +11,8 @@ from orchestrator.errors import UsageError
 from orchestrator.runtime.logread import ArrivalTimes, LogReader
 
 POLL = 0.2  # seconds between two looks for more
+LONGEST_POLL = 0.5  # seconds, when nothing has come for a while
+SELDOM = 1.0  # seconds between two questions whether the job has ended, then
 LINE_LIMIT = 1 << 20  # bytes; longer lines are cut into pieces of this size
 
 
@@ -79,16 +81,24 @@ def _follow(
     start: int, reader: Callable[[], LogReader], ended: Callable[[], bool], sleep: Callable[[float], None]
 ) -> Iterator[bytes]:
     position = start
+    idle = until_asked = 0.0  # seconds
     while True:
         # Asked before reading: what was written until the end is then surely read.
-        over = ended()
+        over = until_asked <= 0 and ended()
+        if until_asked <= 0:
+            until_asked = min(SELDOM, idle / 2)
+        before = position
         log = reader()
         for block in log.read(position, log.size()):
             position += len(block)
             yield block
         if over:
             return
-        sleep(POLL)
+        idle = 0.0 if position > before else idle
+        pause = min(LONGEST_POLL, max(POLL, idle / 10))
+        sleep(pause)
+        idle += pause
+        until_asked -= pause
 
 
 def _lines(

@@ -118,7 +118,7 @@ class Api:
         return True
 
     def stream(self, path: str, *, read_timeout: float, **query: str) -> Generator[bytes]:
-        """Yield what a call that does not end sends, as it comes.
+        """Yield what a call that does not end sends, as it comes; first an empty block, when it is answered.
 
         Args:
             path: Of the object.
@@ -130,6 +130,7 @@ class Api:
         """
         answer = self._guarded(lambda: self._raw("GET", path, query, read_timeout))
         with contextlib.closing(answer):
+            yield b""
             # read1 returns what is there; `stream` of a chunked answer would wait for a whole block.
             while block := self._guarded(lambda: answer.read1(BLOCK)):
                 yield block

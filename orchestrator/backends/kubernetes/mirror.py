@@ -15,10 +15,9 @@ from orchestrator.errors import ClusterError, MlctlError
 Json = dict[str, Any]
 
 WATCH = 290  # seconds that the server keeps one watch open; the next goes on where it ended
-SILENCE = (
-    60.0  # seconds without an event or bookmark, of which a server sends one a minute, after which it is asked anew
-)
-FIRST_PAUSE = 0.5  # seconds before it is asked again after a failure; doubled each time
+SILENCE = 100.0  # seconds without an event or bookmark, of which a server sends one in 75 s, before it is asked anew
+SHORT = 1.0  # seconds; a watch that ends sooner is not made anew at once
+FIRST_PAUSE = 0.2  # seconds before it is asked again after a failure; doubled each time
 LONGEST_PAUSE = 30.0  # seconds
 
 
@@ -79,7 +78,10 @@ class Mirror:
             try:
                 if not self._version:
                     self._list()
+                begun = time.monotonic()
                 self._watch()
+                if time.monotonic() - begun < SHORT:
+                    self._over.wait(SHORT)
                 pause = FIRST_PAUSE
             except GoneError:  # too old to go on from there
                 self._version = ""
@@ -97,15 +99,22 @@ class Mirror:
             "resourceVersion": self._version,
             "timeoutSeconds": str(WATCH),
         }
-        rest = b""
+        rest, heard = b"", float("-inf")
         stream = self._api.stream(self._path, read_timeout=SILENCE, **query)
-        with contextlib.closing(stream):
-            for block in stream:
-                *lines, rest = (rest + block).split(b"\n")
-                for line in filter(None, lines):
-                    self._take(line)
-                if self._over.is_set():
-                    return
+        try:
+            with contextlib.closing(stream):
+                for block in stream:
+                    heard = time.monotonic()
+                    *lines, rest = (rest + block).split(b"\n")
+                    for line in filter(None, lines):
+                        self._take(line)
+                    if self._over.is_set():
+                        return
+        finally:
+            now = time.monotonic()
+            if now - heard < SILENCE:  # it was there, and broke or ended just now: until then nothing else had happened
+                with self._lock:
+                    self._known = now
 
     def _take(self, line: bytes) -> None:
         try:
