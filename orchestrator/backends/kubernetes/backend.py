@@ -103,7 +103,7 @@ class KubernetesBackend:
         pass  # nodes pull images by themselves
 
     def manifests(self, launch: Launch, run_id: str) -> list[dict[str, Any]]:
-        site = site_of(self._context, useruser_keys(self._context).get("AWS_ACCESS_KEY_ID", ""))
+        site = site_of(self._context, user_keys(self._context).get("AWS_ACCESS_KEY_ID", ""))
         return manifests(order_of(launch, run_id), site)
 
     def submission(self, run_id: str | None = None) -> KubernetesSubmission:
