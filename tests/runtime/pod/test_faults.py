@@ -13,6 +13,13 @@ from orchestrator.store.serve import S3Server
 from tests.buckets import BUCKET
 from tests.runtime.pod.conftest import READY, STUBBORN, WAIT, finish, saved, wait_until
 
+IMPATIENT = """
+import runpy, sys
+from orchestrator.runtime.pod import sync
+sync.SAVE_PATIENCE = sync.LAST_PATIENCE = sync.GRACE = 1.0
+runpy.run_module("orchestrator.runtime.pod", run_name="__main__")
+"""
+
 
 def test_sync_may_be_killed_at_any_time(each_job):
     each_job.submit(
@@ -43,6 +50,7 @@ def test_sync_may_be_killed_at_any_time(each_job):
 def test_a_script_that_runs_too_long_is_killed_also_by_the_next_sync(job):
     job.submit(STUBBORN, max_duration=1)
     pod = job.pod()
+    pod.program = [sys.executable, "-c", IMPATIENT]
     sync, main = pod.begin()
     wait_until(lambda: pod.volume.asked("term"))
     sync.kill()
@@ -97,14 +105,6 @@ def test_a_store_that_is_away_is_waited_for(make_job, server):
         go.touch()
     assert finish(pod, sync, main) == 0
     assert job.log() == b"ready\ndone\n" and job.status().state is State.SUCCEEDED
-
-
-IMPATIENT = """
-import runpy, sys
-from orchestrator.runtime.pod import sync
-sync.SAVE_PATIENCE = sync.LAST_PATIENCE = 1.0
-runpy.run_module("orchestrator.runtime.pod", run_name="__main__")
-"""
 
 
 @pytest.mark.parametrize(("script", "code"), [("print('done')", 75), ("sys.exit(3)", 3)])

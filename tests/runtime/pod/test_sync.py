@@ -41,7 +41,7 @@ def test_what_a_failed_script_wrote_is_saved(job):
     assert status.last_lines == ["alas"] and not status.output_complete and status.hint
 
 
-@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGSEGV])
 def test_a_signal_is_told(job, number):
     job.submit(f"os.kill(os.getpid(), {int(number)})")
     pod = job.pod()
