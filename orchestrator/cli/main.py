@@ -38,6 +38,7 @@ COMMANDS = {
     "top": Entry("Train", "Show what running jobs use."),
     "dataset": Entry("Train", "Bring data into the store, as numbered versions."),
     "engine": Entry("Look up", "The framework environments that jobs run in."),
+    "images": Entry("Look up", "The container images that jobs on a cluster run in."),
     "flavor": Entry("Look up", "The named sizes a job can ask for."),
     "schema": Entry("Look up", "The JSON Schema of what you write, for your editor."),
     "context": Entry("Set up", "Where things are kept and run: a store and a backend by name."),
