@@ -28,6 +28,7 @@ def connect(context: Context) -> "ApiClient":
         UsageError: It is not valid.
         PermissionDeniedError: The program that gives the credentials failed.
     """
+    import yaml
     from kubernetes import client, config
 
     settings = client.Configuration()
@@ -45,7 +46,14 @@ def connect(context: Context) -> "ApiClient":
         config.load_kube_config(place, context.kube_context or None, settings, persist_config=False)
     except config.ConfigException as error:
         raise _invalid(place, error) from error
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:  # whatever a mangled file makes of it
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        yaml.YAMLError,
+    ) as error:  # whatever a mangled file makes of it
         raise UsageError(f"kubeconfig {place} is not valid: {error}", hint=_HINT) from error
     settings.verify_ssl = settings.verify_ssl is not False
     return client.ApiClient(settings)

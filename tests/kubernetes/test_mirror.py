@@ -1,0 +1,76 @@
+"""A copy of a collection that is kept up: right, or an error, whatever becomes of the watch."""
+
+import pytest
+
+from orchestrator.backends.kubernetes.api import Api
+from orchestrator.backends.kubernetes.mirror import Mirror
+from orchestrator.backends.kubernetes.refusals import TroubleError
+from orchestrator.config import Context
+from orchestrator.errors import ClusterError
+from tests.kubernetes.waiting import until
+
+
+class Kept:
+    """A copy of the ConfigMaps that have a label."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        api = Api(Context(name="lab", store="s3://none", kubeconfig=str(cluster.kubeconfig)))
+        self.mirror = Mirror(api, api.path("v1/configmaps"), "kept=yes")
+        self.mirror.objects(age=1)
+        self.mirror.follow()
+
+    def add(self, name):
+        metadata = {"name": name, "labels": {"kept": "yes"}}
+        assert self.cluster.call("POST", "api/v1:configmaps", {"metadata": metadata}).status == 201
+
+    def names(self):
+        try:
+            return {item["metadata"]["name"] for item in self.mirror.objects(age=1)}
+        except ClusterError:  # said, not hidden
+            return None
+
+    def becomes(self, *names):
+        until(lambda: self.names() == set(names), f"{names} to be all")
+
+
+@pytest.fixture
+def kept(cluster):
+    found = Kept(cluster)
+    yield found
+    found.mirror.stop()
+
+
+def test_one_list_and_one_watch_are_enough(kept, standin):
+    until(lambda: standin.faults.calls["watch", "configmaps"], "the watch")
+    for name in "abc":
+        kept.add(name)
+    kept.becomes("a", "b", "c")
+    kept.cluster.call("DELETE", "api/v1:configmaps/b")
+    kept.becomes("a", "c")
+    assert standin.faults.calls["list", "configmaps"] == standin.faults.calls["watch", "configmaps"] == 1
+
+
+def test_it_goes_on_after_whatever_ends_the_watch(kept, standin):
+    standin.faults.fail_next("watch", "configmaps", 429)
+    standin.faults.fail_next("list", "configmaps", 503)
+    standin.drop_connections(reset=True)
+    kept.add("a")
+    kept.becomes("a")
+    standin.expire_history()
+    standin.drop_connections()
+    kept.add("b")
+    kept.becomes("a", "b")
+
+
+def test_an_api_server_that_is_away_is_told(kept, standin):
+    until(lambda: standin.faults.calls["watch", "configmaps"], "the watch")
+    kept.add("a")
+    kept.becomes("a")
+    standin.down()
+    until(lambda: kept.names() is None, "that to be told")
+    with pytest.raises(TroubleError, match="cannot be reached"):
+        kept.mirror.objects(age=1)
+    standin.up()
+    kept.add("b")
+    kept.becomes("a", "b")
