@@ -17,7 +17,7 @@ from orchestrator.backends.kubernetes.site import site_and_secret
 from orchestrator.backends.kubernetes.submit import SECRETS
 from orchestrator.config import Context
 from orchestrator.doctor.finding import Finding, Level
-from orchestrator.errors import MlctlError, PermissionDeniedError
+from orchestrator.errors import MlctlError, PermissionDeniedError, UsageError
 
 Json = dict[str, Any]
 
@@ -54,7 +54,7 @@ def _watch(api: Api, job: Json) -> Iterator[Finding]:
             told = True
             yield Finding(Level.OK, _SUBJECT, f"{pods.image(pod, MAIN)} was pulled, on node {pods.node_of(pod)}")
         if pod and ended:
-            yield _verdict(_said(api, pod), ended)
+            yield verdict(_said(api, pod), ended)
             return
         if not told:
             why = of_pod(pod, _events(api, pod), _nodes(api, pod)) if pod else without_pods(job, _events(api, job))
@@ -74,14 +74,17 @@ def _stuck(why: Pending) -> Finding:
     return Finding(Level.FAIL, _SUBJECT, f"{why.message}{details}", hint)
 
 
-def _verdict(said: str, ended: pods.Ended) -> Finding:
+def verdict(said: str, ended: pods.Ended) -> Finding:
+    """Return what the pod's words and its exit code mean."""
     first, _, rest = said.partition("\n")
     if ended.code == 0:
         return Finding(Level.OK, "store in the pod", first)
     message = first or f"the check ended with {ended.code} ({ended.reason}) and said nothing"
-    hint = (
-        " ".join(rest.split()) or "pods may need another address of the store: mlctl context add --cluster-endpoint URL"
-    )
+    hint = " ".join(rest.split())
+    if ended.code == UsageError.exit_code:
+        hint = "the runtime image must be of this version of mlctl: mlctl images build runtime --push"
+    elif not hint:
+        hint = "pods may need another address of the store: mlctl context add --cluster-endpoint URL"
     return Finding(Level.FAIL, "store in the pod", message, hint)
 
 

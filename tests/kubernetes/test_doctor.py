@@ -8,7 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from orchestrator import config
+from orchestrator.backends.kubernetes.pods import Ended
 from orchestrator.doctor import Finding, Level, findings
+from orchestrator.doctor.inside import verdict
 from tests.buckets import Bucket
 from tests.kubernetes.clusters import Cluster, open_cluster
 from tests.kubernetes.standin import Settings, Standin, ours
@@ -105,6 +107,12 @@ def test_a_store_that_pods_do_not_reach(cluster: Cluster, standin: Standin, buck
     assert of("store", found)[0].level is Level.OK
     inside = of("store in the pod", found)[0]
     assert inside.level is Level.FAIL and "127.0.0.1:9" in inside.message and inside.hint
+
+
+def test_a_runtime_image_that_does_not_know_the_check() -> None:
+    said = "usage: python -m orchestrator.runtime.pod fetch|sync"
+    found = verdict(said, Ended(code=2, reason="Error", message="", finished=0.0))
+    assert found.level is Level.FAIL and found.message == said and "mlctl images build runtime" in found.hint
 
 
 def test_a_namespace_that_is_not_there(context: config.Context, cluster: Cluster, bucket_url: str, s3: Bucket) -> None:
