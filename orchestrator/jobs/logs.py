@@ -89,7 +89,7 @@ def _follow(
             until_asked = min(SELDOM, idle / 2)
         before = position
         log = reader()
-        for block in log.read(position, log.size()):
+        for block in log.read(position, log.final_size() if over else log.size()):
             position += len(block)
             yield block
         if over:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from orchestrator.errors import MlctlError
 from orchestrator.runtime.logship import CHUNK, chunk_key, times_key
 from orchestrator.store.base import ObjectNotFoundError, Store, list_objects
 
@@ -61,6 +62,17 @@ class LogReader:
         """Return the number of bytes there are by now."""
         if self._live and (size := self._live.size()) is not None:
             return size
+        return self._saved()
+
+    def final_size(self) -> int:
+        """Return the number of bytes there are, once no more will come: what is live may lack the last of them."""
+        size = self.size()
+        try:
+            return max(size, self._saved())
+        except MlctlError:  # the store is away: what is live is all that is known
+            return size
+
+    def _saved(self) -> int:
         chunks = [item for item in list_objects(self._store, self._prefix) if item.key.endswith(".log")]
         return self._offset(chunks[-1].key, ".log") + chunks[-1].size if chunks else 0
 
