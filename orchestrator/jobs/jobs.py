@@ -8,8 +8,9 @@ from typing import Any
 
 from orchestrator.backends.base import Backend, Event, Session
 from orchestrator.datasets import Datasets
-from orchestrator.errors import ConflictError, JobNotFinishedError, NotFoundError, PermissionDeniedError, StoreError
+from orchestrator.errors import JobNotFinishedError, NotFoundError
 from orchestrator.jobs import last
+from orchestrator.jobs.cancel import AWAY, cancel_unstarted, request_cancel
 from orchestrator.jobs.create import create, preview
 from orchestrator.jobs.delete import delete_versions
 from orchestrator.jobs.happenings import happenings
@@ -19,28 +20,26 @@ from orchestrator.jobs.logs import LogQuery, read_log
 from orchestrator.jobs.numbers import last_number
 from orchestrator.jobs.plan import Plan, make_plan
 from orchestrator.jobs.record import JobRecord, job_names, version_prefix
-from orchestrator.jobs.untold import forget
 from orchestrator.jobs.using import Used, session, top
 from orchestrator.jobs.view import JobView, is_here, judge, look, watcher
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.runtime.logread import LogReader
 from orchestrator.runtime.output import Output
-from orchestrator.runtime.status import Reason, State, Status
-from orchestrator.runtime.task import CANCEL, OUTPUT, STATUS, WORKER_LOG
+from orchestrator.runtime.status import Reason
+from orchestrator.runtime.task import OUTPUT, WORKER_LOG
 from orchestrator.specs.job import ParameterValue
 from orchestrator.specs.load import load_job_spec
 from orchestrator.specs.names import parse_version
 from orchestrator.store import open_store
 from orchestrator.store.base import Store
 from orchestrator.store.gather import gather
-from orchestrator.store.records import find, write
+from orchestrator.store.records import find
 from orchestrator.store.transfer import download_tree
 
 FIRST_POLL = 0.1  # seconds between two looks at a job that is waited for; grows with the wait
 LONGEST_POLL = 1.0  # seconds
 CANCEL_WAIT = 15.0  # seconds that `cancel` waits for the script to end
 LATEST = "latest"
-AWAY = (StoreError, PermissionDeniedError)  # what a store raises that cannot be asked now
 
 
 class Jobs:
@@ -178,15 +177,10 @@ class Jobs:
         record = self._record(name, version)
         view = self._look(record)
         if view.status.reason is Reason.NOT_STARTED:
-            return self._cancel_unstarted(record)
+            return cancel_unstarted(self._store, self._backend, record)
         if view.status.state.finished:
             return view
-        try:
-            self._store.put(version_prefix(record.name, record.number) + CANCEL, b"{}\n")
-        except AWAY:
-            if self._backend.last_known(record.run) is None:  # it does not run here
-                raise
-        self._backend.request_cancel(record.as_run())
+        request_cancel(self._store, self._backend, record)
         return self.wait(record.name, record.version, timeout=CANCEL_WAIT)
 
     def delete(self, name: str, version: str | None = None) -> Sequence[str]:
@@ -303,15 +297,3 @@ class Jobs:
             return known
         self._away = False
         return record
-
-    def _cancel_unstarted(self, record: JobRecord) -> JobView:
-        submission = self._backend.submission(record.run)
-        if submission is None:
-            raise ConflictError(f"{record.name}/{record.version} is just being started", hint="run it again")
-        now = time.time()
-        reason = Reason.CANCELLED_BY_USER
-        status = Status(state=State.CANCELLED, reason=reason, message="cancelled before it started", finished=now)
-        write(self._store, version_prefix(record.name, record.number) + STATUS, status)
-        submission.release()
-        forget(record.run)
-        return JobView(record, status)
