@@ -123,12 +123,7 @@ def add(
         str, typer.Option("--image-registry", metavar="PREFIX", help="Where images are pulled from.")
     ] = "",
 ) -> None:
-    """Add a context. With a cluster or a namespace, its jobs run on Kubernetes; else on this machine.
-
-    \b
-    mlctl context add lab --store s3://ml/me --endpoint https://minio.lab --profile lab
-    mlctl context add gpu --store s3://ml/me --endpoint https://minio.lab --kube-context lab --namespace ml
-    """
+    """Add a context. With a cluster or a namespace, its jobs run on Kubernetes; else on this machine."""
     from orchestrator import config
     from orchestrator.specs.names import check_name
     from orchestrator.store import open_store

@@ -45,12 +45,11 @@ def create(
     """Create a new version of a job and start it.
 
     Code, data and settings are checked first and kept with the version. The job goes on when the
-    terminal is closed.
+    terminal is closed. On a cluster, --dry-run with -o yaml shows the objects that would be made.
 
     \b
     mlctl job create job_specs/mnist-mxnet.yaml --follow
     mlctl job create job_specs/mnist-mxnet.yaml -p num_epochs=2 --set max_duration=10m
-    mlctl job create job_specs/mnist-mxnet.yaml -c gpu --dry-run -o yaml    # the objects for a cluster
     """
     if sum((detach, follow, wait, dry_run)) > 1:
         raise UsageError("--dry-run, --detach, --follow and --wait exclude each other", hint="give one of them")
