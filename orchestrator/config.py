@@ -3,6 +3,7 @@
 import itertools
 import os
 import secrets
+import threading
 from pathlib import Path
 from typing import Literal
 
@@ -136,7 +137,7 @@ def _load() -> _File:
 
 def _save(file: _File) -> None:
     path = _config_path()
-    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(yaml.safe_dump(msgspec.to_builtins(file), sort_keys=True), encoding="utf-8")

@@ -69,3 +69,14 @@ def test_what_the_user_did_wrong_is_an_error_with_the_next_step(example):
 def test_the_docstring_has_the_same_example():
     shown = inspect.getdoc(orchestrator.client).partition("Example:\n")[2]
     assert textwrap.dedent(shown).strip() == EXAMPLE
+
+
+def test_threads_remember_their_last_jobs_at_once(tmp_path, monkeypatch):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from orchestrator.jobs import last
+
+    monkeypatch.chdir(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: last.remember("digits", f"V{number:04}"), range(1, 400)))
+    assert last.recall()[0] == "digits"

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import threading
 from pathlib import Path
 
 from orchestrator.config import home_dir
@@ -15,7 +16,7 @@ def remember(name: str, version: str) -> None:
     except FileNotFoundError:  # the current folder was removed: nobody will ask from there
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
     temporary.write_text(f"{name} {version}", encoding="ascii")
     temporary.replace(path)
 

@@ -93,7 +93,7 @@ class _Lines(Generic[Line]):
                 self._file = None
 
     def replace(self, lines: Iterable[Line]) -> None:
-        temporary = self._path.with_suffix(f".{os.getpid()}")
+        temporary = self._path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
         temporary.write_bytes(msgspec.json.Encoder().encode_lines(list(lines)))
         temporary.replace(self._path)
 

@@ -10,6 +10,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,7 +152,7 @@ def all_runs() -> Iterator[RunDir]:
 
 
 def _save(path: Path, record: msgspec.Struct) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         temporary.write_bytes(msgspec.json.encode(record))
         temporary.replace(path)

@@ -6,6 +6,7 @@ more than a pair of keys (roles, single sign-on, programs) is left to botocore.
 
 import configparser
 import os
+import threading
 from pathlib import Path
 
 import msgspec
@@ -81,7 +82,7 @@ def save_profile(name: str, access_key: str, secret_key: str) -> Path:
     path = own_credentials()
     file = _parse(path)
     file[name] = dict(zip(_KEYS, (access_key, secret_key), strict=True))
-    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
