@@ -80,3 +80,25 @@ def test_threads_remember_their_last_jobs_at_once(tmp_path, monkeypatch):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: last.remember("digits", f"V{number:04}"), range(1, 400)))
     assert last.recall()[0] == "digits"
+
+
+def test_who_has_just_told_is_not_taken_for_dead():
+    import threading
+
+    from orchestrator.jobs import untold
+
+    wrong: list[str] = []
+    for turn in range(300):
+        told = threading.Event()
+
+        def watch(run: str, told: threading.Event) -> None:
+            while not told.is_set():
+                if untold.is_untold(run):
+                    wrong.append(run)
+
+        with untold.telling(f"run-{turn}"):
+            watcher = threading.Thread(target=watch, args=(f"run-{turn}", told))
+            watcher.start()
+        told.set()
+        watcher.join()
+    assert wrong == []
