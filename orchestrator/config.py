@@ -3,7 +3,6 @@
 import itertools
 import os
 import secrets
-import threading
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +10,7 @@ import msgspec
 import yaml
 
 from orchestrator.errors import ConflictError, NotFoundError, PermissionDeniedError, UsageError
+from orchestrator.files import write_whole
 
 BackendName = Literal["local", "kubernetes"]
 DEFAULT_CONTEXT = "local"
@@ -137,11 +137,9 @@ def _load() -> _File:
 
 def _save(file: _File) -> None:
     path = _config_path()
-    temporary = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(yaml.safe_dump(msgspec.to_builtins(file), sort_keys=True), encoding="utf-8")
-        temporary.replace(path)
+        write_whole(path, yaml.safe_dump(msgspec.to_builtins(file), sort_keys=True).encode())
     except OSError as error:
         raise PermissionDeniedError(f"cannot write {path}: {error.strerror}", hint="set MLCTL_HOME") from error
 

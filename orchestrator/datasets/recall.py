@@ -5,11 +5,11 @@ The manifest of a version need not be fetched for that, nor the hash of each fil
 
 import hashlib
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 
 from orchestrator.datasets.versions import DAMAGE, MANIFEST, DatasetVersion, version_prefix
+from orchestrator.files import write_whole
 from orchestrator.store.base import Store
 from orchestrator.store.index import notes_path
 from orchestrator.store.scan import Scan
@@ -57,7 +57,7 @@ class Recall:
     def note(self, version: DatasetVersion) -> None:
         """Remember that the folder has a version's content; nobody may have changed it since it was scanned."""
         if manifest := self._manifest(version):
-            _write(self._path, msgspec.json.encode(Pushed(self._states, version.sha256, manifest)))
+            write_whole(self._path, msgspec.json.encode(Pushed(self._states, version.sha256, manifest)))
 
     def _manifest(self, version: DatasetVersion) -> str:
         """Return the ETag of a version's manifest; nothing if it is gone, or the version is known to be damaged."""
@@ -66,9 +66,3 @@ class Recall:
             item.key.removeprefix(prefix): item.etag for item in self._store.list_page(prefix, delimiter="/").objects
         }
         return "" if DAMAGE in here else here.get(MANIFEST, "")
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_suffix(".new")
-    temporary.write_bytes(data)
-    temporary.replace(path)

@@ -2,11 +2,11 @@
 
 import hashlib
 import os
-import threading
 from pathlib import Path
 
 from orchestrator.config import home_dir
 from orchestrator.errors import NotFoundError
+from orchestrator.files import write_whole
 
 
 def remember(name: str, version: str) -> None:
@@ -16,9 +16,7 @@ def remember(name: str, version: str) -> None:
     except FileNotFoundError:  # the current folder was removed: nobody will ask from there
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
-    temporary.write_text(f"{name} {version}", encoding="ascii")
-    temporary.replace(path)
+    write_whole(path, f"{name} {version}".encode("ascii"))
 
 
 def recall() -> tuple[str, str]:

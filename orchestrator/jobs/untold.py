@@ -33,8 +33,8 @@ def telling(run_id: str) -> Iterator[None]:
 def is_untold(run_id: str) -> bool:
     """Tell whether the command that made this submission died before it could tell."""
     path = _path(run_id)
-    # Asked twice: it may have been told, and the mark removed, between the two looks.
-    return path.exists() and not is_held(path) and path.exists()
+    # In this order: whoever has told removes the mark before it lets go of it.
+    return not is_held(path) and path.exists()
 
 
 def forget(run_id: str) -> None:

@@ -6,12 +6,12 @@ read from the store. Any number of processes may use the folder at once.
 
 import hashlib
 import os
-import secrets
 from pathlib import Path
 
 import msgspec
 
 from orchestrator.config import cache_dir
+from orchestrator.files import write_whole
 from orchestrator.store.base import Object, ObjectInfo, Store
 
 LIMIT = 256 << 20  # bytes of all files; the least recently used go first
@@ -59,14 +59,9 @@ def _load(path: Path, info: ObjectInfo) -> bytes | None:
 
 def _save(path: Path, key: str, found: Object) -> None:
     head = msgspec.json.encode(_Head(key, found.etag, _digest(found.data)))
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(6)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(head + b"\n" + found.data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, head + b"\n" + found.data)
         _make_room(path.parent)
     except OSError:  # a full disk, a cache that cannot be written: it goes without
         return

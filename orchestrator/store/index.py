@@ -19,6 +19,7 @@ import msgspec
 
 from orchestrator.config import home_dir
 from orchestrator.errors import PermissionDeniedError
+from orchestrator.files import write_whole
 from orchestrator.store.base import Store
 from orchestrator.store.scan import Found, found_at
 
@@ -93,9 +94,7 @@ class _Lines(Generic[Line]):
                 self._file = None
 
     def replace(self, lines: Iterable[Line]) -> None:
-        temporary = self._path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
-        temporary.write_bytes(msgspec.json.Encoder().encode_lines(list(lines)))
-        temporary.replace(self._path)
+        write_whole(self._path, msgspec.json.Encoder().encode_lines(list(lines)))
 
 
 class Index:

@@ -10,7 +10,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ import msgspec
 
 from orchestrator.config import home_dir
 from orchestrator.errors import PermissionDeniedError, StoreError
+from orchestrator.files import write_whole
 from orchestrator.locks import is_held, take
 from orchestrator.runtime.exits import Exit
 from orchestrator.runtime.status import Status
@@ -152,12 +152,9 @@ def all_runs() -> Iterator[RunDir]:
 
 
 def _save(path: Path, record: msgspec.Struct) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
-        temporary.write_bytes(msgspec.json.encode(record))
-        temporary.replace(path)
+        write_whole(path, msgspec.json.encode(record))
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise as_mlctl_error(error, f"cannot write {path}") from error
 
 

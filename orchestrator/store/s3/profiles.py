@@ -5,14 +5,15 @@ more than a pair of keys (roles, single sign-on, programs) is left to botocore.
 """
 
 import configparser
+import io
 import os
-import threading
 from pathlib import Path
 
 import msgspec
 
 from orchestrator.config import home_dir
 from orchestrator.errors import NotFoundError, PermissionDeniedError, UsageError
+from orchestrator.files import write_whole
 
 DEFAULT = "default"
 _KEYS = ("aws_access_key_id", "aws_secret_access_key")
@@ -82,13 +83,11 @@ def save_profile(name: str, access_key: str, secret_key: str) -> Path:
     path = own_credentials()
     file = _parse(path)
     file[name] = dict(zip(_KEYS, (access_key, secret_key), strict=True))
-    temporary = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+    text = io.StringIO()
+    file.write(text)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            file.write(stream)
-        temporary.replace(path)
+        write_whole(path, text.getvalue().encode(), mode=0o600)
     except OSError as error:
         raise PermissionDeniedError(f"cannot write {path}: {error.strerror}", hint="set MLCTL_HOME") from error
     return path

@@ -16,6 +16,7 @@ import msgspec
 
 from orchestrator.config import home_dir
 from orchestrator.errors import MlctlError, StoreError
+from orchestrator.files import write_whole
 from orchestrator.store.s3.clients import Clients
 from orchestrator.store.s3.faults import Fault, faults
 
@@ -63,9 +64,7 @@ def prove_again(clients: Clients) -> Proof:
     proof = prove(clients)
     with suppress(OSError):  # then the next process proves it once more
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{secrets.token_hex(4)}")
-        temporary.write_bytes(msgspec.json.encode(proof))
-        temporary.replace(path)
+        write_whole(path, msgspec.json.encode(proof))
     return proof
 
 
