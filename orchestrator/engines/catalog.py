@@ -102,7 +102,7 @@ def get_engine(name: str) -> Engine:
     """Return the engine of that name.
 
     Raises:
-        NotFoundError: There is none; the message has the nearest name.
+        NotFoundError: There is none; the message has the nearest names.
         UsageError: Its definition is invalid.
     """
     known = [path.parent for folder in engine_folders() for path in folder.glob(f"*/{DEFINITION}")]
@@ -110,9 +110,20 @@ def get_engine(name: str) -> Engine:
         if folder.name == name:
             return _load(folder / DEFINITION)
     names = sorted({folder.name for folder in known})
-    near = difflib.get_close_matches(name, names, n=1)
-    suggestion = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(names) or 'none'}"
+    near = _nearest(name, names)
+    suggestion = f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(names) or 'none'}"
     raise NotFoundError(f"there is no engine {name!r}{suggestion}", hint="mlctl engine list")
+
+
+def _nearest(name: str, names: list[str]) -> list[str]:
+    """Return what was probably meant, the nearest first: all versions of the same framework, else similar names."""
+    framework = _framework(name)
+    family = [other for other in names if _framework(other) == framework]
+    return difflib.get_close_matches(name, family, n=len(names), cutoff=0) or difflib.get_close_matches(name, names)
+
+
+def _framework(name: str) -> str:
+    return name.lower().rstrip("0123456789.-")
 
 
 def _load(definition: Path) -> Engine:

@@ -31,14 +31,26 @@ def define(folder: Path, **changes: str | None) -> None:
 def test_the_engines_of_the_package_are_listed_by_name():
     names = [engine.name for engine in list_engines()]
     assert names == sorted(names)
-    assert {"mxnet-1.9", "pytorch-2"} <= set(names)
+    assert {"caffe-1.0", "mxnet-1.9", "pytorch-2", "tensorflow-1.15", "tensorflow-2"} <= set(names)
     assert get_engine("mxnet-1.9").version == "1.9.1"
 
 
-@pytest.mark.parametrize(("wrong", "right"), [("mxnet-1.8", "mxnet-1.9"), ("pytorch", "pytorch-2")])
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("mxnet-1.8", "mxnet-1.9"),
+        ("pytorch", "pytorch-2"),
+        ("tensorflow-1.14", "tensorflow-1.15 or tensorflow-2"),
+        ("tensorflow-2.4", "tensorflow-2 or tensorflow-1.15"),
+        ("TensorFlow", "tensorflow-2 or tensorflow-1.15"),
+        ("tensorfow-1.15", "tensorflow-1.15 or tensorflow-2"),
+        ("cafe-1.0", "caffe-1.0"),
+    ],
+)
 def test_an_unknown_name_suggests_the_nearest(wrong: str, right: str):
-    with pytest.raises(NotFoundError, match=f"'{wrong}'.*did you mean {right}"):
+    with pytest.raises(NotFoundError) as caught:
         get_engine(wrong)
+    assert f"'{wrong}'; did you mean {right}?" in caught.value.message
 
 
 def test_a_name_like_nothing_lists_all():

@@ -36,8 +36,8 @@ def test_the_lock_answers_what_was_asked_for(engine: Engine):
         if match := PINNED.match(line):
             assert (match["name"], match["version"]) in locked
         else:
-            assert line in {name for name, _ in locked}
-    assert engine.version in {version for _, version in locked}
+            assert re.split(r"[ <>]", line)[0] in {name for name, _ in locked}
+    assert any(f"{version}.".startswith(f"{engine.version}.") for _, version in locked)
 
 
 def test_all_that_plain_indexes_carry_is_locked_by_hash(engine: Engine):
@@ -52,5 +52,5 @@ def test_the_image_installs_the_same_lock_and_needs_no_root(engine: Engine):
     assert f"COPY {engine.requirements} " in dockerfile
     assert re.search(r"^USER \d+:\d+$", dockerfile, re.MULTILINE)
     assert f"uv venv --python {engine.python[0]} " in dockerfile
-    for image in (engine.images.cpu, engine.images.gpu):
+    for image in filter(None, (engine.images.cpu, engine.images.gpu)):
         assert f"-t {image} " in dockerfile
