@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from orchestrator.runtime.guests import guest_folders
 from orchestrator.runtime.task import Task, Workspace
 from orchestrator.runtime.worker import ALONE, Worker
 
@@ -30,7 +31,7 @@ def contract_environment(task: Task, workspace: Workspace, worker: Worker = ALON
     data_url, train_url = script_urls(task, workspace)
     code = workspace.job_dir / task.code_name
     return {
-        "PYTHONPATH": f"{code}:{workspace.job_dir}",
+        "PYTHONPATH": ":".join([str(code), str(workspace.job_dir), *guest_folders(task, workspace)]),
         "PYTHONUNBUFFERED": "1",
         "MLCTL_JOB": task.job,
         "MLCTL_VERSION": task.version,

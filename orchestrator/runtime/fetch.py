@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from orchestrator.errors import MlctlError, StoreError
 from orchestrator.progress import Reporter
+from orchestrator.runtime.guests import bring_guests
 from orchestrator.runtime.patience import keep_trying
 from orchestrator.runtime.status import Reason
 from orchestrator.runtime.task import JOB, Task, Workspace
@@ -32,12 +33,14 @@ class FetchError(MlctlError):
 
 
 def fetch_inputs(task: Task, workspace: Workspace, store: Store, *, reporter: Reporter) -> None:
-    """Make the workspace, unpack the code, download the data (in data mode `local`); what is there already stays.
+    """Make the workspace, bring guests and code, download the data (in data mode `local`); what is there already stays.
 
     Raises:
         FetchError: Something is missing, damaged or does not fit on the disk.
     """
     workspace.make()
+    with fetching(task, store, missing=Reason.START_FAILED):
+        bring_guests(task, workspace)
     code = workspace.job_dir / task.code_name
     if not code.exists():  # it appears whole, so an earlier attempt has brought it
         with fetching(task, store, missing=Reason.CODE_MISSING):

@@ -33,6 +33,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         memory: Bytes; 0 is no limit.
         gpus: GPUs on this node.
         max_duration: Seconds the script may run.
+        guests: What the script's own Python finds beside the code, by the names of the folders in `orchestrator/guest`.
     """
 
     job: str
@@ -53,6 +54,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     memory: int = 0
     gpus: int = 0
     max_duration: int = 3600
+    guests: tuple[str, ...] = ("moxing",)
 
 
 class Workspace:
@@ -66,6 +68,7 @@ class Workspace:
         self.output = self.work / "output"
         self.cache = self.work / "cache"
         self.logs = self.work / "log"
+        self.guests = self.work / "guest"
         self.log = folder / "script.log"
 
     def make(self) -> None:

@@ -74,5 +74,5 @@ def test_what_the_image_has_on_its_python_path_stays(job):
     wait_until(lambda: pod.volume.exit() is not None)
     pod.volume.ask("saved")
     main.wait()
-    work = pod.volume.job_dir
-    assert pod.stdout.read_text() == f"{work}/code:{work}:/opt/caffe/python\n"
+    work, guest = pod.volume.job_dir, pod.volume.guests / "moxing"
+    assert pod.stdout.read_text() == f"{work}/code:{work}:{guest}:/opt/caffe/python\n"
