@@ -2,12 +2,10 @@
 
 import itertools
 import os
-import secrets
 from pathlib import Path
 from typing import Literal
 
 import msgspec
-import yaml
 
 from orchestrator.errors import ConflictError, NotFoundError, PermissionDeniedError, UsageError
 from orchestrator.files import write_whole
@@ -107,7 +105,7 @@ def machine_id() -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with path.open("x", encoding="ascii") as file:
-                file.write(secrets.token_hex(8))
+                file.write(os.urandom(8).hex())
         except FileExistsError:
             pass
         return path.read_text(encoding="ascii")
@@ -116,22 +114,18 @@ def machine_id() -> str:
 
 
 def _config_path() -> Path:
-    return home_dir() / "config.yaml"
+    return home_dir() / "config.json"
 
 
 def _load() -> _File:
     path = _config_path()
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return msgspec.json.decode(path.read_bytes(), type=_File)
     except FileNotFoundError:
         return _File()
     except OSError as error:
         raise PermissionDeniedError(f"cannot read {path}: {error.strerror}", hint="set MLCTL_HOME") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not valid YAML: {error}", hint="correct or remove that file") from error
-    try:
-        return msgspec.convert(raw or {}, _File)
-    except msgspec.ValidationError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {error}", hint="correct or remove that file") from error
 
 
@@ -139,7 +133,7 @@ def _save(file: _File) -> None:
     path = _config_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, yaml.safe_dump(msgspec.to_builtins(file), sort_keys=True).encode())
+        write_whole(path, msgspec.json.format(msgspec.json.encode(file, order="sorted")) + b"\n")
     except OSError as error:
         raise PermissionDeniedError(f"cannot write {path}: {error.strerror}", hint="set MLCTL_HOME") from error
 

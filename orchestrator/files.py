@@ -1,7 +1,6 @@
 """Small files that others read at any time: whole, or as they were."""
 
 import os
-import secrets
 from pathlib import Path
 
 
@@ -16,7 +15,7 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     Raises:
         OSError: It could not be written; the old one, if there was one, is as it was.
     """
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(6)}")
+    temporary = path.with_name(f"{path.name}.{os.urandom(6).hex()}")
     try:
         with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb") as file:
             file.write(data)

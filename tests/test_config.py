@@ -29,11 +29,13 @@ def test_contexts_are_added_chosen_and_found(monkeypatch):
         config.get_context("lap")
 
 
-@pytest.mark.parametrize("text", ["contexts: [", "contexts: 7", "current: x\nwhat: 1", "\x00", "contexts: {a: {b: c}}"])
+@pytest.mark.parametrize(
+    "text", ["{", '{"contexts": 7}', '{"current": "x", "what": 1}', "\x00", "", '{"contexts": {"a": {"b": "c"}}}']
+)
 def test_a_broken_file_is_named(home, text):
     home.mkdir()
-    (home / "config.yaml").write_text(text)
-    with pytest.raises(UsageError, match=r"config\.yaml"):
+    (home / "config.json").write_text(text)
+    with pytest.raises(UsageError, match=r"config\.json"):
         config.list_contexts()
 
 

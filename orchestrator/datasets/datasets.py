@@ -3,13 +3,11 @@
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.datasets.catalog import CATALOG, CatalogEntry, load_catalog
-from orchestrator.datasets.content import Listed, list_folder, read_file
 from orchestrator.datasets.layout import LayoutChoice
 from orchestrator.datasets.push import PushResult, push_folder
-from orchestrator.datasets.verify import VerifyReport, verify_version
 from orchestrator.datasets.versions import (
     RECORD,
     ROOT,
@@ -27,12 +25,15 @@ from orchestrator.specs.names import check_name, nearest, parse_version
 from orchestrator.store.base import Store, list_folders, list_objects
 from orchestrator.store.manifest import Manifest
 from orchestrator.store.rate import Rate
-from orchestrator.store.transfer import download_tree
+
+if TYPE_CHECKING:
+    from orchestrator.datasets.content import Listed
+    from orchestrator.datasets.verify import VerifyReport
 
 # A method is called `list`.
 Versions: TypeAlias = list[DatasetVersion]
 Catalog: TypeAlias = list[CatalogEntry]
-Content: TypeAlias = list[Listed]
+Content: TypeAlias = "list[Listed]"
 Readers: TypeAlias = Callable[[str], Mapping[str, Sequence[str]]]
 
 SHOWN = 3  # readers of a version that are named
@@ -171,6 +172,8 @@ class Datasets:
         Raises:
             NotFoundError: The version has no such folder or file.
         """
+        from orchestrator.datasets.content import list_folder
+
         found = self.get(name, version)
         return list_folder(found, self.manifest(found), path)
 
@@ -182,6 +185,8 @@ class Datasets:
             UsageError: It is a folder.
             CorruptObjectError: It is damaged; nothing of a small file is given then.
         """
+        from orchestrator.datasets.content import read_file
+
         found = self.get(name, version)
         return read_file(self._store, found, self.manifest(found), path)
 
@@ -200,17 +205,21 @@ class Datasets:
             CorruptObjectError: Objects are damaged or missing; the others are there.
             PermissionDeniedError, StoreError: The folder cannot be written.
         """
+        from orchestrator.store.transfer import download_tree
+
         found = self.get(name, version)
         rate = Rate(bandwidth)
         download_tree(self._store, found.prefix, self.manifest(found), target, rate=rate, reporter=self._reporter)
         return found
 
-    def verify(self, name: str, version: int | str | None = None) -> VerifyReport:
+    def verify(self, name: str, version: int | str | None = None) -> "VerifyReport":
         """Read every object of a version again and compare hashes.
 
         Raises:
             CorruptObjectError: Objects are damaged or missing; names them.
         """
+        from orchestrator.datasets.verify import verify_version
+
         found = self.get(name, version)
         return verify_version(self._store, found, self.manifest(found), self._reporter)
 

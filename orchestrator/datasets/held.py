@@ -1,6 +1,7 @@
 """What the store holds of a dataset's content already, so that a push need not send it."""
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from orchestrator.datasets.versions import (
     DatasetVersion,
@@ -13,8 +14,10 @@ from orchestrator.errors import StoreError
 from orchestrator.progress import Reporter
 from orchestrator.store.base import CorruptObjectError, Store, list_objects
 from orchestrator.store.manifest import Entry, Manifest
-from orchestrator.store.pack import PACKED, Place
 from orchestrator.store.scan import Found
+
+if TYPE_CHECKING:
+    from orchestrator.store.pack import Place
 
 LOOK_BACK = 5  # versions whose packs are looked into
 ENTRY = 250  # bytes of a manifest's entry, roughly
@@ -54,7 +57,7 @@ class Held:
             if entry.kind == "file" and entry.pack is None and entry.path not in self.damaged
         }
 
-    def places(self, files: list[Found], known: dict[str, str]) -> tuple[dict[str, Place], set[str]]:
+    def places(self, files: list[Found], known: dict[str, str]) -> tuple[dict[str, "Place"], set[str]]:
         """Return where packs have content, by SHA-256, and the keys of the packs that need not be sent again.
 
         Beside the latest version, some earlier ones are looked into, as long as what is left to send is more
@@ -64,6 +67,8 @@ class Held:
             files: What is pushed.
             known: SHA-256 of some of them, by path.
         """
+        from orchestrator.store.pack import PACKED, Place
+
         places: dict[str, Place] = {}
         bad: set[Place] = set()
         manifest, damaged, looked = self._manifest, self.damaged, 1

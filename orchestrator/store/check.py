@@ -1,6 +1,6 @@
 """Does a store do all that mlctl needs? One check after the other, each with what to do where it fails."""
 
-import secrets
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -77,9 +77,9 @@ class _Checks:
 
         self.bucket = store if isinstance(store, S3Store) else None
         self._store = store
-        self._prefix = f"check-{secrets.token_hex(8)}/"
+        self._prefix = f"check-{os.urandom(8).hex()}/"
         self._key = self._prefix + "object"
-        self._data = secrets.token_bytes(SIZE)
+        self._data = os.urandom(SIZE)
 
     def access(self) -> str:
         """Look for anything."""

@@ -5,7 +5,7 @@ uses them. A user first gives its sign, then looks for such lists and waits for 
 whether the object is there. Whichever of the two wrote first, the other one sees it (docs/decisions.md has the proof).
 """
 
-import secrets
+import os
 import time
 from collections.abc import Callable, Collection
 
@@ -35,7 +35,7 @@ class Condemned(msgspec.Struct, frozen=True):
 
 def condemn(store: Store, keys: Collection[str]) -> str:
     """Write the list of what is going to be deleted, and return its own key."""
-    place = f"{PREFIX}{secrets.token_hex(8)}.json"
+    place = f"{PREFIX}{os.urandom(8).hex()}.json"
     write(store, place, Condemned(sorted(keys)))
     return place
 

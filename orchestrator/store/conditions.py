@@ -1,6 +1,6 @@
 """Whether a store keeps what conditional writes promise."""
 
-import secrets
+import os
 from contextlib import suppress
 
 from orchestrator.errors import StoreError
@@ -13,7 +13,7 @@ def check_conditions(store: Store) -> None:
     Raises:
         StoreError: Both do.
     """
-    key = f"doctor/{secrets.token_hex(8)}"
+    key = f"doctor/{os.urandom(8).hex()}"
     try:
         first = store.put_if_absent(key, b"first")
         with suppress(AlreadyExistsError):

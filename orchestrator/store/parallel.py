@@ -5,13 +5,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from orchestrator.errors import MlctlError, PermissionDeniedError, StoreError
 from orchestrator.store.base import CorruptObjectError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 THREADS = 4  # a folder gains nothing beyond 2, packs in a bucket little beyond 4
 MAX_FAILURES = 100  # after so many the cause is a common one
@@ -80,8 +82,32 @@ def for_each(
     return sorted(failures, key=lambda failure: failure.path)
 
 
+def ahead(work: Callable[[], Result]) -> Callable[[], Result]:
+    """Begin work in a thread, and return what waits for its result, or raises what it raised."""
+    results: list[Result] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # noqa: BLE001  (raised anew where the result is asked for)
+            errors.append(error)
+
+    def result() -> Result:
+        thread.join()
+        if errors:
+            raise errors[0]
+        return results[0]
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return result
+
+
 def in_order(items: Iterable[Item], work: Callable[[Item], Result], *, threads: int, ahead: int) -> Iterator[Result]:
     """Yield what `work` returns for each item, in the items' order; at most `ahead` are under way or waiting."""
+    from concurrent.futures import ThreadPoolExecutor
+
     pool = ThreadPoolExecutor(threads)
     window: deque[Future[Result]] = deque()
     try:

@@ -9,6 +9,7 @@ output nothing is ignored.
 import heapq
 import os
 import stat
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,7 @@ ALWAYS_IGNORED = frozenset(
     )
 )  # fmt: skip
 LARGEST = 5  # files shown
+EVERYBODY = 0o444  # may read it
 
 
 class Found(msgspec.Struct, frozen=True, gc=False):
@@ -117,6 +119,13 @@ def found_at(path: str, info: os.stat_result) -> Found:
     return Found(path, "file", size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino, bool(mode & stat.S_IXUSR))
 
 
+def _is_plain(name: str, mode: int, ignored: frozenset[str]) -> bool:
+    """Tell whether an entry is surely a file that everybody may read, with nothing to think about."""
+    return (
+        stat.S_IFMT(mode) == stat.S_IFREG and mode & EVERYBODY == EVERYBODY and name.isascii() and name not in ignored
+    )
+
+
 class _Walk:
     def __init__(self, folder: Path, *, ignore_names: tuple[str, ...], always: frozenset[str], follow: bool) -> None:
         self._folder = folder
@@ -133,7 +142,7 @@ class _Walk:
         while todo:
             prefix, rules, above = todo.pop()
             todo += self._visit(prefix, rules, above)
-        self._found.sort(key=lambda found: found.path)
+        self._found.sort(key=attrgetter("path"))
         self._skipped.sort(key=lambda skipped: skipped.path)
         return Scan(self._folder, self._found, self._skipped)
 
@@ -158,7 +167,11 @@ class _Walk:
             entry = entries.pop()  # each keeps its stat, five times as large as what is made of it
             path = prefix + entry.name
             try:
-                identity = self._add(path, entry, rules)
+                info = entry.stat(follow_symlinks=False)
+                if not rules and _is_plain(entry.name, info.st_mode, self._always):  # all but a few are
+                    self._found.append(found_at(path, info))
+                    continue
+                identity = self._add(path, entry, info, rules)
             except FileNotFoundError:  # gone since it was listed
                 continue
             except OSError as error:  # such as a link in /proc that only its owner may read
@@ -170,12 +183,13 @@ class _Walk:
                 folders.append((path + "/", rules, above | {identity} if self._follow else above))
         return folders
 
-    def _add(self, path: str, entry: os.DirEntry[str], rules: tuple[IgnoreFile, ...]) -> tuple[int, int] | None:
+    def _add(
+        self, path: str, entry: os.DirEntry[str], info: os.stat_result, rules: tuple[IgnoreFile, ...]
+    ) -> tuple[int, int] | None:
         """Record an entry; if it is a folder to walk into, return its identity instead."""
         if entry.name in self._always:
             self._skip(path, "always ignored")
             return None
-        info = entry.stat(follow_symlinks=False)
         link = stat.S_ISLNK(info.st_mode)
         if link and self._follow:
             try:

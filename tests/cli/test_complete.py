@@ -65,7 +65,7 @@ def test_the_context_of_the_line_counts(things, offers):
 def test_it_never_disturbs(things, offers, home, monkeypatch):
     assert offers("mlctl -c nope job get ") == []
     assert offers("mlctl job get nope -v ") == []
-    (home / "config.yaml").write_text("{")
+    (home / "config.json").write_text("{")
     assert offers("mlctl job get ") == []
     assert offers("mlctl context use ") == []
     monkeypatch.setenv("MLCTL_HOME", "/proc/nowhere")

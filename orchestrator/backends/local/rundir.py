@@ -8,7 +8,6 @@ run always means that nobody looks after it.
 
 import contextlib
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -112,7 +111,7 @@ def runs_dir() -> Path:
 
 def new_run_id() -> str:
     """Return an id that sorts by time and that nobody else has."""
-    return f"{int(time.time()):x}-{secrets.token_hex(6)}"
+    return f"{int(time.time()):x}-{os.urandom(6).hex()}"
 
 
 def acquire(run: RunDir) -> int | None:

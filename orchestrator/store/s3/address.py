@@ -11,6 +11,7 @@ from orchestrator.config import BUCKET_SCHEMES, Context
 from orchestrator.errors import NotFoundError, UsageError
 from orchestrator.store.s3.profiles import Profile, read_profile
 
+INTERNAL = ".mlctl/"  # prefix of probes, below the store's own
 DEFAULT_REGION = "us-east-1"  # what servers outside of AWS are signed for, and where AWS is asked first
 OBS_DOMAIN = ".myhuaweicloud.com"
 # Services that have given up path-style addresses, or never had them.

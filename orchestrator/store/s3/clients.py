@@ -16,9 +16,7 @@ from orchestrator.errors import MlctlError, StoreError, UsageError
 from orchestrator.store.s3.address import DEFAULT_REGION, Address
 from orchestrator.store.s3.credentials import Credentials
 from orchestrator.store.s3.faults import Action, Fault, boto_faults, explain, faults
-from orchestrator.store.s3.paced import pace
 from orchestrator.store.s3.retry import CONNECT_TIMEOUT, FIRST_CONTACT, PATIENCE, READ_TIMEOUT, Attempts
-from orchestrator.store.s3.signing import sign_by_checksum
 
 if TYPE_CHECKING:
     import obstore.store
@@ -252,6 +250,9 @@ def _control_client(address: Address, credentials: Credentials) -> Any:
     import boto3
     import botocore.session
     from botocore.config import Config
+
+    from orchestrator.store.s3.paced import pace
+    from orchestrator.store.s3.signing import sign_by_checksum
 
     config = Config(
         connect_timeout=CONNECT_TIMEOUT,

@@ -6,7 +6,7 @@ the object and finds out whether it had won: with the latest state, or with one 
 """
 
 import hashlib
-import secrets
+import os
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,11 +15,12 @@ from orchestrator.errors import ConflictError
 from orchestrator.store.base import AlreadyExistsError, ChangedError, ObjectNotFoundError
 from orchestrator.store.s3.clients import Clients
 from orchestrator.store.s3.faults import Fault, faults
-from orchestrator.store.s3.proof import Proof, proof_of
 from orchestrator.store.s3.retry import Attempts
 
 if TYPE_CHECKING:
     from obstore import PutMode
+
+    from orchestrator.store.s3.proof import Proof
 
 WRITERS = "mlctl-writers"  # metadata: ids of the last writers, the latest first
 SHA256 = "mlctl-sha256"  # metadata: of the object's bytes, in hex
@@ -76,7 +77,7 @@ class ConditionalWriter:
     def _write(self, key: str, data: bytes, expected: str | None) -> str:
         import obstore
 
-        writer = secrets.token_hex(4)
+        writer = os.urandom(4).hex()
         writers = ",".join([writer, *self._writers_before(key, expected)][:REMEMBERED])
         attributes = {WRITERS: writers, SHA256: hashlib.sha256(data).hexdigest()}
         mode = self._mode(expected)
@@ -112,6 +113,8 @@ class ConditionalWriter:
         return known.split(",") if known else []
 
     def _mode(self, expected: str | None) -> "PutMode":
+        from orchestrator.store.s3.proof import proof_of
+
         with self._lock:
             if self._proof is None:
                 self._proof = proof_of(self._clients)

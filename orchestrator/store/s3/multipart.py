@@ -7,7 +7,6 @@ sent with that hash, which the bucket checks. What an earlier process has sent i
 import base64
 import hashlib
 import os
-import secrets
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
@@ -22,9 +21,8 @@ from orchestrator.store.s3.clients import Clients
 from orchestrator.store.s3.faults import Fault, boto_faults
 from orchestrator.store.s3.journal import Journal, Part, Subject, stale_uploads
 from orchestrator.store.s3.paced import body_of
-from orchestrator.store.s3.workers import ByteBudget, Workers
+from orchestrator.store.s3.workers import PART, ByteBudget, Workers
 
-PART = 16 << 20  # bytes; larger where a file would have more than MAX_PARTS
 MAX_PARTS = 10_000  # S3's own limit
 MARK = "mlctl-upload"  # metadata of the object: which upload made it
 
@@ -152,7 +150,7 @@ class _Upload:
             parts = self._journal.parts.values()
             self._kept = {part.number: part for part in parts if there.get(part.number) == (part.etag, part.size)}
             return
-        mark = secrets.token_hex(8)
+        mark = os.urandom(8).hex()
         settings = {**self._object, "ChecksumAlgorithm": "SHA256", "Metadata": {MARK: mark}}
         made = self._clients.ask("write", self._key, lambda client: client.create_multipart_upload(**settings))
         self._journal.begin(made["UploadId"], mark)

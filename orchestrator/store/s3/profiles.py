@@ -4,16 +4,19 @@ Read here, rather than through botocore, because that alone takes a third of a s
 more than a pair of keys (roles, single sign-on, programs) is left to botocore.
 """
 
-import configparser
 import io
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from orchestrator.config import home_dir
 from orchestrator.errors import NotFoundError, PermissionDeniedError, UsageError
 from orchestrator.files import write_whole
+
+if TYPE_CHECKING:
+    import configparser
 
 DEFAULT = "default"
 _KEYS = ("aws_access_key_id", "aws_secret_access_key")
@@ -99,7 +102,7 @@ def _keys(section: dict[str, str], merged: dict[str, str]) -> tuple[str, str, st
     return section[_KEYS[0]], section[_KEYS[1]], section.get("aws_session_token", "")
 
 
-def _service_endpoint(file: configparser.RawConfigParser, profile: dict[str, str]) -> str:
+def _service_endpoint(file: "configparser.RawConfigParser", profile: dict[str, str]) -> str:
     """Return the endpoint that `services = NAME` leads to: lines indented below `s3 =` in `[services NAME]`."""
     for line in _section(file, f"services {profile.get('services', '')}").get("s3", "").splitlines():
         key, _, value = line.partition("=")
@@ -108,11 +111,11 @@ def _service_endpoint(file: configparser.RawConfigParser, profile: dict[str, str
     return ""
 
 
-def _section(file: configparser.RawConfigParser, name: str) -> dict[str, str]:
+def _section(file: "configparser.RawConfigParser", name: str) -> dict[str, str]:
     return dict(file.items(name)) if file.has_section(name) else {}
 
 
-def _names(file: configparser.RawConfigParser) -> list[str]:
+def _names(file: "configparser.RawConfigParser") -> list[str]:
     return [name.removeprefix("profile ") for name in file.sections() if name.startswith(("profile ", DEFAULT))]
 
 
@@ -121,7 +124,9 @@ def _aws_file(variable: str, name: str) -> Path:
     return Path(os.path.expanduser(os.environ.get(variable) or f"~/.aws/{name}"))  # noqa: PTH111
 
 
-def _parse(path: Path) -> configparser.RawConfigParser:
+def _parse(path: Path) -> "configparser.RawConfigParser":
+    import configparser
+
     # Without a section whose values every other one inherits: the AWS files know none.
     file = configparser.RawConfigParser(default_section="", strict=False)
     try:

@@ -5,9 +5,8 @@ store that ignores conditions would give one version number to two jobs, so it i
 """
 
 import hashlib
-import secrets
+import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ import msgspec
 from orchestrator.config import home_dir
 from orchestrator.errors import MlctlError, StoreError
 from orchestrator.files import write_whole
+from orchestrator.store.s3.address import INTERNAL
 from orchestrator.store.s3.clients import Clients
 from orchestrator.store.s3.faults import Fault, faults
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 VALID = 30 * 86_400.0  # seconds for which a proof is believed: servers are replaced and upgraded
 RACERS = 4
-INTERNAL = ".mlctl/"  # prefix of probes, below the store's own
 _HINT = "use a store with conditional writes, as AWS S3, SeaweedFS, MinIO and Ceph have them; see: mlctl store check"
 
 
@@ -74,7 +73,7 @@ def prove(clients: Clients) -> Proof:
     Raises:
         PermissionDeniedError, StoreError: The store cannot be written, or ignores conditions.
     """
-    key = f"{clients.address.prefix}{INTERNAL}probe-{secrets.token_hex(8)}"
+    key = f"{clients.address.prefix}{INTERNAL}probe-{os.urandom(8).hex()}"
     won = _race(clients, key, "create")  # where it fails, there is hardly anything to delete, and no time to lose
     try:
         if won > 1:
@@ -101,7 +100,7 @@ def _race(clients: Clients, key: str, mode: "PutMode") -> int:
 
         try:
             with faults():
-                obstore.put(clients.bulk, key, f"racer {number} {secrets.token_hex(8)}".encode(), mode=mode)
+                obstore.put(clients.bulk, key, f"racer {number} {os.urandom(8).hex()}".encode(), mode=mode)
         except Fault as fault:
             if fault.status in (409, 412):
                 return False
@@ -109,6 +108,8 @@ def _race(clients: Clients, key: str, mode: "PutMode") -> int:
         return True
 
     def once() -> int:
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(RACERS) as racers:
             runs = [racers.submit(run, number) for number in range(RACERS)]
         lost = [error for future in runs if (error := future.exception())]

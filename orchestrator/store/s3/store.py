@@ -10,7 +10,6 @@ import hashlib
 import itertools
 import os
 import re
-import secrets
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -31,20 +30,13 @@ from orchestrator.store.base import (
 )
 from orchestrator.store.parallel import as_mlctl_error
 from orchestrator.store.rate import block_of
-from orchestrator.store.s3.address import Address
+from orchestrator.store.s3.address import INTERNAL, Address
 from orchestrator.store.s3.clients import WORKERS, Clients
 from orchestrator.store.s3.conditional import SHA256, WRITERS, ConditionalWriter
-from orchestrator.store.s3.copy import copy_object
-from orchestrator.store.s3.delete import delete_objects
-from orchestrator.store.s3.download import ReplacedError, fetch
 from orchestrator.store.s3.faults import Fault
 from orchestrator.store.s3.listing import list_page
-from orchestrator.store.s3.multipart import PART, upload_parts
-from orchestrator.store.s3.paced import body_of
-from orchestrator.store.s3.proof import INTERNAL
 from orchestrator.store.s3.retry import PATIENCE
-from orchestrator.store.s3.unfinished import give_up, list_unfinished
-from orchestrator.store.s3.workers import ByteBudget, Workers
+from orchestrator.store.s3.workers import PART, ByteBudget, Workers
 
 if TYPE_CHECKING:
     from obstore.store import S3Store as Bulk
@@ -143,10 +135,15 @@ class S3Store:
     def upload(self, key: str, source: Path | bytes, *, on_bytes: OnBytes = ignore_bytes) -> str:
         whole = self._key(key)
         with _local(source, "read"):
-            digest = self._upload_at_once(whole, source, on_bytes)
-            return digest or upload_parts(self.clients, self._workers, self._budget, whole, source, on_bytes)
+            if digest := self._upload_at_once(whole, source, on_bytes):
+                return digest
+            from orchestrator.store.s3.multipart import upload_parts
+
+            return upload_parts(self.clients, self._workers, self._budget, whole, source, on_bytes)
 
     def download(self, key: str, path: Path, *, sha256: str | None = None, on_bytes: OnBytes = ignore_bytes) -> None:
+        from orchestrator.store.s3.download import ReplacedError, fetch
+
         whole = self._key(key)
         partial = path.with_name(f".mlctl-{os.getpid()}-{next(_serial)}")
         digests: list[str] = []
@@ -173,9 +170,13 @@ class S3Store:
         )
 
     def copy(self, source: str, target: str) -> None:
+        from orchestrator.store.s3.copy import copy_object
+
         copy_object(self.clients, self._workers, self._key(source), self._key(target))
 
     def delete(self, keys: Iterable[str]) -> None:
+        from orchestrator.store.s3.delete import delete_objects
+
         delete_objects(self.clients, [self._key(key) for key in keys])
 
     def list_page(self, prefix: str, *, delimiter: str = "", token: str = "", limit: int = 0) -> Page:
@@ -198,6 +199,8 @@ class S3Store:
         )
 
     def list_unfinished(self) -> list[Unfinished]:
+        from orchestrator.store.s3.unfinished import list_unfinished
+
         start = len(self._prefix)
         return [
             msgspec.structs.replace(upload, key=upload.key[start:])
@@ -205,11 +208,15 @@ class S3Store:
         ]
 
     def give_up(self, upload: Unfinished) -> None:
+        from orchestrator.store.s3.unfinished import give_up
+
         give_up(self.clients, self._key(upload.key), upload.id)
 
     def check_writable(self) -> None:
+        from orchestrator.store.s3.delete import delete_objects
+
         probes = self._prefix + INTERNAL
-        key = f"{probes}probe-{secrets.token_hex(8)}"
+        key = f"{probes}probe-{os.urandom(8).hex()}"
         self._put(key, b"", hashlib.sha256().hexdigest())
         left = list_page(self.clients, probes, delimiter="", token="", limit=0).objects
         old = [item.key for item in left if time.time() - item.modified > STALE]
@@ -246,6 +253,8 @@ class S3Store:
         return self.clients.call("write", key, work)
 
     def _put_slowly(self, key: str, data: bytes, sha256: bytes, on_bytes: OnBytes) -> None:
+        from orchestrator.store.s3.paced import body_of
+
         sent = {
             "Bucket": self.clients.address.bucket,
             "Key": key,

@@ -3,9 +3,12 @@
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+PART = 16 << 20  # bytes; larger where a file would have too many
 BUDGET = 64 << 20  # bytes of parts in flight, of all transfers of a store together
 
 T = TypeVar("T")
@@ -53,6 +56,8 @@ class Workers:
 
     def submit(self, work: Callable[[], T]) -> "Future[T]":
         """Have a thread do the work, in the order of submission."""
+        from concurrent.futures import Future
+
         future: Future[T] = Future()
 
         def run() -> None:

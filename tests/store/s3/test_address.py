@@ -140,8 +140,8 @@ def test_a_bucket_is_reached_by_the_context_it_belongs_to():
 
 def test_contexts_keep_what_they_are_told_and_nothing_else(home):
     add_context(context(endpoint="http://lab:1", path_style=False))
-    text = (home / "config.yaml").read_text()
-    assert "endpoint: http://lab:1" in text and "path_style: false" in text
+    text = (home / "config.json").read_text()
+    assert '"endpoint": "http://lab:1"' in text and '"path_style": false' in text
     assert "profile" not in text and "region" not in text
     with pytest.raises(UsageError, match="is a folder"):
         add_context(context("file:///x", "folder", profile="lab"))
