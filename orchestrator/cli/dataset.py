@@ -83,9 +83,13 @@ def push(
     context: ContextOption = None,
 ) -> None:
     """Make a folder's content the next version of a dataset, sending only what is new."""
-    result = open_client(context).datasets.push(
-        folder, name=name, description=description, layout=layout.value, bandwidth=_bandwidth(bandwidth)
-    )
+    from orchestrator.store.look import look_ahead
+
+    limit = _bandwidth(bandwidth)
+    with look_ahead(folder.resolve()) as look:
+        result = open_client(context).datasets.push(
+            folder, name=name, description=description, layout=layout.value, bandwidth=limit, look=look
+        )
     _tell_result(result, output)
 
 

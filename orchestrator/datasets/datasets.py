@@ -23,6 +23,7 @@ from orchestrator.errors import ConflictError, NotFoundError, UsageError
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.specs.names import check_name, nearest, parse_version
 from orchestrator.store.base import Store, list_folders, list_objects
+from orchestrator.store.look import Look
 from orchestrator.store.manifest import Manifest
 from orchestrator.store.rate import Rate
 
@@ -68,6 +69,7 @@ class Datasets:
         description: str = "",
         layout: LayoutChoice = "auto",
         bandwidth: int | None = None,
+        look: Look | None = None,
     ) -> PushResult:
         """Make a folder's content the next version, unless it is that of the latest.
 
@@ -79,6 +81,7 @@ class Datasets:
             description: For people.
             layout: How to store it; another one than that of the latest version makes a new version.
             bandwidth: Bytes per second at most.
+            look: At the folder, resolved, where one was begun before.
 
         Raises:
             NotFoundError: There is no such folder.
@@ -90,7 +93,7 @@ class Datasets:
         source = f"{socket.gethostname()}:{folder}"
         return push_folder(
             self._store,
-            folder,
+            look or Look(folder),
             name,
             description=description,
             source=source,
@@ -116,7 +119,7 @@ class Datasets:
         folder, source = prepare(entry, reporter=self._reporter)
         return push_folder(
             self._store,
-            folder,
+            Look(folder),
             name,
             description=entry.title,
             source=source,

@@ -1,7 +1,6 @@
 """Push a folder: the next version of a dataset, sending only what the store does not have."""
 
 import time
-from pathlib import Path
 
 import msgspec
 
@@ -13,9 +12,10 @@ from orchestrator.datasets.versions import DatasetVersion, author
 from orchestrator.errors import UsageError
 from orchestrator.progress import Reporter
 from orchestrator.store.base import Store
+from orchestrator.store.look import Look
 from orchestrator.store.parallel import ahead
 from orchestrator.store.rate import Rate
-from orchestrator.store.scan import Found, Skipped, scan_data
+from orchestrator.store.scan import Found, Skipped
 
 
 class PushResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +52,7 @@ class PushResult(msgspec.Struct, frozen=True, kw_only=True):
 
 def push_folder(
     store: Store,
-    folder: Path,
+    look: Look,
     name: str,
     *,
     description: str,
@@ -68,7 +68,7 @@ def push_folder(
 
     Args:
         store: Where to.
-        folder: What to push, absolute.
+        look: At the folder that is pushed.
         name: The dataset.
         description: For people.
         source: For people: where the folder comes from.
@@ -83,24 +83,25 @@ def push_folder(
         PermissionDeniedError, StoreError: It cannot be read, or the store not be written; what was
             stored so far is used by the next push.
     """
+    folder = look.folder
     with only_pusher(store, name, folder, reporter):
         answer = ahead(lambda: Held(store, name, reporter))
-        scan = scan_data(folder)
-        if not scan.files:
-            left_out = f" ({len(scan.skipped)} left out: {scan.skipped[0].reason})" if scan.skipped else ""
+        seen = look.summary
+        if not seen.largest:
+            left_out = f" ({len(seen.skipped)} left out: {seen.skipped[0].reason})" if seen.skipped else ""
             raise UsageError(
                 f"{folder} has no files to push{left_out}", hint="put the data there, or name another folder"
             )
-        held, recall = answer(), Recall(store, name, scan)
+        held, recall = answer(), Recall(store, name, folder, seen.states)
         fits = held.latest and layout in ("auto", held.latest.layout)
         if held.latest and fits and recall.knows(held.latest):
-            return PushResult(version=held.latest, created=False, skipped=scan.skipped, largest=scan.largest())
+            return PushResult(version=held.latest, created=False, skipped=seen.skipped, largest=seen.largest)
         from orchestrator.datasets.send import Push  # with all that a push which sends nothing does not need
 
-        push = Push(store, scan, name, layout, held, reporter)
+        push = Push(store, look.scan, name, layout, held, reporter)
         if held.latest and fits and push.unchanged():
             push.remember(recall, held.latest)
-            return PushResult(version=held.latest, created=False, skipped=scan.skipped, largest=scan.largest())
+            return PushResult(version=held.latest, created=False, skipped=seen.skipped, largest=seen.largest)
         manifest, number = push.send(rate)
         version = DatasetVersion(
             name=name,
@@ -124,6 +125,6 @@ def push_folder(
             sent=push.sent,
             sent_bytes=push.sent_bytes,
             copied=push.copied,
-            skipped=scan.skipped,
-            largest=scan.largest(),
+            skipped=seen.skipped,
+            largest=seen.largest,
         )

@@ -3,8 +3,8 @@
 The manifest of a version need not be fetched for that, nor the hash of each file be looked up.
 """
 
-import hashlib
 from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 
@@ -12,7 +12,6 @@ from orchestrator.datasets.versions import DAMAGE, MANIFEST, DatasetVersion, ver
 from orchestrator.files import write_whole
 from orchestrator.store.base import Store
 from orchestrator.store.index import notes_path
-from orchestrator.store.scan import Scan
 
 
 class Pushed(msgspec.Struct, frozen=True):
@@ -35,13 +34,14 @@ class Recall:
     Args:
         store: Where the dataset is.
         name: Of the dataset.
-        scan: Of the folder as it is now.
+        folder: Absolute.
+        states: Of the folder as it is now, see `Summary`.
     """
 
-    def __init__(self, store: Store, name: str, scan: Scan) -> None:
+    def __init__(self, store: Store, name: str, folder: Path, states: str) -> None:
         self._store = store
-        self._states = hashlib.sha256(msgspec.json.encode(scan.found)).hexdigest()
-        self._path = notes_path(f"{store.identity}/{name}:{scan.folder}", ".pushed")
+        self._states = states
+        self._path = notes_path(f"{store.identity}/{name}:{folder}", ".pushed")
 
     def knows(self, version: DatasetVersion) -> bool:
         """Return whether the folder has the content of a version, which is whole as far as is known.
