@@ -35,6 +35,9 @@ def contract_environment(task: Task, workspace: Workspace, worker: Worker = ALON
         "PYTHONUNBUFFERED": "1",
         "MLCTL_JOB": task.job,
         "MLCTL_VERSION": task.version,
+        "MLCTL_SOCKET": str(workspace.socket),
+        "MLCTL_SHARED": str(workspace.work),
+        "MLCTL_EXCHANGE": str(workspace.exchange),
         "DLS_JOB_ID": f"{task.job}-{task.version.lower()}",
         "BATCH_JOB_ID": f"{task.job}-{task.version.lower()}",
         "DLS_TASK_INDEX": str(worker.index),
@@ -75,4 +78,5 @@ def script_environment(
     """
     own = {name: value for name, value in inherited.items() if name not in _OURS}
     path = {"PATH": f"{python.parent}:{inherited.get('PATH', '/usr/bin:/bin')}"}
-    return own | dict(engine) | path | contract_environment(task, workspace) | task.environment
+    shared = {"MLCTL_SHARED": "/"}  # script and supervisor see the same files
+    return own | dict(engine) | path | contract_environment(task, workspace) | shared | task.environment

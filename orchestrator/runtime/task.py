@@ -69,9 +69,11 @@ class Workspace:
         self.cache = self.work / "cache"
         self.logs = self.work / "log"
         self.guests = self.work / "guest"
+        self.exchange = self.work / "exchange"
+        self.socket = self.work / "mlctl.sock"
         self.log = folder / "script.log"
 
     def make(self) -> None:
         """Create the folders; those that exist stay."""
-        for folder in (self.job_dir, self.data, self.output, self.cache, self.logs):
+        for folder in (self.job_dir, self.data, self.output, self.cache, self.logs, self.exchange):
             folder.mkdir(parents=True, exist_ok=True)

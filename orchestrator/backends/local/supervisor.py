@@ -26,6 +26,7 @@ from orchestrator.runtime.command import script_argv, script_environment
 from orchestrator.runtime.courier import Courier
 from orchestrator.runtime.exits import Cause, Exit
 from orchestrator.runtime.fetch import FetchError, fetch_inputs, fetch_patiently
+from orchestrator.runtime.files.server import FileService
 from orchestrator.runtime.logship import LogShipper
 from orchestrator.runtime.patience import complain, keep_trying
 from orchestrator.runtime.status import Reason, State, Status
@@ -104,10 +105,13 @@ class Supervisor:
         argv = script_argv(task, workspace, python)
         environment = script_environment(task, workspace, python, self._order.environment, os.environ)
         kills = out_of_memory_kills()
+        files = FileService(task, workspace, lambda url: open_store(url, self._order.context))
+        files.start()
         script = RunningScript(self._run, argv, environment, self._lock)
         self._status.started = time.time()
         self._tell(State.RUNNING, "")
         cause, peak = self._watch(script)
+        files.stop()
         end = script.result()
         if cause != "exit":
             end.cause = cause

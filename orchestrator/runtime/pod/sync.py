@@ -15,6 +15,7 @@ from orchestrator.runtime.arrivals import Arrivals
 from orchestrator.runtime.courier import Courier, is_replaced
 from orchestrator.runtime.ending import concluded, save_end
 from orchestrator.runtime.exits import Cause, Exit
+from orchestrator.runtime.files.server import FileService
 from orchestrator.runtime.logship import LogShipper
 from orchestrator.runtime.output import save_output
 from orchestrator.runtime.patience import complain, keep_trying
@@ -55,6 +56,13 @@ class Sync:
             lambda: self._end_script("cancelled"),
             worker=settings.worker,
         )
+        self._files = FileService(
+            order.task,
+            volume,
+            lambda url: open_store(url, settings.context),
+            shared=(volume.work,),
+            mode=0o666,  # the script may be anybody, and the volume is the pod's own
+        )
         self._checkpoints = Checkpoints(lambda: scan_all(volume.output), self._save_checkpoint, settings.save_every)
 
     def run(self) -> int:
@@ -72,6 +80,7 @@ class Sync:
             return end  # the one before was killed while it saved: what it told last may be the final status
         self._courier.tell(self._status)
         self._courier.start()
+        self._files.start()
         self._checkpoints.start()
         begun, kill_at = 0.0, float("inf")
         while (end := self._ended()) is None:
@@ -119,6 +128,7 @@ class Sync:
     def _finish(self, end: Exit) -> None:
         self._courier.tell(msgspec.structs.replace(self._status, message="it has ended; its log and output are saved"))
         self._courier.leave_log()
+        self._files.stop()
         self._checkpoints.stop()
         if self._stop.is_set() or not self._save(end, SAVE_PATIENCE):
             if not self._stop.is_set():

@@ -28,7 +28,7 @@ LOOK = """
     print(json.dumps(seen))
 """
 # Whose values are the machine's or the image's, or a shell's own.
-MACHINE = {"PATH", "HOME", "USER", "PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE", "FROM_IMAGE"}
+MACHINE = {"PATH", "HOME", "USER", "PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE", "FROM_IMAGE", "MLCTL_SHARED"}
 
 
 def look_at(text: str, root: Path) -> dict:
@@ -60,7 +60,7 @@ def test_a_script_sees_the_same(project: Project, make_job):  # noqa: F811
     ours = {name for name in here_environment if name in there_environment} - MACHINE
     assert {name: here_environment[name] for name in ours} == {name: there_environment[name] for name in ours}
     contract = {name for name in here_environment if name.startswith(("MLCTL_", "DLS_", "MA_", "VC_", "BATCH_"))}
-    assert contract - {"MLCTL_RUN_ID", "MLCTL_HOME", "MLCTL_CACHE", "MLCTL_CPUS", "MLCTL_ENGINES"} <= ours
+    assert contract - MACHINE - {"MLCTL_RUN_ID", "MLCTL_HOME", "MLCTL_CACHE", "MLCTL_CPUS", "MLCTL_ENGINES"} <= ours
     assert {"PYTHONPATH", "PYTHONUNBUFFERED", "OWN"} <= ours
     assert there_environment["FROM_IMAGE"] == pod.mark.decode()
 
