@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from orchestrator.backends.base import Advice, Backend
+from orchestrator.config import bucket_of
 from orchestrator.datasets import Datasets
 from orchestrator.datasets.versions import DatasetVersion
 from orchestrator.engines.catalog import Engine, get_engine
@@ -142,13 +143,17 @@ def make_plan(
     advice = (_try(partial(backend.advise, spec, sizes), problems) if sizes else None) or Advice(0, [])
     warnings = [*advice.warnings, *_argument_warnings(spec, declared)]
     _try(store.check_writable, problems)
+    output = output_url(spec, loaded.folder, store)
     if spec.output:
-        _try(lambda: open_store(output_url(spec, loaded.folder, store), context).check_writable(), problems)
-    if spec.data_mode == "url" and store.url.startswith("file:"):
-        hint = "use `data_mode: local`, or a context with a bucket"
-        problems.append(
-            PreflightError("data_mode `url` gives the script URLs of a bucket; this store is a folder", hint=hint)
+        _try(lambda: open_store(output, context).check_writable(), problems)
+    if spec.data_mode == "url" and not (bucket_of(store.url) and bucket_of(output)):
+        what, hint = (
+            ("this output", "an output in a bucket")
+            if bucket_of(store.url)
+            else ("this store", "a context with a bucket")
         )
+        message = f"data_mode `url` gives the script URLs of a bucket; {what} is a folder"
+        problems.append(PreflightError(message, hint=f"use `data_mode: local`, or {hint}"))
     if spec.model:
         warnings.append(f"models are not registered yet: `model: {spec.model.name}` is kept with the version, no more")
     plan = Plan(

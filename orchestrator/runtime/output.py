@@ -4,6 +4,7 @@ import msgspec
 
 from orchestrator.progress import Reporter
 from orchestrator.runtime.task import Task, Workspace
+from orchestrator.runtime.urls import is_url_mode, written_by_script
 from orchestrator.runtime.worker import ALONE, Worker
 from orchestrator.store.base import Store
 from orchestrator.store.index import forget_sent
@@ -44,7 +45,8 @@ def save_output(
 ) -> Output:
     """Upload the output folder and commit it. Can be run again after a failure: what is there is not sent again.
 
-    What an earlier call has saved and is not in the folder any more is deleted in the end.
+    What an earlier call has saved and is not in the folder any more is deleted in the end. Of a script that gets URLs
+    the output is what it wrote there itself: nothing is uploaded, and nothing deleted.
 
     Args:
         task: The work order.
@@ -56,8 +58,13 @@ def save_output(
         scan: What the folder holds, of a script that still runs: what was sent is remembered for the next call.
         worker: Whose output it is. The first one's record has what the others have saved, too.
     """
-    found = scan or scan_all(workspace.output)
     prefix, key = task.output_prefix + worker.folder, task.prefix + worker.output
+    if is_url_mode(task):
+        manifest, skipped = written_by_script(output_store, prefix)
+        output = Output(store=task.output_store, prefix=prefix, complete=complete, manifest=manifest, skipped=skipped)
+        write(store, key, output)
+        return output
+    found = scan or scan_all(workspace.output)
     before = find(store, key, Output)
     manifest = upload_tree(output_store, prefix, workspace.output, scan=found, reporter=reporter)
     paths = {entry.path for entry in manifest.entries}

@@ -31,6 +31,7 @@ from orchestrator.runtime.logship import LogShipper
 from orchestrator.runtime.patience import complain, keep_trying
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import STATUS, WORKER_LOG, Task
+from orchestrator.runtime.urls import is_url_mode, service_environment
 from orchestrator.store import open_store
 from orchestrator.store.base import Store
 from orchestrator.store.records import write
@@ -103,7 +104,12 @@ class Supervisor:
     def _run_script(self) -> Exit:
         task, workspace, python = self._task, self._run.workspace, Path(self._order.python)
         argv = script_argv(task, workspace, python)
-        environment = script_environment(task, workspace, python, self._order.environment, os.environ)
+        try:
+            bucket = self._bucket()
+        except MlctlError as error:
+            return Exit(cause="not-started", error=error.message, finished=time.time())
+        engine = {**self._order.environment, **bucket}
+        environment = script_environment(task, workspace, python, engine, os.environ)
         kills = out_of_memory_kills()
         files = FileService(task, workspace, lambda url: open_store(url, self._order.context))
         files.start()
@@ -176,6 +182,11 @@ class Supervisor:
         # Asked to stop, it leaves the rest to a later command.
         if not keep_trying(attempt, patience=SAVE_PATIENCE, give_up=lambda: self._stop):
             self._try(lambda: self._run.save_status(failed[-1]))
+
+    def _bucket(self) -> dict[str, str]:
+        """Return the variables by which a script that gets URLs reaches its bucket."""
+        task, context = self._task, self._order.context
+        return service_environment(task.output_store, context, keys=True) if is_url_mode(task) else {}
 
     def _connect(self, patience: float) -> Store:
         """Open the store of the record, with the keys that there are now."""

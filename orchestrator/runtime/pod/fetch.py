@@ -17,6 +17,7 @@ from orchestrator.runtime.pod.settings import Settings, on_sigterm
 from orchestrator.runtime.pod.volume import Order
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import CANCEL, Task
+from orchestrator.runtime.urls import is_url_mode, service_environment
 from orchestrator.store import open_store
 from orchestrator.store.base import ObjectNotFoundError, Store
 from orchestrator.store.records import find, read, write
@@ -72,7 +73,7 @@ class Fetch:
         with fetching(order.task, store, missing=Reason.START_FAILED):
             if order.status.attempt > 1:
                 restore(settings, order.task, store)
-            volume.prepare(order, settings.worker)
+            volume.prepare(order, settings.worker, self._bucket(order.task))
 
     def _begin(self, store: Store) -> Order:
         """Tell that this pod begins, and how many there were before it."""
@@ -106,6 +107,10 @@ class Fetch:
             write(store, self._settings.prefix + self._settings.worker.status, final)
         except MlctlError as error:
             complain(error)
+
+    def _bucket(self, task: Task) -> dict[str, str]:
+        """Return the variables by which a script that gets URLs finds its bucket; its container has the keys."""
+        return service_environment(task.output_store, self._settings.context, keys=False) if is_url_mode(task) else {}
 
     def _connect(self) -> Store:
         return open_store(self._settings.context.store, self._settings.context, patience=PATIENCE)

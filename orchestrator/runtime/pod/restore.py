@@ -6,6 +6,7 @@ from orchestrator.runtime.output import Output, own_part
 from orchestrator.runtime.patience import complain
 from orchestrator.runtime.pod.settings import Settings
 from orchestrator.runtime.task import Task
+from orchestrator.runtime.urls import is_url_mode
 from orchestrator.store import open_store
 from orchestrator.store.base import CorruptObjectError, Store
 from orchestrator.store.parallel import as_mlctl_error
@@ -33,6 +34,8 @@ def restore(settings: Settings, task: Task, store: Store) -> None:
             partial.replace(volume.log)
         except OSError as error:
             raise as_mlctl_error(error, f"cannot write {partial}") from error
+    if is_url_mode(task):  # what it wrote is where it wrote it
+        return
     if output := find(store, task.prefix + worker.output, Output):
         saved = open_store(output.store, settings.context)
         try:

@@ -24,6 +24,7 @@ from orchestrator.runtime.pod.others import with_others
 from orchestrator.runtime.pod.settings import Settings, on_sigterm
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import CANCEL
+from orchestrator.runtime.urls import is_url_mode
 from orchestrator.store import open_store
 from orchestrator.store.base import Store
 from orchestrator.store.records import write
@@ -81,7 +82,8 @@ class Sync:
         self._courier.tell(self._status)
         self._courier.start()
         self._files.start()
-        self._checkpoints.start()
+        if not is_url_mode(self._order.task):
+            self._checkpoints.start()
         begun, kill_at = 0.0, float("inf")
         while (end := self._ended()) is None:
             now = time.monotonic()

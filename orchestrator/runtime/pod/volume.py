@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
 
@@ -50,8 +51,13 @@ class Volume(Workspace):
         self.start.mkdir(exist_ok=True)
         self.log.touch()
 
-    def prepare(self, order: Order, worker: Worker) -> None:
+    def prepare(self, order: Order, worker: Worker, bucket: Mapping[str, str]) -> None:
         """Write what launcher and sync need.
+
+        Args:
+            order: For sync.
+            worker: Which of the job's workers it is.
+            bucket: Variables by which the script's libraries find its bucket.
 
         Raises:
             MlctlError: The disk is full, or cannot be written.
@@ -59,7 +65,7 @@ class Volume(Workspace):
         try:
             (self.start / "order.json").write_bytes(msgspec.json.encode(order))
             (self.start / "exit.part").write_bytes(b"\n" * ROOM)
-            (self.start / "command").write_bytes(command(order.task, self, worker).encode())
+            (self.start / "command").write_bytes(command(order.task, self, worker, bucket).encode())
             shutil.copyfile(_LAUNCHER, self.start / "launch.sh")
         except OSError as error:
             raise as_mlctl_error(error, f"cannot write {self.start}") from error
@@ -129,7 +135,7 @@ class Volume(Workspace):
         )
 
 
-def command(task: Task, volume: Volume, worker: Worker) -> str:
+def command(task: Task, volume: Volume, worker: Worker, bucket: Mapping[str, str]) -> str:
     """Return a line of shell that sets the positional parameters to what `env` is to run.
 
     The launcher gives `$python` and `$cache`. Of the image's own environment all stays, and its PYTHONPATH comes last.
@@ -140,7 +146,8 @@ def command(task: Task, volume: Volume, worker: Worker) -> str:
     words = [
         f'PYTHONPATH={quote(code)}"${{PYTHONPATH:+:$PYTHONPATH}}"',
         'DLS_LOCAL_CACHE_PATH="$cache"',
-        *(quote(f"{name}={value}") for name, value in (contract | task.environment).items()),
+        *(f'{name}="${{AWS_{name}:-}}"' for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY") if bucket),
+        *(quote(f"{name}={value}") for name, value in (contract | dict(bucket) | task.environment).items()),
         '"$python"',
         *(quote(word) for word in script_arguments(task, volume)),
     ]

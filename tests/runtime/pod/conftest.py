@@ -148,7 +148,7 @@ class Pod:
         """Do what fetch does, without a process of its own."""
         self.volume.make()
         extract_code(self.job.store, self.job.task.code_key, self.volume.job_dir / "code")
-        self.volume.prepare(Order(task=self.job.task, status=Status()), ALONE)
+        self.volume.prepare(Order(task=self.job.task, status=Status()), ALONE, {})
 
     def fetch(self) -> int:
         """Run the init container; return its exit code."""
