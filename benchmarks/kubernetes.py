@@ -229,6 +229,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--context", help="of a real cluster; by default the stand-in")
     chosen = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's Python does not compile everything anew each time
     parts: list[Callable[[Bench], Iterator[tuple[str, str, str]]]] = [creates, follows]
     if not chosen.context:
         parts.append(lists)

@@ -1,5 +1,6 @@
 """The seam between jobs and the places where they run."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -155,7 +156,7 @@ class Backend(Protocol):
     def submission(self, run_id: str | None = None) -> Submission | None:
         """Take the right to start a new run, or the one that was never started; None if somebody else has it."""
 
-    def observe(self, run: Run, status: Status | None, *, closely: bool) -> Status:
+    def observe(self, run: Run, status: Status | None, *, closely: bool, since: float = math.inf) -> Status:
         """Return the truth about a run of this place that is unfinished or whose end is unclear.
 
         What a process that died left behind is brought into the store first.
@@ -164,6 +165,7 @@ class Backend(Protocol):
             run: Which.
             status: Its last status in the store.
             closely: Whether it is worth some more time to find out why it waits.
+            since: What the place has told then, or later, is new enough; time.monotonic.
         """
 
     def last_known(self, run_id: str) -> Status | None:

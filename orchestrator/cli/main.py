@@ -15,6 +15,7 @@ from orchestrator.cli import complete
 from orchestrator.cli.failure import INTERRUPTED, report, report_interruption
 from orchestrator.cli.group import Group
 from orchestrator.cli.render import output_error, write
+from orchestrator.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,9 +95,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        write(f"mlctl {version('mlctl')}\n")
+        write(f"mlctl {__version__}\n")
         raise typer.Exit
 
 

@@ -36,9 +36,7 @@ class Image(NamedTuple):
 
 def list_images() -> list[Image]:
     """Return all images, the runtime's first."""
-    from importlib.metadata import version
-
-    found = [Image(RUNTIME, "", RUNTIME_IMAGE.format(version=version("mlctl")), engine_folders()[-1] / RUNTIME)]
+    found = [Image(RUNTIME, "", RUNTIME_IMAGE, engine_folders()[-1] / RUNTIME)]
     for engine in list_engines():
         for variant, name in (("cpu", engine.images.cpu), ("gpu", engine.images.gpu)):
             if name:

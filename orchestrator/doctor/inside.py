@@ -13,7 +13,7 @@ from orchestrator.backends.kubernetes.cluster import EVENTS, JOBS, PODS, when
 from orchestrator.backends.kubernetes.names import MAIN
 from orchestrator.backends.kubernetes.pending import Pending, of_pod, without_pods
 from orchestrator.backends.kubernetes.service import JOB_LABEL
-from orchestrator.backends.kubernetes.site import site_and_secret
+from orchestrator.backends.kubernetes.site import site_and_secret, user_keys
 from orchestrator.backends.kubernetes.submit import SECRETS
 from orchestrator.config import Context
 from orchestrator.doctor.finding import Finding, Level
@@ -29,7 +29,7 @@ _SUBJECT = "pod"
 
 def inside(api: Api, context: Context) -> Iterator[Finding]:
     """Yield whether a pod starts, and what it says of the store."""
-    site, secret = site_and_secret(context)
+    site, secret = site_and_secret(context, user_keys(context)())
     if secret is not None:
         api.apply(api.path(SECRETS, pods.name_of(secret)), secret)
     manifest = check_manifest(f"mlctl-check-{secrets.token_hex(4)}", site)

@@ -126,7 +126,8 @@ class Jobs:
                 found += read_versions(self._store, job)
         else:
             found = [pair for pair in gather(lambda job: newest(self._store, job), job_names(self._store)) if pair]
-        views = [judge(self._backend, record, status) for record, status in found]
+        now = time.monotonic()  # one look at the place does for all
+        views = [judge(self._backend, record, status, since=now) for record, status in found]
         return sorted(views, key=lambda view: (view.record.created, view.record.number), reverse=True)
 
     def unfinished(self) -> Sequence[JobView]:

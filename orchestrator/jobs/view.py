@@ -1,5 +1,6 @@
 """A job version as users see it: its record and the truth about its state."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -88,7 +89,9 @@ def watcher(store: Store, backend: Backend, record: JobRecord, reporter: Reporte
     return look_on
 
 
-def judge(backend: Backend, record: JobRecord, status: Status | None, *, closely: bool = False) -> JobView:
+def judge(
+    backend: Backend, record: JobRecord, status: Status | None, *, closely: bool = False, since: float = math.inf
+) -> JobView:
     """Return the job version with its state: the one place where a state is determined (DESIGN, D6).
 
     An unfinished job of this machine is looked up among its processes, that of a cluster among its objects;
@@ -99,11 +102,12 @@ def judge(backend: Backend, record: JobRecord, status: Status | None, *, closely
         record: Of the version.
         status: As it is in the store.
         closely: Whether it is worth some more time to find out why it waits.
+        since: What the backend was told then, or later, is new enough; time.monotonic.
     """
     if status and status.state.finished and not status.unclear:
         return JobView(record, status)
     if is_here(backend, record):
-        return JobView(record, backend.observe(record.as_run(), status, closely=closely))
+        return JobView(record, backend.observe(record.as_run(), status, closely=closely, since=since))
     if status is None:
         return JobView(record, Status(state=State.QUEUED, message=f"submitted by {record.author}, not started yet"))
     silence = time.time() - status.heartbeat

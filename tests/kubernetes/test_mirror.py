@@ -1,8 +1,11 @@
 """A copy of a collection that is kept up: right, or an error, whatever becomes of the watch."""
 
+import time
+
 import pytest
 
 from orchestrator.backends.kubernetes.api import Api
+from orchestrator.backends.kubernetes.cluster import Cluster
 from orchestrator.backends.kubernetes.mirror import Mirror
 from orchestrator.backends.kubernetes.refusals import TroubleError
 from orchestrator.config import Context
@@ -17,7 +20,7 @@ class Kept:
         self.cluster = cluster
         api = Api(Context(name="lab", store="s3://none", kubeconfig=str(cluster.kubeconfig)))
         self.mirror = Mirror(api, api.path("v1/configmaps"), "kept=yes")
-        self.mirror.objects(age=1)
+        self.mirror.groups(age=1)
         self.mirror.follow()
 
     def add(self, name):
@@ -26,7 +29,7 @@ class Kept:
 
     def names(self):
         try:
-            return {item["metadata"]["name"] for item in self.mirror.objects(age=1)}
+            return set(self.mirror.groups(age=1))
         except ClusterError:  # said, not hidden
             return None
 
@@ -51,6 +54,17 @@ def test_one_list_and_one_watch_are_enough(kept, standin):
     assert standin.faults.calls["list", "configmaps"] == standin.faults.calls["watch", "configmaps"] == 1
 
 
+def test_many_jobs_are_seen_by_two_calls_however_long_that_takes(cluster, standin, monkeypatch):
+    monkeypatch.setattr("orchestrator.backends.kubernetes.cluster.FRESH", 0.0)
+    many = Cluster(Api(Context(name="lab", store="s3://none", kubeconfig=str(cluster.kubeconfig))))
+    begun = time.monotonic()
+    for number in range(20):
+        many.seen(f"job-{number}", closely=False, since=begun)
+    assert standin.faults.calls["list", "jobs"] == standin.faults.calls["list", "pods"] == 1
+    many.seen("job-1", closely=False)
+    assert standin.faults.calls["list", "jobs"] == 2  # who looks again wants to know what is new
+
+
 def test_it_goes_on_after_whatever_ends_the_watch(kept, standin):
     standin.faults.fail_next("watch", "configmaps", 429)
     standin.faults.fail_next("list", "configmaps", 503)
@@ -70,7 +84,7 @@ def test_an_api_server_that_is_away_is_told(kept, standin):
     standin.down()
     until(lambda: kept.names() is None, "that to be told")
     with pytest.raises(TroubleError, match="cannot be reached"):
-        kept.mirror.objects(age=1)
+        kept.mirror.groups(age=1)
     standin.up()
     kept.add("b")
     kept.becomes("a", "b")

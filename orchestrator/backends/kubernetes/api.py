@@ -194,6 +194,7 @@ class Api:
 
     def _guarded(self, call: Callable[[], Result]) -> Result:
         """Return what the call returns, and raise what it raises as ours."""
+        _ = self._client  # loads what follows, as lightly as it can be
         from kubernetes.client.exceptions import ApiException, OpenApiException
         from urllib3.exceptions import HTTPError
 

@@ -1,9 +1,10 @@
 """The Kubernetes backend: submits jobs, tells the truth about them, reads their logs."""
 
 import functools
+import math
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -14,10 +15,10 @@ from orchestrator.backends.kubernetes.api import Api
 from orchestrator.backends.kubernetes.cluster import JOBS, Cluster, when
 from orchestrator.backends.kubernetes.kubelet_log import KubeletLog
 from orchestrator.backends.kubernetes.names import MAIN, job_name
-from orchestrator.backends.kubernetes.order import Order
+from orchestrator.backends.kubernetes.order import Order, Site
 from orchestrator.backends.kubernetes.pod_log import PodLog
 from orchestrator.backends.kubernetes.shell import kubectl_exec
-from orchestrator.backends.kubernetes.site import image_of, order_of, site_and_secret, site_of, user_keys
+from orchestrator.backends.kubernetes.site import image_of, order_of, site_and_secret, user_keys
 from orchestrator.backends.kubernetes.state import judge
 from orchestrator.backends.kubernetes.submit import manifests, submit
 from orchestrator.backends.kubernetes.usage import metrics, usage_of
@@ -40,17 +41,17 @@ AGAIN = 1.0  # seconds before it is looked again whether a pod has a log
 class KubernetesSubmission:
     """The right to start one run: the objects' names are the run's, so whoever is first makes them."""
 
-    def __init__(self, run_id: str, context: Context, api: Api) -> None:
+    def __init__(self, run_id: str, api: Api, site: Callable[[], tuple[Site, dict[str, Any] | None]]) -> None:
         self._id = run_id
-        self._context = context
         self._api = api
+        self._site = site
 
     @property
     def id(self) -> str:
         return self._id
 
     def start(self, launch: Launch) -> Status:
-        site, secret = site_and_secret(self._context)
+        site, secret = self._site()
         submit(self._api, order_of(launch, self._id), site, secret)
         return Status(state=State.PENDING, message="the cluster has taken it")
 
@@ -86,7 +87,7 @@ class KubernetesBackend:
         self._api.prepare()
         warnings = []
         self._trial(spec, sizes)
-        if user_keys(self._context).get("AWS_SESSION_TOKEN"):
+        if self._keys().get("AWS_SESSION_TOKEN"):
             warnings.append("the keys to the store are temporary: a job that outlives them cannot save its output")
         return Advice(sizes.gpus, warnings)
 
@@ -103,15 +104,14 @@ class KubernetesBackend:
         pass  # nodes pull images by themselves
 
     def manifests(self, launch: Launch, run_id: str) -> list[dict[str, Any]]:
-        site = site_of(self._context, user_keys(self._context).get("AWS_ACCESS_KEY_ID", ""))
-        return manifests(order_of(launch, run_id), site)
+        return manifests(order_of(launch, run_id), self._site()[0])
 
     def submission(self, run_id: str | None = None) -> KubernetesSubmission:
-        return KubernetesSubmission(run_id or secrets.token_hex(RUN_ID), self._context, self._api)
+        return KubernetesSubmission(run_id or secrets.token_hex(RUN_ID), self._api, self._site)
 
-    def observe(self, run: Run, status: Status | None, *, closely: bool) -> Status:
+    def observe(self, run: Run, status: Status | None, *, closely: bool, since: float = math.inf) -> Status:
         try:
-            seen = self._cluster.seen(_name(run), closely=closely)
+            seen = self._cluster.seen(_name(run), closely=closely, since=since)
         except (ClusterError, PermissionDeniedError) as error:
             return self._unseen(status, error)
         store = self._open(run.task.store)
@@ -156,7 +156,7 @@ class KubernetesBackend:
         return Session(kubectl_exec(self._context, pods.name_of(running[0]), command, terminal)) if running else None
 
     def request_cancel(self, run: Run) -> None:
-        self._api.delete(self._api.path(JOBS, _name(run)))
+        self.forget(run)  # its pods get SIGTERM, and save what there is
 
     def live_log(self, run: Run) -> PodLog | None:
         if log := self._logs.get(run.id):
@@ -182,8 +182,14 @@ class KubernetesBackend:
 
     def _trial(self, spec: JobSpec, sizes: Flavor) -> dict[str, Any]:
         """Return a Job object like the one that will be made."""
-        keys = user_keys(self._context)
-        return manifests(Order.trial(spec, sizes), site_of(self._context, keys.get("AWS_ACCESS_KEY_ID", "")))[0]
+        return manifests(Order.trial(spec, sizes), self._site()[0])[0]
+
+    def _site(self) -> tuple[Site, dict[str, Any] | None]:
+        return site_and_secret(self._context, self._keys())
+
+    @functools.cached_property
+    def _keys(self) -> Callable[[], dict[str, str]]:
+        return user_keys(self._context)
 
     def _write(self, store: Store, run: Run, found: Status) -> Status:
         """Write down an end that nobody else will, unless somebody has."""

@@ -1,7 +1,8 @@
 """What the cluster shows of our jobs, with as few calls as possible."""
 
+import math
 import threading
-from collections import defaultdict
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -32,34 +33,33 @@ class Cluster:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._jobs = Mirror(api, api.path(JOBS), MANAGED)
-        self._pods = Mirror(api, api.path(PODS), MANAGED)
+        self._pods = Mirror(api, api.path(PODS), MANAGED, _job_of)
         self._asked = False
         self._lock = threading.Lock()
 
-    def seen(self, name: str, *, closely: bool) -> Seen:
+    def seen(self, name: str, *, closely: bool, since: float = math.inf) -> Seen:
         """Return what the cluster shows of the Job of this name.
 
         Args:
             name: Of the Job object.
             closely: Whether a job that waits is worth more calls, which tell why.
+            since: What was known then, or later, is new enough; time.monotonic.
         """
+        age = max(FRESH, time.monotonic() - since)
         with self._lock:
-            jobs = self._jobs.objects(age=FRESH)
-            every = self._pods.objects(age=FRESH)
+            jobs = self._jobs.groups(age=age)
+            every = self._pods.groups(age=age)
             if closely and self._asked:
                 self._jobs.follow()
                 self._pods.follow()
             self._asked = True
-        job = next((one for one in jobs if pods.name_of(one) == name), None)
-        own = [one for one in every if (one["metadata"].get("labels") or {}).get(JOB_LABEL) == name]
-        return self._closer(Seen(job, own)) if closely and job is not None else Seen(job, own)
+        seen = Seen(next(iter(jobs.get(name, ())), None), every.get(name, []))
+        return self._closer(seen) if closely and seen.job is not None else seen
 
     def all(self) -> dict[str, Seen]:
         """Return what the cluster shows of every job, by the name of its Job object."""
-        by_job: dict[str, list[Json]] = defaultdict(list)
-        for pod in self._pods.objects(age=FRESH):
-            by_job[(pod["metadata"].get("labels") or {}).get(JOB_LABEL, "")].append(pod)
-        return {name: Seen(job, by_job[name]) for job in self._jobs.objects(age=FRESH) if (name := pods.name_of(job))}
+        every = self._pods.groups(age=FRESH)
+        return {name: Seen(job, every.get(name, [])) for name, (job,) in self._jobs.groups(age=FRESH).items()}
 
     def events(self, seen: Seen) -> list[Json]:
         """Return the events of a job and its pods, the oldest first."""
@@ -104,6 +104,10 @@ class Cluster:
                     if pods.name_of(item) == pods.name_of(workload):
                         position = int(item.get("positionInLocalQueue", 0))
         return workload, position
+
+
+def _job_of(pod: Json) -> str:
+    return str((pod["metadata"].get("labels") or {}).get(JOB_LABEL, ""))
 
 
 def when(event: Json) -> float:

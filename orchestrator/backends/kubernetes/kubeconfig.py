@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.backends.kubernetes.official import load_lightly
 from orchestrator.config import Context
 from orchestrator.errors import ClusterError, NotFoundError, PermissionDeniedError, UsageError
 from orchestrator.specs.names import nearest
@@ -29,6 +30,8 @@ def connect(context: Context) -> "ApiClient":
         PermissionDeniedError: The program that gives the credentials failed.
     """
     import yaml
+
+    load_lightly()
     from kubernetes import client, config
 
     settings = client.Configuration()

@@ -5,6 +5,8 @@ import json
 import random
 import threading
 import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from orchestrator.backends.kubernetes.api import Api
@@ -28,22 +30,25 @@ class Mirror:
         api: The cluster.
         path: Of the collection.
         selector: A label selector.
+        key: Which group an object belongs to.
     """
 
-    def __init__(self, api: Api, path: str, selector: str) -> None:
+    def __init__(self, api: Api, path: str, selector: str, key: Callable[[Json], str] = name_of) -> None:
         self._api = api
         self._path = path
         self._selector = selector
         self._lock = threading.Lock()
+        self._key = key
         self._objects: dict[str, Json] = {}
+        self._groups: dict[str, list[Json]] | None = None  # of the objects as they are now, when somebody has asked
         self._version = ""
         self._known = float("-inf")  # when the copy was last known to be right; time.monotonic
         self._thread: threading.Thread | None = None
         self._failure: MlctlError | None = None
         self._over = threading.Event()
 
-    def objects(self, *, age: float) -> list[Json]:
-        """Return the objects, as they were at most `age` seconds ago.
+    def groups(self, *, age: float) -> Mapping[str, list[Json]]:
+        """Return the objects by their groups, as they were at most `age` seconds ago.
 
         Raises:
             MlctlError: The cluster cannot be asked, and what is known is older.
@@ -53,7 +58,11 @@ class Mirror:
         with self._lock:
             if self._failure and time.monotonic() - self._known > age:
                 raise self._failure
-            return list(self._objects.values())
+            if self._groups is None:
+                self._groups = defaultdict(list)
+                for thing in self._objects.values():
+                    self._groups[self._key(thing)].append(thing)
+            return self._groups
 
     def follow(self) -> None:
         """Keep the copy up from now on, in a thread."""
@@ -69,6 +78,7 @@ class Mirror:
         found = self._api.get(self._path, labelSelector=self._selector)
         with self._lock:
             self._objects = {name_of(item): item for item in found.get("items") or ()}
+            self._groups = None
             self._version = found.get("metadata", {}).get("resourceVersion", "")
             self._known, self._failure = time.monotonic(), None
 
@@ -131,3 +141,4 @@ class Mirror:
                 self._objects.pop(name_of(thing), None)
             elif kind != "BOOKMARK":
                 self._objects[name_of(thing)] = thing
+            self._groups = self._groups if kind == "BOOKMARK" else None

@@ -1,5 +1,6 @@
 """From a context to what the manifests need: where jobs run, and how their pods reach the store."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from orchestrator.errors import NotFoundError
 from orchestrator.specs.job import JobSpec
 from orchestrator.specs.kubernetes import Kubernetes
 from orchestrator.store.keys import keys_of
+from orchestrator.version import __version__
 
-RUNTIME_IMAGE = "mlctl/runtime:{version}"
+RUNTIME_IMAGE = f"mlctl/runtime:{__version__}"
 
 
 def site_of(context: Context, access_key: str) -> Site:
@@ -23,8 +25,6 @@ def site_of(context: Context, access_key: str) -> Site:
         context: With a cluster as its backend.
         access_key: Of the store, which names mlctl's own Secret; unused if the context has a Secret or ServiceAccount.
     """
-    from importlib.metadata import version
-
     endpoint = context.cluster_endpoint or context.endpoint
     store: dict[str, str | bool] = {"store": context.store}
     store |= {"endpoint": endpoint} if endpoint else {}
@@ -35,7 +35,7 @@ def site_of(context: Context, access_key: str) -> Site:
         secret = secret_name(context.store, endpoint, access_key)
     return Site(
         namespace=context.namespace or "default",
-        runtime_image=context.runtime_image or RUNTIME_IMAGE.format(version=version("mlctl")),
+        runtime_image=context.runtime_image or RUNTIME_IMAGE,
         image_registry=context.image_registry,
         store=store,
         store_secret=secret,
@@ -70,13 +70,17 @@ def own_secret(context: Context, site: Site, keys: dict[str, str]) -> dict[str, 
     return secret_manifest(site.store_secret, site.namespace, keys, ca_bundle=bundle)
 
 
-def user_keys(context: Context) -> dict[str, str]:
-    """Return the user's own keys to the store, where pods are to have them."""
-    return {} if context.store_secret or context.service_account else keys_of(context)
+def user_keys(context: Context) -> Callable[[], dict[str, str]]:
+    """Return what gives the user's own keys to the store, none where pods are not to have them."""
+    return dict if context.store_secret or context.service_account else keys_of(context)
 
 
-def site_and_secret(context: Context) -> tuple[Site, dict[str, Any] | None]:
-    """Return where jobs run, and the Secret that has to be there first, if mlctl looks after it."""
-    keys = user_keys(context)
+def site_and_secret(context: Context, keys: dict[str, str]) -> tuple[Site, dict[str, Any] | None]:
+    """Return where jobs run, and the Secret that has to be there first, if mlctl looks after it.
+
+    Args:
+        context: With a cluster as its backend.
+        keys: The user's own, where pods are to have them.
+    """
     site = site_of(context, keys.get("AWS_ACCESS_KEY_ID", ""))
     return site, own_secret(context, site, keys) if keys else None

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 import os
 import signal
 import subprocess
@@ -130,7 +131,7 @@ class LocalBackend:
         lock = acquire(run)
         return None if lock is None else LocalSubmission(run, lock, self._context)
 
-    def observe(self, run: Run, status: Status | None, *, closely: bool) -> Status:
+    def observe(self, run: Run, status: Status | None, *, closely: bool, since: float = math.inf) -> Status:
         return self._observe(RunDir(run.id), run.task, status)
 
     def _observe(self, run: RunDir, task: Task, status: Status | None) -> Status:
