@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 
 from orchestrator.config import get_context
 from orchestrator.datasets import Datasets
+from orchestrator.errors import ConflictError
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.store import open_store
 
 if TYPE_CHECKING:
     from orchestrator.backends.base import Backend
     from orchestrator.jobs.jobs import Jobs
+    from orchestrator.models.models import Files, Models
+    from orchestrator.models.record import ModelVersion
     from orchestrator.upkeep import Upkeep
 
 
@@ -48,7 +51,46 @@ class Client:
         from orchestrator.jobs.jobs import Jobs
 
         name = self.context.name
-        return Jobs(self.store, self._backend(), self.datasets, context=name, reporter=self._reporter)
+        backend = self._backend()
+        return Jobs(self.store, backend, self.datasets, context=name, reporter=self._reporter, models=self._models_of)
+
+    @cached_property
+    def models(self) -> "Models":
+        """Its models."""
+        from orchestrator.datasets.versions import author
+        from orchestrator.models.models import Models
+
+        return Models(self.store, author=author(), context=self.context.name, reporter=self._reporter)
+
+    def register(
+        self, job: str, version: str = "latest", *, name: str | None = None, files: "Files | None" = None
+    ) -> "ModelVersion":
+        """Register the output of a job version as a version of a model.
+
+        Args:
+            job: Name of the job.
+            version: Its version.
+            name: Of the model; by default what the job's spec says, else the job's name.
+            files: What goes into the package beside what the job has written, or in its place, by name.
+
+        Raises:
+            NotFoundError: There is no such version, or its output holds no package.
+            ConflictError: It did not end well, so its output is not all that there should be.
+        """
+        from orchestrator.jobs.lineage import lineage_of
+
+        view, output = self.jobs.get(job, version), self.jobs.outputs(job, version)
+        if not output.complete:
+            raise ConflictError(f"{view.ref} {view.status.state}: its output is not complete", hint=view.status.hint)
+        return self.models.import_output(
+            name or (view.record.spec.get("model") or {}).get("name", job),
+            view.record.number,
+            store=output.store,
+            prefix=output.prefix,
+            manifest=output.manifest,
+            lineage=lineage_of(view.record),
+            files=files or {},
+        )
 
     @cached_property
     def upkeep(self) -> "Upkeep":
@@ -61,6 +103,11 @@ class Client:
         from orchestrator.jobs.uses import readers
 
         return readers(self.store, dataset)
+
+    def _models_of(self, job: str) -> dict[str, list[str]]:
+        from orchestrator.models.uses import models_of
+
+        return models_of(self.store, job)
 
     def _backend(self) -> "Backend":
         if self.context.backend == "kubernetes":

@@ -72,6 +72,23 @@ def dataset_versions(ctx: typer.Context) -> Iterator[Offer]:
 
 
 @_offers
+def models(ctx: typer.Context) -> Iterator[Offer]:
+    """Offer the models' names."""
+    for version in _client(ctx).models.list():
+        yield version.name, version.source
+
+
+@_offers
+def model_versions(ctx: typer.Context) -> Iterator[Offer]:
+    """Offer the versions of the model named before on the line, and its aliases."""
+    models = _client(ctx).models
+    for version in models.versions(_name(ctx)):
+        yield version.version, version.source
+    for alias, number in models.card(_name(ctx)).aliases.items():
+        yield alias, f"v{number}"
+
+
+@_offers
 def catalog(ctx: typer.Context) -> Iterator[Offer]:
     """Offer the datasets that can be imported."""
     for entry in _client(ctx).datasets.catalog():

@@ -38,6 +38,7 @@ COMMANDS = {
     "queue": Entry("Train", "List what runs and what waits, and for what."),
     "top": Entry("Train", "Show what running jobs use."),
     "dataset": Entry("Train", "Bring data into the store, as numbered versions."),
+    "model": Entry("Deploy", "What training made, as numbered versions that can be deployed."),
     "engine": Entry("Look up", "The framework environments that jobs run in."),
     "images": Entry("Look up", "The container images that jobs on a cluster run in."),
     "flavor": Entry("Look up", "The named sizes a job can ask for."),

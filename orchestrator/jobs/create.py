@@ -15,6 +15,7 @@ from orchestrator.datasets.layout import LayoutChoice
 from orchestrator.datasets.versions import DatasetVersion, author
 from orchestrator.errors import ConflictError, NotFoundError
 from orchestrator.jobs import last
+from orchestrator.jobs.lineage import lineage_of
 from orchestrator.jobs.listing import get_record, keep_pages_up
 from orchestrator.jobs.numbers import claim_number, last_number
 from orchestrator.jobs.places import output_url
@@ -24,7 +25,8 @@ from orchestrator.jobs.untold import forget, is_untold, telling
 from orchestrator.jobs.view import JobView, look
 from orchestrator.progress import Reporter
 from orchestrator.runtime.status import Reason
-from orchestrator.runtime.task import Task
+from orchestrator.runtime.task import Registration, Task
+from orchestrator.specs.job import Model
 from orchestrator.store.archive import store_code
 from orchestrator.store.base import Store
 from orchestrator.store.condemned import FRESH
@@ -198,5 +200,12 @@ def _with_task(record: JobRecord, plan: Plan, store: Store) -> JobRecord:
         memory=plan.sizes.memory_bytes if asked.flavor or asked.memory else 0,
         gpus=plan.gpus,
         max_duration=plan.spec.max_seconds,
+        model=_registration(record, plan.spec.model),
     )
     return msgspec.structs.replace(record, task=task)
+
+
+def _registration(record: JobRecord, model: Model | None) -> Registration | None:
+    if model is None:
+        return None
+    return Registration(name=model.name, number=record.number, lineage=lineage_of(record))

@@ -1,7 +1,7 @@
 """Delete versions: the record stays behind, marked, so that the number is never given to something else."""
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from orchestrator.backends.base import Backend
 from orchestrator.errors import ConflictError
@@ -17,7 +17,12 @@ from orchestrator.store.records import change
 
 
 def delete_versions(
-    store: Store, backend: Backend, name: str, found: Collection[Found], numbers: Collection[int]
+    store: Store,
+    backend: Backend,
+    name: str,
+    found: Collection[Found],
+    numbers: Collection[int],
+    models: Mapping[str, Sequence[str]],
 ) -> list[str]:
     """Delete versions of a job, and what an interrupted deletion left of others.
 
@@ -27,17 +32,21 @@ def delete_versions(
         name: Of the job.
         found: Those whose records are there, with their last status.
         numbers: Of all of which nothing may be left.
+        models: What is made of the output, by version.
 
     Returns:
         The versions, the last first.
 
     Raises:
-        ConflictError: One of them is still going.
+        ConflictError: One of them is still going, or a model is made of its output.
     """
     for record, status in found:
         if not (view := judge(backend, record, status)).status.state.finished:
             hint = f"mlctl job cancel {name} -v {record.version}"
             raise ConflictError(f"{view.ref} is {view.status.state} and cannot be deleted", hint=hint)
+        if made := models.get(record.version):
+            hint = "mlctl model delete " + made[0]
+            raise ConflictError(f"of the output of {view.ref} is made {', '.join(made)}", hint=hint)
     records = [record for record, _ in reversed([*found])]
     for record in records:  # first, for on a full disk the marks need the room that this gives
         if is_here(backend, record):

@@ -46,7 +46,7 @@ class Jobs:
     """The jobs of a store, run by a backend.
 
     Versions are given as users write them: `v3`, `V0003`, `3` or `latest`. Every method that names a
-    job or version raises NotFoundError if there is none.
+    job or version raises NotFoundError if there is none. `models` names what is made of a job's output, by version.
     """
 
     def __init__(
@@ -57,12 +57,14 @@ class Jobs:
         *,
         context: str | None = None,
         reporter: Reporter = SILENT,
+        models: Callable[[str], Mapping[str, Sequence[str]]] = lambda job: {},
     ) -> None:
         self._store = store
         self._context = context
         self._backend = backend
         self._datasets = datasets
         self._reporter = reporter
+        self._models = models
         self._away = False  # the store could not be asked, and that was said
 
     def plan(
@@ -193,7 +195,7 @@ class Jobs:
             The deleted versions.
 
         Raises:
-            ConflictError: One of them is still going.
+            ConflictError: One of them is still going, or a model is made of its output.
         """
         if version is None:
             last = last_number(self._store, name)
@@ -206,7 +208,7 @@ class Jobs:
             numbers = {number} if pair else set()
         if not numbers:
             self._record(name, version or LATEST)  # says what there is instead
-        return delete_versions(self._store, self._backend, name, found, numbers)
+        return delete_versions(self._store, self._backend, name, found, numbers, self._models(name))
 
     def logs(
         self,

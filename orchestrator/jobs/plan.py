@@ -154,8 +154,6 @@ def make_plan(
         )
         message = f"data_mode `url` gives the script URLs of a bucket; {what} is a folder"
         problems.append(PreflightError(message, hint=f"use `data_mode: local`, or {hint}"))
-    if spec.model:
-        warnings.append(f"models are not registered yet: `model: {spec.model.name}` is kept with the version, no more")
     plan = Plan(
         name=spec.name,
         spec=spec,

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import msgspec
 
-from orchestrator.errors import MlctlError, StoreError
+from orchestrator.errors import MlctlError, NotFoundError, StoreError
+from orchestrator.models.register import register_output
 from orchestrator.progress import SILENT
 from orchestrator.runtime.arrivals import Arrivals
 from orchestrator.runtime.exits import Exit, conclude, signal_name
 from orchestrator.runtime.logship import LogShipper
-from orchestrator.runtime.output import save_output
+from orchestrator.runtime.output import Output, save_output
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import JOB, Task, Workspace
 from orchestrator.runtime.worker import ALONE, Worker
@@ -88,8 +89,10 @@ def save_end(
             )
             final.output_files, final.output_bytes = output.manifest.files, output.manifest.size
             final.output_complete = complete
-            if output.skipped:
-                final.message = "; ".join(filter(None, (final.message, _left_out(output.skipped))))
+            notes = [final.message, _left_out(output.skipped) if output.skipped else ""]
+            if complete and worker.first:
+                notes.append(_register(task, store, output_store, output))
+            final.message = "; ".join(filter(None, notes))
         before_status()
         _write_last(store, task, worker, final)
     except (MlctlError, OSError) as error:
@@ -99,6 +102,26 @@ def save_end(
         final.state, final.reason = State.FAILED, Reason.OUTPUT_NOT_SAVED
         final.hint = Reason.OUTPUT_NOT_SAVED.hint.format(job=task.job, version=task.version)
     return final
+
+
+def _register(task: Task, store: Store, output_store: Store, output: Output) -> str:
+    """Make the output a version of the model that the job is for, and tell; nothing if it is for none."""
+    if task.model is None:
+        return ""
+    try:
+        version = register_output(
+            store,
+            task.model.name,
+            task.model.number,
+            store=output_store,
+            prefix=output.prefix,
+            manifest=output.manifest,
+            lineage=task.model.lineage,
+            author=task.model.lineage.author,
+        )
+    except NotFoundError as error:  # the output is saved, and a model can be made of it by hand
+        return f"no model was registered: {error.message}"
+    return f"its model is {version.ref}"
 
 
 def _require_record(store: Store, task: Task) -> None:

@@ -4,11 +4,27 @@ from pathlib import Path
 
 import msgspec
 
+from orchestrator.models.record import Lineage
+
 JOB = "job.json"
 STATUS = "status.json"
 CANCEL = "cancel.json"
 OUTPUT = "output.json"
 WORKER_LOG = "logs/worker-0/"
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """The model that the output becomes when the script ends well.
+
+    Attributes:
+        name: Of the model.
+        number: The version's number, if it is free: that of the job version.
+        lineage: Where it comes from.
+    """
+
+    name: str
+    number: int
+    lineage: Lineage
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,6 +49,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         memory: Bytes; 0 is no limit.
         gpus: GPUs on this node.
         max_duration: Seconds the script may run.
+        model: What the output becomes, if it becomes a model.
         guests: What the script's own Python finds beside the code, by the names of the folders in `orchestrator/guest`.
     """
 
@@ -54,6 +71,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     memory: int = 0
     gpus: int = 0
     max_duration: int = 3600
+    model: Registration | None = None
     guests: tuple[str, ...] = ("moxing",)
 
 

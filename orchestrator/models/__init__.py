@@ -1,0 +1,1 @@
+"""The registry: what training made, as numbered versions that can be deployed."""

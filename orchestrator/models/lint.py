@@ -1,0 +1,180 @@
+"""What is wrong with a model's package, told before it is deployed: files, config.json, customize_service.py.
+
+ModelArts's own examples are sloppy in places, so what does no harm is a warning.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
+from typing import Any, Literal, NamedTuple
+
+from orchestrator.models.package import CONFIG, FOLDER, SERVICE
+from orchestrator.specs.names import nearest
+from orchestrator.store.manifest import Manifest
+
+# By model_type: patterns of which each must have a file (alternatives separated by `|`).
+MODEL_FILES = {
+    "TensorFlow": ("saved_model.pb", "variables/*"),
+    "MXNet": ("*-symbol.json", "*-0000.params"),
+    "Caffe": ("*.prototxt", "*.caffemodel"),
+    "PyTorch": ("*.pth|*.pt",),
+    "Scikit_Learn": ("*.m",),
+    "XGBoost": ("*.m",),
+}
+CUSTOM = "Custom"  # model_type of a package whose service loads whatever it likes
+# Classes that a service is derived from, and the model_type that each is for (empty: any).
+SERVICE_BASES = {
+    "TfServingBaseService": "TensorFlow",
+    "MXNetBaseService": "MXNet",
+    "CaffeBaseService": "Caffe",
+    "PTServingBaseService": "PyTorch",
+    "XgSklServingBaseService": "",
+    "SingleNodeService": "",
+}
+_ALGORITHM = re.compile(r"[A-Za-z][\w-]{0,35}")
+_METRICS = ("f1", "recall", "precision", "accuracy")
+
+
+class Finding(NamedTuple):
+    """Something wrong, or doubtful.
+
+    Attributes:
+        level: `error`: it cannot be deployed; `warn`: it probably can.
+        place: The file, and the line where there is one.
+        message: What is the matter, and what was expected.
+    """
+
+    level: Literal["error", "warn"]
+    place: str
+    message: str
+
+
+def lint(manifest: Manifest, read: Callable[[str], bytes]) -> list[Finding]:
+    """Return what is wrong with a package.
+
+    Args:
+        manifest: Its files.
+        read: Returns the content of one of them.
+    """
+    paths = [entry.path for entry in manifest.entries if entry.kind == "file"]
+    config, findings = _read_config(paths, read)
+    if config is not None:
+        findings += _check_config(config)
+    kind = str((config or {}).get("model_type", ""))
+    return [*findings, *_check_files(kind, paths), *_check_service(kind, paths, read)]
+
+
+def _read_config(paths: list[str], read: Callable[[str], bytes]) -> tuple[dict[str, Any] | None, list[Finding]]:
+    if CONFIG not in paths:
+        return None, [Finding("error", CONFIG, _missing(CONFIG, paths))]
+    try:
+        config = json.loads(read(CONFIG))
+    except json.JSONDecodeError as error:
+        return None, [Finding("error", f"{CONFIG}, line {error.lineno}", f"is not valid JSON: {error.msg}")]
+    except UnicodeDecodeError:
+        return None, [Finding("error", CONFIG, "is not valid JSON: its text is not UTF-8")]
+    if not isinstance(config, dict):
+        return None, [Finding("error", CONFIG, "is not an object of JSON: it must begin with {")]
+    return config, []
+
+
+def _check_config(config: dict[str, Any]) -> Iterator[Finding]:
+    algorithm, kind = config.get("model_algorithm"), config.get("model_type")
+    if not algorithm:
+        yield Finding("error", CONFIG, 'lacks "model_algorithm", for example "image_classification"')
+    elif not (isinstance(algorithm, str) and _ALGORITHM.fullmatch(algorithm)):
+        message = f'"model_algorithm" is {algorithm!r}: it should begin with a letter and have at most 36 characters'
+        yield Finding("warn", CONFIG, message)
+    known = (*MODEL_FILES, CUSTOM)
+    if not kind:
+        yield Finding("error", CONFIG, f'lacks "model_type": one of {", ".join(known)}')
+    elif kind not in known:
+        near = nearest(str(kind), known)
+        meant = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
+        yield Finding("error", CONFIG, f'"model_type" is {kind!r}: {meant}')
+    metrics = config.get("metrics", {})
+    if not isinstance(metrics, dict):
+        yield Finding("warn", CONFIG, '"metrics" is not an object')
+    else:
+        for name, value in metrics.items():
+            if name in _METRICS and (isinstance(value, bool) or not isinstance(value, int | float)):
+                yield Finding("warn", CONFIG, f'"metrics" has {name} {value!r}, which is no number')
+    yield from _check_apis(config.get("apis"))
+    yield from _check_dependencies(config.get("dependencies", []))
+
+
+def _check_apis(apis: Any) -> Iterator[Finding]:
+    if apis is None:
+        return
+    if not (isinstance(apis, list) and all(isinstance(api, dict) for api in apis)):
+        yield Finding("warn", CONFIG, '"apis" is not a list of objects')
+        return
+    for api in apis:
+        if not ("protocol" in api or "procotol" in api):  # the originals misspell it
+            yield Finding("warn", CONFIG, f'"apis" has an entry for {api.get("url", "?")!r} without "protocol"')
+        for side in ("request", "response"):
+            if not isinstance(api.get(side), dict):
+                yield Finding("warn", CONFIG, f'"apis" has an entry for {api.get("url", "?")!r} without "{side}"')
+
+
+def _check_dependencies(dependencies: Any) -> Iterator[Finding]:
+    if not isinstance(dependencies, list):
+        yield Finding("error", CONFIG, '"dependencies" is not a list')
+        return
+    for one in dependencies:
+        packages = one.get("packages") if isinstance(one, dict) else None
+        if not isinstance(packages, list):
+            yield Finding("error", CONFIG, '"dependencies" has an entry without a list of "packages"')
+        elif one.get("installer") != "pip":
+            yield Finding("error", CONFIG, f'"dependencies" has installer {one.get("installer")!r}: only pip is known')
+        elif not all(isinstance(package, dict) and package.get("package_name") for package in packages):
+            yield Finding("error", CONFIG, '"dependencies" has a package without "package_name"')
+
+
+def _check_files(kind: str, paths: list[str]) -> Iterator[Finding]:
+    for patterns in MODEL_FILES.get(kind, ()):
+        if not any(fnmatch(path, pattern) for path in paths for pattern in patterns.split("|")):
+            there = ", ".join(path for path in paths if path not in (CONFIG, SERVICE)) or "nothing else"
+            wanted = patterns.replace("|", " or ")
+            yield Finding(
+                "error", FOLDER + wanted, f"is missing: a model of type {kind} has it there; there is {there}"
+            )
+
+
+def _check_service(kind: str, paths: list[str], read: Callable[[str], bytes]) -> Iterator[Finding]:
+    if SERVICE not in paths:
+        level: Literal["error", "warn"] = "error" if kind == CUSTOM else "warn"
+        yield Finding(level, SERVICE, _missing(SERVICE, paths))
+        return
+    try:
+        tree = ast.parse(read(SERVICE))
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        place = f"{SERVICE}, line {line}" if line else SERVICE
+        yield Finding("warn", place, f"is not Python 3: {error.args[0]}; only an engine with Python 2 can load it")
+        return
+    services = [(node, base) for node in tree.body if isinstance(node, ast.ClassDef) for base in _known_bases(node)]
+    if len(services) != 1:
+        names = ", ".join(f"{node.name} (line {node.lineno})" for node, _ in services)
+        bases = ", ".join(SERVICE_BASES)
+        found = f"has {len(services)} service classes: {names}" if services else f"has no class derived from {bases}"
+        yield Finding("error", SERVICE, f"{found}; it must have exactly one")
+        return
+    node, base = services[0]
+    wanted = SERVICE_BASES[base]
+    if wanted and kind and wanted != kind:
+        message = f"class {node.name} is derived from {base}, which is for {wanted}, and {CONFIG} says {kind}"
+        yield Finding("error", f"{SERVICE}, line {node.lineno}", message)
+
+
+def _known_bases(node: ast.ClassDef) -> list[str]:
+    names = [base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "") for base in node.bases]
+    return [name for name in names if name in SERVICE_BASES]
+
+
+def _missing(name: str, paths: list[str]) -> str:
+    elsewhere = next((path for path in paths if path.endswith("/" + name)), "")
+    found = f"; there is one at {FOLDER}{elsewhere}, which is not looked at" if elsewhere else ""
+    return f"is missing: expected at {FOLDER}{name}{found}"
