@@ -39,6 +39,44 @@ class PTServingBaseService:
         return self._postprocess(self._inference(self._preprocess({"images": files})))
 """,
     ),
+    "TensorFlow": (
+        "model_service/tfserving_model_service.py",
+        """
+import tensorflow as tf
+
+class TfServingBaseService:
+    def __init__(self, model_name, model_path):
+        self.session = tf.compat.v1.Session(graph=tf.Graph())
+        with self.session.graph.as_default():
+            graph = tf.compat.v1.saved_model.load(self.session, ["serve"], model_path)
+        self.signature = graph.signature_def["serving_default"]
+
+    def inference(self, files):
+        inputs = self._preprocess({"images": files})
+        feed = {self.signature.inputs[name].name: array for name, array in inputs.items()}
+        fetch = {name: tensor.name for name, tensor in self.signature.outputs.items()}
+        outputs = self.session.run(fetch, feed)
+        return self._postprocess({name: array.tolist() for name, array in outputs.items()})
+""",
+    ),
+    "Caffe": (
+        "model_service/caffe_model_service.py",
+        """
+import glob, os
+os.environ["GLOG_minloglevel"] = "2"
+import caffe
+
+class CaffeBaseService:
+    def __init__(self, model_name, model_path):
+        (network,) = glob.glob(os.path.join(model_path, "*.prototxt"))
+        (weights,) = glob.glob(os.path.join(model_path, "*.caffemodel"))
+        self.net = caffe.Net(network, weights, caffe.TEST)
+
+    def inference(self, files):
+        self._preprocess({"images": files})
+        return self._postprocess(self.net.forward())
+""",
+    ),
 }
 
 DRIVER = """
@@ -58,10 +96,12 @@ module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 if model_type == "MXNet":
     service = module.MnistService("mnist", folder, {})
-else:
+elif model_type == "PyTorch":
     service = module.MnistService("mnist", *glob.glob(folder + "/*.pt"))
+else:
+    service = module.MnistService("mnist", folder)
 with open(images, "rb") as file:
-    while pixels := file.read(28 * 28):
+    for pixels in iter(lambda: file.read(28 * 28), b""):
         print(json.dumps(service.inference({"digit.png": io.BytesIO(png(pixels))})))
 """
 
