@@ -9,6 +9,8 @@ Example:
     print(job.status.state, [entry.path for entry in client.jobs.outputs(job.name).manifest.entries])
 """
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.jobs.jobs import Jobs
     from orchestrator.models.models import Files, Models
     from orchestrator.models.record import ModelVersion
+    from orchestrator.tensorboard import Board
     from orchestrator.upkeep import Upkeep
 
 
@@ -98,6 +101,25 @@ class Client:
         from orchestrator.upkeep import Upkeep
 
         return Upkeep(self.store, reporter=self._reporter)
+
+    def tensorboard(
+        self, name: str, versions: Sequence[str] = ("latest",), *, port: int | None = None
+    ) -> "AbstractContextManager[Board]":
+        """Start TensorBoard on versions of a job, and end it when the context is left.
+
+        Args:
+            name: Of the job.
+            versions: As users write them; each is shown as a run.
+            port: Of this machine; None is TensorBoard's own, or another if that is taken, and 0 any.
+
+        Raises:
+            NotFoundError: There is no such version, or one that has ended has no events.
+            ConflictError: The port is taken.
+            MlctlError: TensorBoard cannot be installed or started.
+        """
+        from orchestrator.tensorboard import open_board
+
+        return open_board(self.jobs, name, versions, port=port, context=self.context.name, reporter=self._reporter)
 
     def _readers(self, dataset: str) -> dict[str, list[str]]:
         from orchestrator.jobs.uses import readers

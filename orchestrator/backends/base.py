@@ -196,5 +196,8 @@ class Backend(Protocol):
     def live_log(self, run: Run) -> Live | None:
         """Return the log where the script writes it, if that is within reach."""
 
+    def live_output(self, run: Run) -> Path | None:
+        """Return the folder that the script writes its output to, if that is within reach."""
+
     def forget(self, run: Run) -> None:
         """Remove what is left of a finished run outside of the store."""

@@ -37,6 +37,7 @@ COMMANDS = {
     "logs": Entry("Train", "Show a job's log, live or of old."),
     "queue": Entry("Train", "List what runs and what waits, and for what."),
     "top": Entry("Train", "Show what running jobs use."),
+    "tensorboard": Entry("Train", "Show the curves of a job's versions, as they grow."),
     "dataset": Entry("Train", "Bring data into the store, as numbered versions."),
     "model": Entry("Deploy", "What training made, as numbered versions that can be deployed."),
     "engine": Entry("Look up", "The framework environments that jobs run in."),

@@ -279,6 +279,13 @@ class Jobs:
         download_tree(store, output.prefix, output.manifest, target, reporter=self._reporter)
         return output
 
+    def live_output(self, view: JobView) -> Path | None:
+        """Return the folder that a version's script writes to, where it still does and within reach; else None."""
+        local = view.record.task is not None and view.record.task.data_mode == "local"
+        return (
+            self._backend.live_output(view.record.as_run()) if local and is_here(self._backend, view.record) else None
+        )
+
     def _look(self, record: JobRecord) -> JobView:
         return look(self._store, self._backend, record)
 

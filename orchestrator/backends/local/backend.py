@@ -183,6 +183,10 @@ class LocalBackend:
         log = RunDir(run.id).workspace.log
         return FileLog(log) if log.exists() else None
 
+    def live_output(self, run: Run) -> Path | None:
+        output = RunDir(run.id).workspace.output
+        return output if output.is_dir() else None
+
     def forget(self, run: Run) -> None:
         RunDir(run.id).remove()
 

@@ -1,4 +1,4 @@
-"""A running script, as its supervisor holds it: one guard process with a pipe."""
+"""A running program, as the process that started it holds it: one guard process with a pipe."""
 
 import contextlib
 import json
@@ -18,19 +18,22 @@ RUN_ID = "MLCTL_RUN_ID"  # in the environment of all that belongs to a run
 WAIT_AFTER_KILL = 10.0  # seconds
 
 
-class RunningScript:
-    """The script of a run, started by a guard that ends it should this process die."""
+class Guarded:
+    """A program whose guard ends it, with all that it started, should this process die.
 
-    def __init__(self, run: RunDir, argv: list[str], environment: dict[str, str], lock: int) -> None:
-        self._run = run
-        spec = {
-            "argv": argv,
-            "env": environment | {RUN_ID: run.id},
-            "cwd": str(run.workspace.job_dir),
-            "log": str(run.workspace.log),
-            "exit": str(run.exit_path),
-        }
-        # The guard holds the run's lock too: nobody may clean up before the script has ended.
+    Args:
+        argv: Program and arguments.
+        environment: All of its own.
+        folder: Where it starts.
+        log: File that its output is appended to.
+        exit_path: File that the guard writes how it ended into.
+        lock: A descriptor that the guard keeps open as long as anything of the program is left.
+    """
+
+    def __init__(
+        self, argv: list[str], environment: dict[str, str], *, folder: Path, log: Path, exit_path: Path, lock: int
+    ) -> None:
+        spec = {"argv": argv, "env": environment, "cwd": str(folder), "log": str(log), "exit": str(exit_path)}
         self._guard = subprocess.Popen(
             [sys.executable, "-I", "-S", str(GUARD)],
             stdin=subprocess.PIPE,
@@ -42,25 +45,52 @@ class RunningScript:
 
     @property
     def pid(self) -> int:
-        """Return the guard's pid; the script's processes are all below it."""
+        """Return the guard's pid; the program's processes are all below it."""
         return self._guard.pid
 
     def ended(self, wait: float) -> bool:
-        """Wait up to `wait` seconds; tell whether the script has ended."""
+        """Wait up to `wait` seconds; tell whether the program has ended."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._guard.wait(wait)
         return self._guard.returncode is not None
 
     def terminate(self) -> None:
-        """Send SIGTERM to the script's process group."""
+        """Send SIGTERM to the program's process group."""
         self._tell(b"T")
 
     def kill(self) -> None:
-        """Kill the script and everything below it, whatever became of the guard."""
+        """Kill the program and everything below it."""
         self._tell(b"K")
         if not self.ended(WAIT_AFTER_KILL):
             self._guard.kill()
             self._guard.wait()
+
+    def _tell(self, command: bytes) -> None:
+        if self._guard.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                self._guard.stdin.write(command)
+                self._guard.stdin.flush()
+
+
+class RunningScript(Guarded):
+    """The script of a run."""
+
+    def __init__(self, run: RunDir, argv: list[str], environment: dict[str, str], lock: int) -> None:
+        self._run = run
+        work = run.workspace
+        # The guard holds the run's lock too: nobody may clean up before the script has ended.
+        super().__init__(
+            argv,
+            environment | {RUN_ID: run.id},
+            folder=work.job_dir,
+            log=work.log,
+            exit_path=run.exit_path,
+            lock=lock,
+        )
+
+    def kill(self) -> None:
+        """Kill the script and everything below it, whatever became of the guard."""
+        super().kill()
         kill_leftover(self._run.id)
 
     def result(self) -> Exit:
@@ -73,12 +103,6 @@ class RunningScript:
                 return Exit(cause="not-started", error=error, finished=time.time())
             return Exit(signal=signal.SIGKILL, finished=time.time())
         return found
-
-    def _tell(self, command: bytes) -> None:
-        if self._guard.stdin:
-            with contextlib.suppress(BrokenPipeError):
-                self._guard.stdin.write(command)
-                self._guard.stdin.flush()
 
 
 def kill_leftover(run_id: str) -> None:

@@ -1,0 +1,83 @@
+"""`mlctl tensorboard`."""
+
+import os
+import sys
+import webbrowser
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli import complete, terminal
+from orchestrator.cli.options import ContextOption, checked, open_client, pick
+from orchestrator.cli.render import note, write
+from orchestrator.errors import UsageError
+
+DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")  # without one, Linux would open a browser in the terminal
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
+
+
+@app.command()
+def tensorboard(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="The job, as NAME or NAME/V0003; by default the last one created from this folder.",
+            callback=checked("job"),
+            autocompletion=complete.jobs,
+        ),
+    ] = None,
+    versions: Annotated[
+        str | None,
+        typer.Option(
+            "--version",
+            "-v",
+            metavar="V,V",
+            help="Versions, as in v1,v3; by default the latest.",
+            autocompletion=complete.job_versions,
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port",
+            metavar="N",
+            help="Port of this machine; 0 is any. By default 6006, or any if that is taken.",
+            min=0,
+            max=65535,
+        ),
+    ] = None,
+    stop_after: Annotated[
+        str, typer.Option("--stop-after", metavar="TIME", help="End by itself after 30m, 2h, ...")
+    ] = "2h",
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it, on a terminal.")] = True,
+    context: ContextOption = None,
+) -> None:
+    """Show the curves of a job's versions, as they grow.
+
+    What the script writes into train_url for TensorBoard is shown while it runs, and as long as the version
+    exists. Ctrl-C ends it.
+    """
+    from orchestrator.specs.quantities import parse_duration
+
+    seconds = parse_duration(stop_after)
+    client = open_client(context)
+    if name is None:
+        name, latest = client.jobs.last()
+        versions = versions or latest
+    chosen = (versions or "").split(",")
+    if not all(chosen) and versions:
+        raise UsageError(f"--version {versions} leaves a version out", hint="as in --version v1,v3")
+    pairs = [pick(name, one or None) for one in chosen]
+    try:
+        with client.tensorboard(pairs[0][0], [version for _, version in pairs], port=port) as board:
+            write(f"{board.url}\n")
+            sys.stdout.flush()
+            note(f"TensorBoard ends after {stop_after}, or with Ctrl-C")
+            if browser and terminal.is_interactive() and (sys.platform == "darwin" or os.environ.keys() & DISPLAYS):
+                webbrowser.open(board.url)
+            board.serve(seconds)
+            note(f"ended after {stop_after}")
+    except KeyboardInterrupt:
+        note("\nended")
