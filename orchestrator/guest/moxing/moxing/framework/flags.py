@@ -47,6 +47,12 @@ def get_flag(name):
     return given
 
 
+def number_of_gpus():
+    """Return how many GPUs are used; where it is none, `get_flag("num_gpus")` is 1, for scripts that divide by it."""
+    given = _set.get("num_gpus", _given("num_gpus"))
+    return int(os.environ.get("MA_NUM_GPUS") or 0) if given is None else int(given)
+
+
 def set_flag(name, value):
     """Set a flag for this process."""
     _set[name] = value

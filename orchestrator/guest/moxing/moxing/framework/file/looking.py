@@ -173,7 +173,7 @@ def _is_there(folder, name):
 def _fits(steps, patterns):
     return len(steps) == len(patterns) and all(
         fnmatch.fnmatchcase(step, one) and (one.startswith(".") or not step.startswith("."))
-        for step, one in zip(steps, patterns)  # noqa: B905  (Python 2)
+        for step, one in zip(steps, patterns)
     )
 
 
