@@ -228,7 +228,7 @@ for call in (mox.file.exists, mox.file.read, lambda url: mox.file.write(url, '')
 @pytest.mark.parametrize("version", SEVERAL)
 def test_what_is_not_covered_names_the_page(version: str):
     source = """
-import moxing.tensorflow as mox
+import moxing.mxnet as mox
 for module in (mox, mox.file):
     assert not hasattr(module, 'nothing_like_that')
     try:

@@ -143,18 +143,22 @@ def test_two_devices_learn_as_one_with_a_batch_twice_as_large(lab: Lab):
 
 
 def test_a_log_dir_may_be_a_url(lab: Lab, beside: Beside):
-    environment = beside.environment("/") | {"PYTHONPATH": str(GUESTS / "moxing")}
-    lab.run(
+    (lab.folder / "cache").mkdir()
+    environment = beside.environment("/")
+    text = lab.run(
         f"""
         url = {beside.url!r} + '/V0001/'
         train(log_dir=url, max_number_of_steps=10)
+        assert not os.listdir(os.environ['DLS_LOCAL_CACHE_PATH'])
         train(log_dir=url, max_number_of_steps=20, export_model=mox.ExportKeys.TF_SERVING)
         common = dict(input_fn=input_fn, model_fn=model_fn, batch_size=5)
         mox.run(run_mode=mox.ModeKeys.EVAL, checkpoint_path=url, **common)
         mox.run(run_mode=mox.ModeKeys.EVAL, checkpoint_path=url + 'model.ckpt-20', max_number_of_steps=1, **common)
         """,
         **{name: value for name, value in environment.items() if name.startswith("MLCTL_")},
+        DLS_LOCAL_CACHE_PATH=str(lab.folder / "cache"),
     )
+    assert "step: 10(global step: 20)" in text
     held = beside.held()
     assert {"V0001/checkpoint", "V0001/model.ckpt-20.index", "V0001/model/saved_model.pb"} <= held.keys()
     assert b"model.ckpt-20" in held["V0001/checkpoint"]

@@ -1,6 +1,7 @@
 """Where checkpoints and summaries go: a folder, which is copied to a bucket's when `log_dir` is a URL."""
 
 import os
+import shutil
 import tempfile
 
 from moxing.framework import file
@@ -39,6 +40,11 @@ class LogFolder(object):
         if new:
             file.copy_parallel(self.local, self._url, file_list=new)
             self._sent = now
+
+    def leave(self):
+        """Delete what is in the bucket."""
+        if self._url:
+            shutil.rmtree(self.local)
 
     def listener(self):
         """Return what copies each checkpoint when it is complete."""

@@ -38,13 +38,17 @@ def train(feed, optimizer_fn, output_fn, log_dir, steps, begin_with, every, save
             hooks.append(tf.train.StopAtStepHook(last_step=steps))
         if output_fn and built.spec.output_info:
             hooks.append(Outputs(output_fn, built.output_info, every["output"]))
-        chief_hooks = _saving(folder, save, every["summary"]) if folder.local else []
+        # Folders of checkpoints are copied and moved: a name in them has to be found wherever they are.
+        scaffold = tf.train.Scaffold(saver=tf.train.Saver(save_relative_paths=True))
+        chief_hooks = _saving(folder, scaffold, save, every["summary"]) if folder.local else []
         chief = task == 0
-        creator = _session(cluster, server, chief, folder.local)
+        creator = _session(scaffold, server, chief, folder.local)
         try:
             with tf.train.MonitoredSession(creator, hooks=hooks + (chief_hooks if chief else [])) as session:
                 # Read without hooks, which would count it as a step.
-                done = steps and session.run_step_fn(lambda context: context.session.run(global_step)) >= steps
+                done = (
+                    steps and session.run_step_fn(lambda step_context: step_context.session.run(global_step)) >= steps
+                )
                 while not done and not session.should_stop():
                     session.run(step)
         finally:
@@ -52,24 +56,28 @@ def train(feed, optimizer_fn, output_fn, log_dir, steps, begin_with, every, save
                 folder.send()
     if export_model and chief:
         export.export(feed, folder.local, log_dir)
+    folder.leave()
 
 
-def _session(cluster, server, chief, folder):
+def _session(scaffold, server, chief, folder):
     config = tf.ConfigProto(allow_soft_placement=True)
     config.gpu_options.allow_growth = True
     master = server.target if server else ""
     if chief:
-        return tf.train.ChiefSessionCreator(master=master, checkpoint_dir=folder, config=config)
-    return tf.train.WorkerSessionCreator(master=master, config=config)
+        return tf.train.ChiefSessionCreator(scaffold, master, checkpoint_dir=folder, config=config)
+    return tf.train.WorkerSessionCreator(scaffold, master, config=config)
 
 
-def _saving(folder, save, summary_steps):
+def _saving(folder, scaffold, save, summary_steps):
     saver = tf.train.CheckpointSaverHook(
-        folder.local, save_secs=save.get("secs"), save_steps=save.get("steps"), listeners=[folder.listener()]
+        folder.local,
+        save_secs=save.get("secs"),
+        save_steps=save.get("steps"),
+        scaffold=scaffold,
+        listeners=[folder.listener()],
     )
     if not summary_steps:
         return [saver]
-    scaffold = tf.train.Scaffold(summary_op=tf.summary.merge_all())
     summaries = tf.train.SummarySaverHook(save_steps=summary_steps, output_dir=folder.local, scaffold=scaffold)
     return [summaries, saver]  # in this order the last summary is in what is sent with the last checkpoint
 
