@@ -211,12 +211,25 @@ def diff(
 
 
 @app.command()
-def lint(name: ModelArgument, version: VersionOption = None, context: ContextOption = None) -> None:
-    """Check a version's package: its files, config.json and customize_service.py."""
+def lint(
+    name: ModelArgument,
+    version: VersionOption = None,
+    load: Annotated[bool, typer.Option("--load", help="Load it with its engine, too.")] = False,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", metavar="NAME", help="Another engine than its own.", autocompletion=complete.engines),
+    ] = None,
+    context: ContextOption = None,
+) -> None:
+    """Check a version's package: its files, config.json, customize_service.py, and whether it can be loaded."""
     models = open_client(context).models
     found = models.get(*pick(name, version))
     if not _lint(models, found):
         raise PreflightError(f"{found.ref} cannot be deployed as it is", hint=f"mlctl model pull {found.ref} DIR")
+    if load or engine:
+        loaded = models.load(found.name, found.version, engine=engine)
+        names = [", ".join(one["name"] for one in side) or "unknown" for side in (loaded.inputs, loaded.outputs)]
+        write(f"{loaded.service} is loaded with {loaded.engine}: inputs {names[0]}; outputs {names[1]}\n")
     write(f"{found.ref} can be deployed\n")
 
 

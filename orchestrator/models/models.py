@@ -13,6 +13,7 @@ from orchestrator.models.archive import read_archive, write_archive
 from orchestrator.models.bring import NOWHERE, Origin, fetched, import_folder, with_files
 from orchestrator.models.diff import Difference, differences
 from orchestrator.models.lint import Finding, lint
+from orchestrator.models.load import Loaded, dry_load, engine_for
 from orchestrator.models.package import FOLDER, find_package
 from orchestrator.models.record import (
     FILES,
@@ -203,6 +204,11 @@ class Models:
         found = self.get(name, version)
         store = self._files_of(found)
         return lint(found.manifest, lambda path: store.get(found.prefix + path).data)
+
+    def load(self, name: str, version: str = LATEST, *, engine: str | None = None) -> Loaded:
+        """Load a version with its engine, as a service would, and tell what it is; see `dry_load`."""
+        found = self.get(name, version)
+        return dry_load(self._files_of(found), found, engine_for(found, engine), reporter=self._reporter)
 
     def pull(self, name: str, version: str, target: Path) -> ModelVersion:
         """Download a version's package into a folder, verified."""

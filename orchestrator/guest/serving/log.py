@@ -1,0 +1,5 @@
+"""`import log`, as services written for ModelArts do."""
+
+from model_service.log import get_logger, getLogger
+
+__all__ = ["getLogger", "get_logger"]

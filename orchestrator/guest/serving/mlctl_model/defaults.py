@@ -1,0 +1,123 @@
+"""Services for packages that have no customize_service.py: pictures or numbers in, the model's outputs out."""
+
+import io
+
+
+def service_for(kind):
+    """Return the default service's class for a kind of model; None if there is none."""
+    if kind == "TensorFlow":
+        from model_service.tfserving_model_service import TfServingBaseService as base
+    elif kind == "Caffe":
+        from model_service.caffe_model_service import CaffeBaseService as base
+    elif kind == "MXNet":
+        from mms.model_service.mxnet_model_service import MXNetBaseService as base
+    elif kind == "PyTorch":
+        return _pytorch()
+    elif kind in ("Scikit_Learn", "XGBoost"):
+        from model_service.python_model_service import XgSklServingBaseService
+
+        return XgSklServingBaseService
+    else:
+        return None
+    return type("DefaultService", (_Default, base), {})
+
+
+class _Default(object):
+    """Takes JSON `{input: numbers}`, or files of pictures under the inputs' names, and gives `{output: numbers}`."""
+
+    def inference(self, data):
+        """Return the answer to one request."""
+        described = self.describe()
+        wanted = {one["name"]: one for one in described["inputs"]}
+        given = _fields(data)
+        if len(wanted) == 1 and len(given) == 1:  # whatever the client calls it
+            given = dict(zip(wanted, given.values()))
+        unknown = sorted(set(given) - set(wanted))
+        if unknown or not given:
+            raise ValueError(
+                "the model's inputs are %s, and %s came" % (", ".join(wanted), ", ".join(given) or "nothing")
+            )
+        arrays = {name: _array(value, wanted[name]) for name, value in given.items()}
+        return {name: value.tolist() for name, value in self.predict(arrays).items()}
+
+
+def _fields(data):
+    """Return what was sent, by field: bytes of a file, or numbers."""
+    if isinstance(data, dict):
+        return {name: _content(value) for name, value in data.items()}
+    return dict(enumerate(data))  # as MXNet's services get it
+
+
+def _content(value):
+    if isinstance(value, dict) and value and all(hasattr(one, "read") for one in value.values()):
+        return next(iter(value.values())).read()
+    return value
+
+
+def _array(value, wanted):
+    import numpy as np
+
+    shape = [size if size and size > 0 else 1 for size in (wanted["shape"] or [1])[1:]]
+    is_file = isinstance(value, (bytes, bytearray, memoryview))
+    array = (_picture(bytes(value), shape) if is_file else np.asarray(value)).astype(wanted["dtype"])
+    if list(array.shape) == shape:
+        return array[np.newaxis]
+    if list(array.shape[1:]) == shape:
+        return array
+    if array.size % max(1, int(np.prod(shape))):
+        raise ValueError("%s takes the shape %s, and %s came" % (wanted["name"], shape, list(array.shape)))
+    return array.reshape([-1] + shape)
+
+
+def _picture(data, shape):
+    """Return a picture as an array of the given shape; its values are those of its pixels, 0 to 255."""
+    import numpy as np
+
+    if len(shape) == 3:
+        first = shape[0] in (1, 3)
+        channels, height, width = shape if first else (shape[2], shape[0], shape[1])
+        array = _pixels(data, channels, height, width)
+        return array.transpose(2, 0, 1) if first else array
+    side = int(round(float(np.prod(shape)) ** 0.5))
+    return _pixels(data, 1, side, side).reshape(shape)
+
+
+def _pixels(data, channels, height, width):
+    """Return a picture's pixels (height, width, channels), by whatever the engine has to read it."""
+    import numpy as np
+
+    try:
+        from PIL import Image
+    except ImportError:
+        import mxnet as mx
+
+        array = mx.image.imresize(mx.image.imdecode(data, flag=int(channels == 3)), width, height)
+        return array.asnumpy().reshape(height, width, channels)
+    picture = Image.open(io.BytesIO(data)).convert("L" if channels == 1 else "RGB").resize((width, height))
+    return np.asarray(picture).reshape(height, width, channels)
+
+
+def _pytorch():
+    import torch
+    from model_service.pytorch_model_service import PTServingBaseService
+
+    class DefaultService(PTServingBaseService):
+        """A TorchScript module, or a whole pickled one."""
+
+        def __init__(self, model_name, model_path):
+            super(DefaultService, self).__init__(model_name, model_path)
+            try:
+                self.model = torch.jit.load(model_path, map_location="cpu")
+            except RuntimeError:
+                self.model = torch.load(model_path, map_location="cpu", weights_only=False)
+            if not callable(self.model):
+                message = "%s holds weights alone: a customize_service.py has to make the model that they are for"
+                raise ValueError(message % model_path)
+            self.model.eval()
+
+        def inference(self, data):
+            arrays = {name: torch.as_tensor(value, dtype=torch.float32) for name, value in _fields(data).items()}
+            with torch.no_grad():
+                return {name: self.model(value).tolist() for name, value in arrays.items()}
+
+    return DefaultService

@@ -1,0 +1,101 @@
+"""The service of a package: its customize_service.py, or a default for its kind of model."""
+
+import glob
+import importlib.util
+import inspect
+import json
+import os
+import sys
+
+from model_service.model_service import BaseService
+
+from mlctl_model import defaults
+
+CONFIG = "config.json"
+SERVICE = "customize_service.py"
+# Kinds of models whose service gets the file of the model instead of its folder, and what the file is called.
+ONE_FILE = {"PyTorch": ("*.pth", "*.pt"), "Scikit_Learn": ("*.m",), "XGBoost": ("*.m",)}
+
+
+class PackageError(Exception):
+    """The package cannot be loaded as it is; the message names the file."""
+
+
+def load_service(folder, name, gpu=None):
+    """Return the package's service, with its model loaded, and the kind of model.
+
+    Args:
+        folder: Of the package.
+        name: Of the model.
+        gpu: Number of the GPU; None is the processor.
+
+    Raises:
+        PackageError: A file is missing or wrong.
+    """
+    kind = read_config(folder).get("model_type", "")
+    made = find_class(folder) or defaults.service_for(kind)
+    if made is None:
+        raise PackageError("%s is missing, and there is no default for model_type %r" % (SERVICE, kind))
+    if kind == "MXNet":
+        from mlctl_model.mxnet_files import manifest_of
+
+        return made(name, folder, manifest_of(folder), gpu), kind
+    return made(name, model_path(folder, kind)), kind
+
+
+def read_config(folder):
+    """Return config.json as a dict. Raises PackageError."""
+    path = os.path.join(folder, CONFIG)
+    try:
+        with open(path, "rb") as file:
+            found = json.loads(file.read().decode("utf-8"))
+    except IOError:
+        raise PackageError("%s is missing" % CONFIG)
+    except ValueError as error:
+        raise PackageError("%s is not valid JSON: %s" % (CONFIG, error))
+    if not isinstance(found, dict):
+        raise PackageError("%s is not an object of JSON" % CONFIG)
+    return found
+
+
+def model_path(folder, kind):
+    """Return what a service is given as `model_path`. Raises PackageError if the one file is not there."""
+    if kind not in ONE_FILE:
+        return folder
+    found = sorted(path for pattern in ONE_FILE[kind] for path in glob.glob(os.path.join(folder, pattern)))
+    if len(found) != 1:
+        there = ", ".join(os.path.basename(path) for path in found) or "none"
+        wanted = " or ".join(ONE_FILE[kind])
+        raise PackageError("a model of type %s is one file %s; there is %s" % (kind, wanted, there))
+    return found[0]
+
+
+def find_class(folder):
+    """Return the one class of customize_service.py that is a service; None without that file.
+
+    Raises:
+        PackageError: It cannot be imported, or has none or several.
+    """
+    path = os.path.join(folder, SERVICE)
+    if not os.path.isfile(path):
+        return None
+    sys.path.insert(0, folder)  # for what it imports from beside it
+    spec = importlib.util.spec_from_file_location("customize_service", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["customize_service"] = module
+    try:
+        spec.loader.exec_module(module)
+    except ImportError as error:
+        raise PackageError("%s cannot be imported: %s (the engine does not have it)" % (SERVICE, error))
+    except SyntaxError as error:
+        raise PackageError("%s, line %s: %s" % (SERVICE, error.lineno, error.msg))
+    found = [
+        one
+        for one in vars(module).values()
+        if inspect.isclass(one) and issubclass(one, BaseService) and one.__module__ == "customize_service"
+    ]
+    last = [one for one in found if not any(one is not other and issubclass(other, one) for other in found)]
+    if len(last) != 1:
+        names = ", ".join(one.__name__ for one in last) or "none"
+        raise PackageError("%s must have exactly one service class; it has %s" % (SERVICE, names))
+    return last[0]

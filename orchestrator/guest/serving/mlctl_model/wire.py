@@ -1,0 +1,84 @@
+"""How front and model talk: frames over a Unix socket, each a JSON document and the bytes that it refers to.
+
+A frame is two lengths (big-endian, of 4 and 8 bytes), that of the document and that of all bytes, then both. In the
+document `{"$bytes": [start, length]}` stands for bytes, and `{"$array": [start, length, dtype, shape]}` for an array.
+"""
+
+import json
+import struct
+
+HEAD = struct.Struct(">IQ")
+MOST = 1 << 32  # bytes of a frame
+
+
+class ClosedError(Exception):
+    """The other side has gone."""
+
+
+def send(connection, document):
+    """Send a document, which may hold bytes and NumPy arrays."""
+    blobs = []
+    text = json.dumps(_put(document, blobs, [0])).encode("utf-8")
+    connection.sendall(HEAD.pack(len(text), sum(len(blob) for blob in blobs)) + text)
+    for blob in blobs:
+        connection.sendall(blob)
+
+
+def receive(connection):
+    """Return the next document; bytes are memoryviews, arrays are NumPy's.
+
+    Raises:
+        ClosedError: There is none any more.
+    """
+    length, size = HEAD.unpack(_read(connection, HEAD.size))
+    if length > MOST or size > MOST:
+        raise ClosedError("a frame of %d bytes" % (length + size))
+    text = _read(connection, length)
+    return _take(json.loads(bytes(text).decode("utf-8")), _read(connection, size))
+
+
+def _read(connection, length):
+    data = bytearray(length)
+    view = memoryview(data)
+    done = 0
+    while done < length:
+        count = connection.recv_into(view[done:])
+        if not count:
+            raise ClosedError("the connection was closed")
+        done += count
+    return view
+
+
+def _put(value, blobs, at):
+    if isinstance(value, dict):
+        return {key: _put(one, blobs, at) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_put(one, blobs, at) for one in value]
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return {"$bytes": _blob(bytes(value), blobs, at)}
+    if hasattr(value, "dtype") and hasattr(value, "tobytes"):
+        return {"$array": _blob(value.tobytes(), blobs, at) + [value.dtype.str, list(value.shape)]}
+    return value
+
+
+def _blob(data, blobs, at):
+    start = at[0]
+    blobs.append(data)
+    at[0] += len(data)
+    return [start, len(data)]
+
+
+def _take(value, data):
+    if isinstance(value, list):
+        return [_take(one, data) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if "$bytes" in value:
+        start, length = value["$bytes"]
+        return data[start : start + length]
+    if "$array" in value:
+        import numpy as np
+
+        start, length, kind, shape = value["$array"]
+        return np.frombuffer(data[start : start + length], dtype=kind).reshape(shape)
+    return {key: _take(one, data) for key, one in value.items()}

@@ -1,0 +1,124 @@
+"""The process that has a model: loads it, then answers one request after another until it is told to end.
+
+python -m mlctl_model.worker --folder DIR --name NAME --socket PATH    # answers there
+python -m mlctl_model.worker --folder DIR --name NAME                  # loads it, tells what it is, and ends
+"""
+
+import argparse
+import io
+import json
+import os
+import socket
+import sys
+import traceback
+
+from mlctl_model import wire
+from mlctl_model.package import PackageError, load_service
+
+BACKLOG = 16
+LOADED, NOT_LOADED = 0, 3  # exit codes
+
+
+def main(arguments=None):
+    """Load the model and serve it; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", required=True, help="of the package")
+    parser.add_argument("--name", required=True, help="of the model")
+    parser.add_argument("--socket", help="Unix socket to answer at")
+    parser.add_argument("--gpu", help="number of the GPU")
+    asked = parser.parse_args(arguments)
+    try:
+        service, kind = load_service(os.path.abspath(asked.folder), asked.name, asked.gpu)
+    except Exception as error:  # noqa: BLE001
+        # Whatever the package's own code raises is what its owner needs to see.
+        if not isinstance(error, PackageError):
+            traceback.print_exc()
+        _tell(
+            {"error": "%s: %s" % (type(error).__name__, error) if not isinstance(error, PackageError) else str(error)}
+        )
+        return NOT_LOADED
+    told = dict(service.describe(), kind=kind, service=type(service).__name__)
+    _tell(told)
+    if asked.socket:
+        serve(service, kind, told, asked.socket)
+    return LOADED
+
+
+def serve(service, kind, told, path):
+    """Answer at a Unix socket, one connection after the other."""
+    if os.path.exists(path):
+        os.remove(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    os.chmod(path, 0o600)
+    listener.listen(BACKLOG)
+    while True:
+        connection, _ = listener.accept()
+        try:
+            while True:
+                request = wire.receive(connection)
+                if request["do"] == "end":
+                    return
+                wire.send(connection, answer(service, kind, told, request))
+        except (wire.ClosedError, EnvironmentError):
+            pass  # the front was restarted: it comes again
+        finally:
+            connection.close()
+
+
+def answer(service, kind, told, request):
+    """Return the answer to one request, or what went wrong and at which step."""
+    try:
+        if request["do"] == "describe":
+            return {"value": told}
+        if request["do"] == "predict":
+            return {"value": service.predict(request["inputs"], request.get("outputs"), request.get("signature"))}
+        return {"value": _plain(service.inference(_as_given(kind, request)))}
+    except Exception as error:  # noqa: BLE001  (one request's fault is not the next one's)
+        traceback.print_exc()
+        return {"error": {"kind": type(error).__name__, "message": _explained(error, told)}}
+
+
+def _as_given(kind, request):
+    """Return a request's data as services of that kind get it."""
+    if "files" in request:
+        files = request["files"]
+        if kind == "MXNet":
+            return [bytes(content) for each in files.values() for content in each.values()]
+        return {
+            field: {name: io.BytesIO(bytes(content)) for name, content in each.items()} for field, each in files.items()
+        }
+    data = request["json"]
+    if kind in ("Scikit_Learn", "XGBoost"):
+        return json.dumps(data)
+    return list(data.values()) if kind == "MXNet" and isinstance(data, dict) else data
+
+
+def _explained(error, told):
+    if isinstance(error, KeyError):
+        outputs = ", ".join(one["name"] for one in told["outputs"])
+        known = "; the model's outputs are %s" % outputs if outputs else ""
+        return "the service asked for %s, which is not there%s" % (error, known)
+    return str(error) or type(error).__name__
+
+
+def _plain(value):
+    """Return what a service made as plain JSON: NumPy's numbers and arrays, too, are answers."""
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)
+
+
+def _tell(document):
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

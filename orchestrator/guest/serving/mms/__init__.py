@@ -1,0 +1,1 @@
+"""The names of MXNet Model Server that services written for ModelArts import."""

@@ -1,0 +1,1 @@
+"""Base classes of services, under the names that ModelArts gave them."""

@@ -1,0 +1,28 @@
+"""Services of PyTorch models."""
+
+from model_service.model_service import SingleNodeService
+
+
+class PTServingBaseService(SingleNodeService):
+    """A model that the service loads by itself, in its `__init__`, into `self.model`.
+
+    Attributes:
+        model_path: The file of the model, not its folder.
+    """
+
+    def __init__(self, model_name, model_path):
+        super(PTServingBaseService, self).__init__(model_name, model_path)
+        self.model = None
+
+    def _inference(self, data):
+        if self.model is None:
+            raise ValueError("%s has not put its model into self.model" % type(self).__name__)
+        return {name: self.model(value) for name, value in data.items()}
+
+    def predict(self, inputs, outputs=None, signature=None):
+        """Return what the model makes of each input, by the input's name."""
+        import torch
+
+        with torch.no_grad():
+            found = {name: self.model(torch.as_tensor(value)) for name, value in inputs.items()}
+        return {name: value.numpy() for name, value in found.items()}

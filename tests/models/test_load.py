@@ -1,0 +1,59 @@
+"""A package is loaded with an engine, before anybody depends on it."""
+
+import json
+
+import pytest
+
+from orchestrator.errors import NotFoundError, PreflightError, UsageError
+from tests.models.packages import below
+from tests.store.trees import make_tree
+
+CONFIG = json.dumps({"model_algorithm": "echo", "model_type": "Custom"})
+SERVICE = """
+from model_service.model_service import SingleNodeService
+
+print("hello from the service")
+
+class Echo(SingleNodeService):
+    def _inference(self, data):
+        return data
+"""
+
+
+@pytest.fixture
+def imported(project, tmp_path):
+    """Give a function that imports a package with this service."""
+
+    def act(service: str):
+        files = {"config.json": CONFIG, "customize_service.py": service}
+        project.client.models.import_(str(make_tree(tmp_path / "echo", below("model", files))), "echo")
+        return project.client.models
+
+    return act
+
+
+def test_what_can_be_loaded_is_described(imported):
+    loaded = imported(SERVICE).load("echo", engine="plain-1")
+    assert (loaded.engine, loaded.service, loaded.inputs) == ("plain-1", "Echo", [])
+
+
+def test_what_cannot_shows_what_its_code_said(imported):
+    models = imported(SERVICE + "\nimport nowhere")
+    with pytest.raises(
+        PreflightError, match=r"with engine plain-1: customize_service\.py cannot be imported: No module"
+    ):
+        models.load("echo", engine="plain-1")
+    models = imported(SERVICE + "\nraise ValueError('of its own')")
+    with pytest.raises(PreflightError, match="ValueError: of its own"):
+        models.load("echo", engine="plain-1")
+    models = imported(SERVICE + "\nimport os; os._exit(9)")
+    with pytest.raises(PreflightError, match="the process ended with 9"):
+        models.load("echo", engine="plain-1")
+
+
+def test_an_engine_has_to_be_known(imported):
+    models = imported(SERVICE)
+    with pytest.raises(UsageError, match="its model_type is Custom"):
+        models.load("echo")
+    with pytest.raises(NotFoundError, match="no engine"):
+        models.load("echo", engine="nothing")
