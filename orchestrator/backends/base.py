@@ -10,6 +10,7 @@ from orchestrator.progress import Reporter
 from orchestrator.runtime.logread import Live
 from orchestrator.runtime.status import Status
 from orchestrator.runtime.task import Task
+from orchestrator.runtime.worker import FIRST, MAIN, Source
 from orchestrator.specs.flavors import Flavor
 from orchestrator.specs.job import JobSpec
 
@@ -193,8 +194,14 @@ class Backend(Protocol):
     def request_cancel(self, run: Run) -> None:
         """Have the run cancelled, if it is here; the store need not be asked."""
 
-    def live_log(self, run: Run) -> Live | None:
-        """Return the log where the script writes it, if that is within reach."""
+    def live_log(self, run: Run, *, source: Source = MAIN, worker: int = FIRST) -> Live | None:
+        """Return a log where it is written, if that is within reach.
+
+        Args:
+            run: Whose.
+            source: The script, or what mlctl says before and beside it.
+            worker: Of a run with several.
+        """
 
     def live_output(self, run: Run) -> Path | None:
         """Return the folder that the script writes its output to, if that is within reach."""

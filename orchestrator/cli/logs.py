@@ -1,5 +1,6 @@
 """`mlctl logs`, which is also `mlctl job logs`."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -8,6 +9,12 @@ from orchestrator.cli import complete
 from orchestrator.cli.options import ContextOption, JobVersionOption, checked, open_client, pick
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
+
+
+class _Source(StrEnum):
+    main = "main"
+    fetch = "fetch"
+    sync = "sync"
 
 
 @app.command()
@@ -31,11 +38,18 @@ def logs(
         str | None, typer.Option("--grep", metavar="RE", help="Only lines that match a regular expression.")
     ] = None,
     timestamps: Annotated[bool, typer.Option("--timestamps", help="Put the time before each line (UTC).")] = False,
+    source: Annotated[
+        _Source, typer.Option("--source", help="The script, or what mlctl says before and beside it.")
+    ] = _Source.main,
+    worker: Annotated[
+        int | None, typer.Option("--worker", metavar="N", help="Of a job with several nodes, only this one.", min=0)
+    ] = None,
     context: ContextOption = None,
 ) -> None:
     """Show a job's log, live or of old.
 
-    It is whole and stays: what the script wrote, byte for byte, also after the job was killed.
+    It is whole and stays: what the script wrote, byte for byte, also after the job was killed. Of a job with several
+    nodes each line begins with its worker.
     """
     from orchestrator.cli.follow import await_start, goes_on, show_log
     from orchestrator.cli.job_view import ending
@@ -56,12 +70,17 @@ def logs(
         since=seconds,
         grep=grep,
         timestamps=timestamps,
+        source=source.value,
+        worker=worker,
     )
+    scripts = source is _Source.main
     if not follow or view.status.state.finished:
-        if not show_log(blocks) and view.status.log_bytes == 0:
-            note(f"{view.ref} is {view.status.state} and has written no log")
+        if not show_log(blocks) and (view.status.log_bytes == 0 or not scripts):
+            what = "has written no log" if scripts else f"there is no log of its {source} in the store, nor in reach"
+            note(f"{view.ref} is {view.status.state} and {what}")
         return
     with goes_on(view.name, view.version):
-        await_start(client, view.name, view.version)
+        if scripts:
+            await_start(client, view.name, view.version)
         show_log(blocks)
         note(ending(client.jobs.wait(view.name, view.version)))

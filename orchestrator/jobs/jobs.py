@@ -15,24 +15,25 @@ from orchestrator.jobs.create import create, preview
 from orchestrator.jobs.delete import delete_versions
 from orchestrator.jobs.happenings import happenings
 from orchestrator.jobs.here import known_here
-from orchestrator.jobs.listing import Found, get_record, newest, read_version, read_versions
-from orchestrator.jobs.logs import LogQuery, read_log
+from orchestrator.jobs.listing import Found, get_record, read_version, read_versions
+from orchestrator.jobs.logs import LogQuery
+from orchestrator.jobs.newest import newest_of_all
 from orchestrator.jobs.numbers import last_number
 from orchestrator.jobs.plan import Plan, make_plan
+from orchestrator.jobs.readers import read_job_log
 from orchestrator.jobs.record import JobRecord, job_names, version_prefix
 from orchestrator.jobs.using import Used, session, top
 from orchestrator.jobs.view import JobView, is_here, judge, look, watcher
 from orchestrator.progress import SILENT, Reporter
-from orchestrator.runtime.logread import LogReader
 from orchestrator.runtime.output import Output
 from orchestrator.runtime.status import Reason
-from orchestrator.runtime.task import OUTPUT, WORKER_LOG
+from orchestrator.runtime.task import OUTPUT
+from orchestrator.runtime.worker import MAIN, Source
 from orchestrator.specs.job import ParameterValue
 from orchestrator.specs.load import load_job_spec
 from orchestrator.specs.names import parse_version
 from orchestrator.store import open_store
 from orchestrator.store.base import Store
-from orchestrator.store.gather import gather
 from orchestrator.store.records import find
 from orchestrator.store.transfer import download_tree
 
@@ -127,7 +128,7 @@ class Jobs:
             for job in job_names(self._store):
                 found += read_versions(self._store, job)
         else:
-            found = [pair for pair in gather(lambda job: newest(self._store, job), job_names(self._store)) if pair]
+            found = newest_of_all(self._store)
         now = time.monotonic()  # one look at the place does for all
         views = [judge(self._backend, record, status, since=now) for record, status in found]
         return sorted(views, key=lambda view: (view.record.created, view.record.number), reverse=True)
@@ -220,20 +221,14 @@ class Jobs:
         since: float | None = None,
         grep: str | None = None,
         timestamps: bool = False,
+        source: Source = MAIN,
+        worker: int | None = None,
     ) -> Iterator[bytes]:
-        """Yield a job version's log, whether it is queued, running or ended; see `LogQuery`."""
+        """Yield a job version's log, whether it is queued, running or ended; see `LogQuery` and `read_job_log`."""
         record = self._record(name, version)
         query = LogQuery(follow=follow, tail=tail, since=since, grep=grep, timestamps=timestamps)
-        prefix = version_prefix(record.name, record.number) + WORKER_LOG
-        # Arrival times are in the store only, so bytes that have none yet must wait for theirs.
-        timed = timestamps or since is not None
-
-        def reader() -> LogReader:
-            near = not timed and is_here(self._backend, record)
-            return LogReader(self._store, prefix, self._backend.live_log(record.as_run()) if near else None)
-
         look_on = watcher(self._store, self._backend, record, self._reporter)
-        return read_log(query, reader, lambda: look_on().status.state.finished)
+        return read_job_log(self._store, self._backend, record, query, look_on, source=source, worker=worker)
 
     def events(self, name: str, version: str = LATEST) -> Sequence[Event]:
         """Return what happened to a job version, the oldest first; a cluster forgets its part after an hour or so."""

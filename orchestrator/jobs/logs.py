@@ -2,18 +2,21 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, count
 
 import msgspec
 
 from orchestrator.errors import UsageError
-from orchestrator.runtime.logread import ArrivalTimes, LogReader
+from orchestrator.jobs.log_lines import Lines
+from orchestrator.runtime.logread import LogReader
 
 POLL = 0.2  # seconds between two looks for more
 LONGEST_POLL = 0.5  # seconds, when nothing has come for a while
 SELDOM = 1.0  # seconds between two questions whether the job has ended, then
-LINE_LIMIT = 1 << 20  # bytes; longer lines are cut into pieces of this size
+
+
+Blocks = Iterator[tuple[int, bytes]]  # with the log that each is of
 
 
 class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,19 +39,20 @@ class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_log(
     query: LogQuery,
-    reader: Callable[[], LogReader],
+    readers: Sequence[Callable[[], LogReader]],
     ended: Callable[[], bool],
     *,
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[bytes]:
-    """Yield the log as the query asks.
+    """Yield one log, or those of several workers, as the query asks.
 
-    Without `grep` and `timestamps` these are the script's own bytes, unchanged.
+    Of one, without `grep` and `timestamps`, these are the script's own bytes, unchanged. Of several each line
+    begins with its worker; they come in the order of their arrival, as far as that is known.
 
     Args:
         query: What to show.
-        reader: Gives the log as it can be read now: live or from the store.
+        readers: Each gives a worker's log as it can be read now: live or from the store.
         ended: Tells whether the job is over and all its log saved.
         clock: The time, in seconds since the epoch.
         sleep: Waits for so many seconds.
@@ -57,15 +61,28 @@ def read_log(
         UsageError: `grep` is not a regular expression.
     """
     pattern = _compile(query.grep)
-    log = reader()
-    start = _start(query, log, clock())
-    blocks = _follow(start, reader, ended, sleep) if query.follow else log.read(start, log.size())
-    if pattern is None and not query.timestamps:
-        yield from blocks
+    logs = [reader() for reader in readers]
+    starts = [_start(query, log, clock()) for log in logs]
+    blocks = _follow(starts, readers, ended, sleep) if query.follow else _in_order(starts, logs)
+    if pattern is None and not query.timestamps and len(logs) == 1:
+        yield from (block for _, block in blocks)
         return
-    times = log.times() if query.timestamps else ArrivalTimes([], [])
-    refresh = (lambda: reader().times()) if query.timestamps and query.follow else None
-    yield from _lines(blocks, start, pattern, times, refresh, query.timestamps)
+    lines = [
+        Lines(
+            start,
+            head=f"[worker-{index}] ".encode() if len(logs) > 1 else b"",
+            pattern=pattern,
+            times=log.times() if query.timestamps else None,
+            refresh=(lambda reader=reader: reader().times()) if query.follow else None,  # type: ignore[misc]
+        )
+        for index, (start, log, reader) in enumerate(zip(starts, logs, readers, strict=True))
+    ]
+    for index, block in blocks:
+        if shown := lines[index].feed(block):
+            yield shown
+    for one in lines:
+        if shown := one.end():
+            yield shown
 
 
 def _start(query: LogQuery, log: LogReader, now: float) -> int:
@@ -77,89 +94,67 @@ def _start(query: LogQuery, log: LogReader, now: float) -> int:
     return start
 
 
+def _in_order(starts: Sequence[int], logs: Sequence[LogReader]) -> Blocks:
+    """Yield what was written; of several logs what came first, first."""
+    written = [log.read(start, log.size()) for start, log in zip(starts, logs, strict=True)]
+    if len(written) == 1:
+        yield from ((0, block) for block in written[0])
+        return
+    parts = sorted(chain.from_iterable(map(_parts, count(), starts, logs)))
+    cursors = [_Cursor(blocks) for blocks in written]
+    for _, index, length in parts:
+        yield index, cursors[index].take(length)
+
+
+def _parts(index: int, start: int, log: LogReader) -> Iterator[tuple[float, int, int]]:
+    """Yield when parts of a log arrived, its index, and their lengths."""
+    size, times = log.size(), log.times()
+    while start < size:
+        end = min(times.next_after(start) or size, size)
+        yield times.at(start) or 0.0, index, end - start
+        start = end
+
+
+class _Cursor:
+    """Cuts blocks anew."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._held, self._position = b"", 0
+
+    def take(self, length: int) -> bytes:
+        """Return the next bytes; fewer at the end."""
+        while len(self._held) - self._position < length and (block := next(self._blocks, b"")):
+            self._held, self._position = self._held[self._position :] + block, 0
+        self._position += length
+        return self._held[self._position - length : self._position]
+
+
 def _follow(
-    start: int, reader: Callable[[], LogReader], ended: Callable[[], bool], sleep: Callable[[float], None]
-) -> Iterator[bytes]:
-    position = start
+    starts: Sequence[int],
+    readers: Sequence[Callable[[], LogReader]],
+    ended: Callable[[], bool],
+    sleep: Callable[[float], None],
+) -> Blocks:
+    positions = list(starts)
     idle = until_asked = 0.0  # seconds
     while True:
         # Asked before reading: what was written until the end is then surely read.
         over = until_asked <= 0 and ended()
         if until_asked <= 0:
             until_asked = min(SELDOM, idle / 2)
-        before = position
-        log = reader()
-        for block in log.read(position, log.final_size() if over else log.size()):
-            position += len(block)
-            yield block
+        for index, reader in enumerate(readers):
+            log = reader()
+            for block in log.read(positions[index], log.final_size() if over else log.size()):
+                positions[index] += len(block)
+                idle = 0.0
+                yield index, block
         if over:
             return
-        idle = 0.0 if position > before else idle
         pause = min(LONGEST_POLL, max(POLL, idle / 10))
         sleep(pause)
         idle += pause
         until_asked -= pause
-
-
-def _lines(
-    blocks: Iterator[bytes],
-    offset: int,
-    pattern: "re.Pattern[bytes] | None",
-    times: ArrivalTimes,
-    refresh: Callable[[], ArrivalTimes] | None,
-    timestamps: bool,
-) -> Iterator[bytes]:
-    kept = times if timestamps else None
-    rest = b""
-    for block in blocks:
-        unread = rest + block
-        if refresh and times.next_after(offset + len(unread)) is None:
-            kept = times = refresh()
-        end = unread.rfind(b"\n") + 1
-        if len(unread) - end > LINE_LIMIT:
-            end = len(unread)
-        if shown := b"".join(_shown(unread[:end], offset, pattern, kept)):
-            yield shown
-        offset += end
-        rest = unread[end:]
-    if shown := b"".join(_shown(rest, offset, pattern, kept)):
-        yield shown
-
-
-def _shown(
-    lines: bytes, offset: int, pattern: "re.Pattern[bytes] | None", times: ArrivalTimes | None
-) -> Iterator[bytes]:
-    """Yield what is shown of whole lines; a log has millions, so those that arrived together are one step."""
-    if lines and not lines.endswith(b"\n"):
-        lines += b"\n"
-    position = 0
-    while position < len(lines):
-        end, stamp = len(lines), b""
-        if times:
-            stamp, later = _stamp(times.at(offset + position)), times.next_after(offset + position)
-            if later is not None and later - offset < end:
-                # The line that the later bytes begin in, if not with it, began before them.
-                end = lines.find(b"\n", later - offset - 1) + 1
-        text = lines[position:end]
-        position = end
-        if pattern or b"\r" in text:
-            text = b"".join(_fitting(text, pattern))
-        if text:
-            yield stamp + text[:-1].replace(b"\n", b"\n" + stamp) + b"\n" if stamp else text
-
-
-def _fitting(lines: bytes, pattern: "re.Pattern[bytes] | None") -> Iterator[bytes]:
-    for line in lines[:-1].split(b"\n"):
-        # Of a progress bar that redrew itself, what was to be seen last.
-        text = line.rstrip(b"\r").rpartition(b"\r")[2]
-        if pattern is None or pattern.search(text):
-            yield text + b"\n"
-
-
-def _stamp(moment: float | None) -> bytes:
-    if moment is None:
-        return b"-" * 24 + b" "
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3].encode() + b"Z "
 
 
 def _compile(grep: str | None) -> "re.Pattern[bytes] | None":

@@ -107,6 +107,11 @@ class JobRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
         """Return the number as users write it, `V0003`."""
         return format_version(self.number)
 
+    @property
+    def workers(self) -> int:
+        """Return how many processes it is; this machine is one, however many nodes are asked for."""
+        return int((self.spec.get("resources") or {}).get("nodes", 1)) if self.backend != "local" else 1
+
     def as_run(self) -> Run:
         """Return the run, as its backend knows it."""
         assert self.task is not None

@@ -37,7 +37,7 @@ def top(backend: Backend, views: Sequence[JobView]) -> list[Used]:
     for view in running:
         task = view.record.task
         assert task is not None  # or it were not here
-        nodes = int((view.record.spec.get("resources") or {}).get("nodes", 1)) if backend.name != "local" else 1
+        nodes = view.record.workers
         amounts = task.cpus * nodes, task.memory * nodes, task.gpus * nodes
         found.append(Used(view, usage.get(view.record.run), nodes, *amounts))
     return found

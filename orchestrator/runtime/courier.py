@@ -6,12 +6,12 @@ While the store is away the newest status and the log, which is a file anyhow, w
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 
 from orchestrator.errors import MlctlError
-from orchestrator.runtime.logship import LogShipper
 from orchestrator.runtime.patience import complain
 from orchestrator.runtime.status import Status
 from orchestrator.runtime.task import CANCEL, Task
@@ -26,13 +26,23 @@ CANCEL_POLL = 2.0  # seconds between two looks for a cancel request from another
 LONGEST_PAUSE = 10.0  # seconds between two attempts while the store is away
 
 
+class Shipper(Protocol):
+    """Brings what grows somewhere to a store."""
+
+    def poll(self) -> bool:
+        """Take what has come since the last call; tell whether there was anything."""
+
+    def send(self) -> None:
+        """Write what was taken to the store."""
+
+
 class Courier:
     """One run's thread that speaks to the store.
 
     Args:
         task: The run's work order.
         connect: Opens the store of its record; called again after every failure, for its keys may have been renewed.
-        shipper: Makes the shipper of its log to that store.
+        shippers: Makes what brings its logs to that store.
         on_cancel: Called, once and from the thread, when somebody has left a request to cancel in the store.
         worker: Whose status it tells.
 
@@ -44,14 +54,14 @@ class Courier:
         self,
         task: Task,
         connect: Callable[[], Store],
-        shipper: Callable[[Store], LogShipper],
+        shippers: Callable[[Store], Sequence[Shipper]],
         on_cancel: Callable[[], None],
         worker: Worker = ALONE,
     ) -> None:
         self.cancelled = False
         self._task = task
         self._connect = connect
-        self._shipper = shipper
+        self._shippers = shippers
         self._on_cancel = on_cancel
         self._key = task.prefix + worker.status
         self._ships = True
@@ -86,10 +96,10 @@ class Courier:
         while not self._over.is_set():
             try:
                 store = self._connect()
-                shipper = self._shipper(store)
+                shippers = self._shippers(store)
                 while not self._over.is_set():
                     with self._lock:
-                        self._round(store, shipper, time.monotonic())
+                        self._round(store, shippers, time.monotonic())
                     pause = POLL
                     self._over.wait(POLL)
             except (MlctlError, OSError) as error:
@@ -97,7 +107,7 @@ class Courier:
                 pause = min(2 * pause, LONGEST_PAUSE)
                 self._over.wait(random.uniform(pause / 2, pause))
 
-    def _round(self, store: Store, shipper: LogShipper, now: float) -> None:
+    def _round(self, store: Store, shippers: Sequence[Shipper], now: float) -> None:
         status = self._status
         if status and (status is not self._told or now - self._written >= HEARTBEAT):
             if is_replaced(status, store, self._key):
@@ -106,10 +116,12 @@ class Courier:
             write(store, self._key, msgspec.structs.replace(status, heartbeat=time.time()))
             self._told, self._written = status, now
         if self._ships:
-            shipper.poll()
-            if now - self._sent >= SEND:
-                shipper.send()
-                self._sent = now
+            due = now - self._sent >= SEND
+            for shipper in shippers:
+                shipper.poll()
+                if due:
+                    shipper.send()
+            self._sent = now if due else self._sent
         if now - self._looked >= CANCEL_POLL and not self.cancelled:
             self.cancelled = store.head(self._task.prefix + CANCEL) is not None
             self._looked = now

@@ -41,6 +41,11 @@ def keep_trying(
 
 
 def complain(error: Exception) -> None:
-    """Note on stderr what went wrong and is tried again; a full disk takes no notes."""
+    """Note on stderr what went wrong and is tried again."""
+    say(str(error))
+
+
+def say(text: str) -> None:
+    """Note something on stderr, with the time; a full disk takes no notes."""
     with contextlib.suppress(OSError):
-        print(f"{time.strftime('%FT%T')} {error}", file=sys.stderr, flush=True)
+        print(f"{time.strftime('%FT%T')} {text}", file=sys.stderr, flush=True)

@@ -10,7 +10,6 @@ JOB = "job.json"
 STATUS = "status.json"
 CANCEL = "cancel.json"
 OUTPUT = "output.json"
-WORKER_LOG = "logs/worker-0/"
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):

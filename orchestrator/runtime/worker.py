@@ -1,12 +1,20 @@
 """One of the workers of a job: which of how many, and where in the store its part of the job is."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 
 from orchestrator.runtime.task import OUTPUT, STATUS
 
 FIRST = 0  # the worker whose status and output are the job's
+Source = Literal["main", "fetch", "sync"]  # the script, or what works before and beside it
+MAIN: Source = "main"
+
+
+def log_prefix(source: Source, worker: int) -> str:
+    """Return the prefix of a worker's log, below the job version's."""
+    return f"logs/{'worker' if source == MAIN else source}-{worker}/"
 
 
 class Worker(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,8 +49,8 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def log(self) -> str:
-        """Return the prefix of its log, below the job version's."""
-        return f"logs/worker-{self.index}/"
+        """Return the prefix of its script's log, below the job version's."""
+        return log_prefix(MAIN, self.index)
 
     @property
     def status(self) -> str:

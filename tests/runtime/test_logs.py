@@ -51,7 +51,7 @@ class Log:
         return b"".join(reader.read(0, reader.size()))
 
     def shown(self, **query) -> bytes:
-        return b"".join(read_log(LogQuery(**query), self.reader, lambda: True, clock=lambda: self.now))
+        return b"".join(read_log(LogQuery(**query), [self.reader], lambda: True, clock=lambda: self.now))
 
 
 @pytest.fixture
@@ -247,5 +247,5 @@ def test_following_ends_with_the_job_and_misses_nothing(log):
         return log.reader(live=reader.live)
 
     reader.live = False
-    blocks = read_log(LogQuery(follow=True), reader, lambda: ended, sleep=sleep)
+    blocks = read_log(LogQuery(follow=True), [reader], lambda: ended, sleep=sleep)
     assert b"".join(blocks) == b"a\nb\nc\n"

@@ -13,8 +13,9 @@ from orchestrator.backends.base import Advice, Event, Launch, Run, Session, Usag
 from orchestrator.backends.kubernetes import pods
 from orchestrator.backends.kubernetes.api import Api
 from orchestrator.backends.kubernetes.cluster import JOBS, Cluster, when
+from orchestrator.backends.kubernetes.container_log import ContainerLog
 from orchestrator.backends.kubernetes.kubelet_log import KubeletLog
-from orchestrator.backends.kubernetes.names import MAIN, job_name
+from orchestrator.backends.kubernetes.names import job_name
 from orchestrator.backends.kubernetes.order import Order, Site
 from orchestrator.backends.kubernetes.pod_log import PodLog
 from orchestrator.backends.kubernetes.shell import kubectl_exec
@@ -26,8 +27,10 @@ from orchestrator.config import Context
 from orchestrator.engines.catalog import Engine
 from orchestrator.errors import ClusterError, MlctlError, PermissionDeniedError
 from orchestrator.progress import SILENT, Reporter
+from orchestrator.runtime.logread import Live
 from orchestrator.runtime.status import Reason, State, Status
-from orchestrator.runtime.task import CANCEL, STATUS, WORKER_LOG
+from orchestrator.runtime.task import CANCEL, STATUS
+from orchestrator.runtime.worker import FIRST, MAIN, Source, log_prefix
 from orchestrator.specs.flavors import Flavor
 from orchestrator.specs.job import JobSpec
 from orchestrator.store import open_store
@@ -75,8 +78,8 @@ class KubernetesBackend:
         self._api = Api(context)
         self._cluster = Cluster(self._api)
         self._open = functools.cache(functools.partial(open_store, context=context.name))
-        self._logs: dict[str, PodLog] = {}
-        self._looked: dict[str, float] = {}
+        self._logs: dict[tuple[str, Source, int], Live] = {}
+        self._looked: dict[tuple[str, Source, int], float] = {}
         self._told = False
 
     @functools.cached_property
@@ -158,24 +161,30 @@ class KubernetesBackend:
     def request_cancel(self, run: Run) -> None:
         self.forget(run)  # its pods get SIGTERM, and save what there is
 
-    def live_log(self, run: Run) -> PodLog | None:
-        if log := self._logs.get(run.id):
+    def live_log(self, run: Run, *, source: Source = MAIN, worker: int = FIRST) -> Live | None:
+        which = run.id, source, worker
+        if log := self._logs.get(which):
             return log
         now = time.monotonic()
-        if now - self._looked.get(run.id, float("-inf")) < AGAIN:
+        if now - self._looked.get(which, float("-inf")) < AGAIN:
             return None
-        self._looked[run.id] = now
+        self._looked[which] = now
         try:
             seen = self._cluster.seen(_name(run), closely=False)
         except MlctlError:
             return None
-        mine = [pod for pod in seen.pods if pods.index_of(pod) == 0]
-        # Of a pod that replaces another the log does not begin with the job's first byte.
-        if len(mine) != 1 or not pods.is_running(mine[0], MAIN):
+        mine = [pod for pod in seen.pods if pods.index_of(pod) == worker]
+        # Of a pod that replaces another, or a container that was started again, the log does not begin with the
+        # first byte.
+        if len(mine) != 1 or not pods.is_first_start(mine[0], source):
             return None
-        live = KubeletLog(self._api, pods.name_of(mine[0]), MAIN)
-        self._logs[run.id] = PodLog(live, self._open(run.task.store), run.task.prefix + WORKER_LOG)
-        return self._logs[run.id]
+        pod = pods.name_of(mine[0])
+        if source != MAIN:
+            self._logs[which] = ContainerLog(self._api, pod, source)
+        elif pods.is_running(mine[0], source):
+            prefix = run.task.prefix + log_prefix(source, worker)
+            self._logs[which] = PodLog(KubeletLog(self._api, pod, source), self._open(run.task.store), prefix)
+        return self._logs.get(which)
 
     def live_output(self, run: Run) -> None:
         return None  # what sync saves meanwhile is in the store

@@ -89,6 +89,12 @@ def is_running(pod: Json, name: str) -> bool:
     return "running" in container(pod, name).get("state", {})
 
 
+def is_first_start(pod: Json, name: str) -> bool:
+    """Tell whether a container has started, and only once."""
+    status = container(pod, name)
+    return status.get("restartCount") == 0 and bool({"running", "terminated"} & {*status.get("state", {})})
+
+
 def ended(pod: Json, name: str) -> Ended | None:
     """Return how a container ended, the last time if it was started again; None if it never did."""
     status = container(pod, name)

@@ -28,6 +28,7 @@ from orchestrator.runtime.exits import Exit
 from orchestrator.runtime.logread import FileLog
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import STATUS, Task
+from orchestrator.runtime.worker import FIRST, MAIN, Source
 from orchestrator.specs.flavors import Flavor
 from orchestrator.specs.job import JobSpec
 from orchestrator.store import open_store
@@ -60,7 +61,7 @@ class LocalSubmission:
         supervisor = [sys.executable, "-m", "orchestrator.backends.local.supervisor", run.id, str(lock)]
         inherited = {name: value for name, value in os.environ.items() if name != RUN_ID}
         try:
-            with (run.folder / "supervisor.log").open("ab") as log:
+            with run.supervisor_log.open("ab") as log:
                 # Through a shell that ends at once, so that the supervisor is nobody's zombie.
                 subprocess.run(
                     ["/bin/sh", "-c", '"$@" &', "sh", *supervisor],
@@ -179,8 +180,9 @@ class LocalBackend:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
 
-    def live_log(self, run: Run) -> FileLog | None:
-        log = RunDir(run.id).workspace.log
+    def live_log(self, run: Run, *, source: Source = MAIN, worker: int = FIRST) -> FileLog | None:
+        folder = RunDir(run.id)
+        log = folder.workspace.log if source == MAIN else folder.supervisor_log  # one process fetches and saves
         return FileLog(log) if log.exists() else None
 
     def live_output(self, run: Run) -> Path | None:

@@ -88,6 +88,11 @@ class RunDir:
         """Write how the script ended."""
         _save(self.exit_path, end)
 
+    @property
+    def supervisor_log(self) -> Path:
+        """Return the file with what the supervisor says."""
+        return self.folder / "supervisor.log"
+
     def request_cancel(self) -> None:
         """Leave word that the run is to be cancelled; does nothing if it is gone."""
         with contextlib.suppress(OSError):

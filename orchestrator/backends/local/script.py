@@ -99,7 +99,7 @@ class RunningScript(Guarded):
         if found is None:
             kill_leftover(self._run.id)
             if self._guard.returncode > 0:
-                error = f"its guard failed, see {self._run.folder}/supervisor.log"
+                error = f"its guard failed, see {self._run.supervisor_log}"
                 return Exit(cause="not-started", error=error, finished=time.time())
             return Exit(signal=signal.SIGKILL, finished=time.time())
         return found

@@ -30,8 +30,9 @@ from orchestrator.runtime.files.server import FileService
 from orchestrator.runtime.logship import LogShipper
 from orchestrator.runtime.patience import complain, keep_trying
 from orchestrator.runtime.status import Reason, State, Status
-from orchestrator.runtime.task import STATUS, WORKER_LOG, Task
+from orchestrator.runtime.task import STATUS, Task
 from orchestrator.runtime.urls import is_url_mode, service_environment
+from orchestrator.runtime.worker import ALONE
 from orchestrator.store import open_store
 from orchestrator.store.base import Store
 from orchestrator.store.records import write
@@ -63,7 +64,7 @@ class Supervisor:
         self._courier = Courier(
             order.task,
             lambda: self._connect(WATCH_PATIENCE),
-            lambda store: LogShipper(store, order.task.prefix + WORKER_LOG, run.workspace.log, self._arrivals),
+            lambda store: [LogShipper(store, order.task.prefix + ALONE.log, run.workspace.log, self._arrivals)],
             lambda: os.kill(os.getpid(), signal.SIGTERM),
         )
 

@@ -6,6 +6,7 @@ import sys
 
 from orchestrator.errors import MlctlError, UsageError
 from orchestrator.runtime.pod.settings import settings_from, settle
+from orchestrator.runtime.pod.words import Words
 
 
 def main() -> int:
@@ -19,10 +20,12 @@ def main() -> int:
             case ["fetch"]:
                 from orchestrator.runtime.pod.fetch import Fetch
 
+                sys.stderr = Words(settings.volume.words("fetch"))
                 return Fetch(settings).run()
             case ["sync"]:
                 from orchestrator.runtime.pod.sync import Sync
 
+                sys.stderr = Words(settings.volume.words("sync"))
                 return Sync(settings).run()
             case ["check"]:
                 from orchestrator.runtime.pod.check import check

@@ -11,10 +11,11 @@ from orchestrator.progress import SILENT
 from orchestrator.runtime.ending import concluded
 from orchestrator.runtime.exits import Exit
 from orchestrator.runtime.fetch import FetchError, fetch_inputs, fetch_patiently, fetching
-from orchestrator.runtime.patience import complain
+from orchestrator.runtime.patience import complain, say
 from orchestrator.runtime.pod.restore import restore
 from orchestrator.runtime.pod.settings import Settings, on_sigterm
 from orchestrator.runtime.pod.volume import Order
+from orchestrator.runtime.pod.words import ship_words
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import CANCEL, Task
 from orchestrator.runtime.urls import is_url_mode, service_environment
@@ -58,6 +59,7 @@ class Fetch:
         except _StopRequested:
             self._end(Exit(cause="stopped", finished=time.time()))
             return STOPPED
+        say("code and data are there")
         return 0
 
     def _attempt(self) -> None:
@@ -105,6 +107,7 @@ class Fetch:
             final = concluded(order.task, self._settings.volume, order.status, end)
             final.unclear = end.cause == "stopped"
             write(store, self._settings.prefix + self._settings.worker.status, final)
+            ship_words(self._settings, store)  # nobody else will
         except MlctlError as error:
             complain(error)
 

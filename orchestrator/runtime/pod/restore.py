@@ -5,6 +5,7 @@ from orchestrator.runtime.logread import LogReader
 from orchestrator.runtime.output import Output, own_part
 from orchestrator.runtime.patience import complain
 from orchestrator.runtime.pod.settings import Settings
+from orchestrator.runtime.pod.words import restore_words
 from orchestrator.runtime.task import Task
 from orchestrator.runtime.urls import is_url_mode
 from orchestrator.store import open_store
@@ -24,6 +25,10 @@ def restore(settings: Settings, task: Task, store: Store) -> None:
         MlctlError: The store failed, or the volume is full.
     """
     volume, worker = settings.volume, settings.worker
+    try:
+        restore_words(settings, store)
+    except OSError as error:
+        raise as_mlctl_error(error, f"cannot write {volume.folder}") from error
     if not volume.log.stat().st_size:
         log = LogReader(store, task.prefix + worker.log, None)
         partial = volume.log.with_suffix(".part")

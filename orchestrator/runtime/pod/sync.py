@@ -12,16 +12,17 @@ import msgspec
 from orchestrator.errors import ConflictError, MlctlError, StoreError
 from orchestrator.progress import SILENT
 from orchestrator.runtime.arrivals import Arrivals
-from orchestrator.runtime.courier import Courier, is_replaced
+from orchestrator.runtime.courier import Courier, Shipper, is_replaced
 from orchestrator.runtime.ending import concluded, save_end
 from orchestrator.runtime.exits import Cause, Exit
 from orchestrator.runtime.files.server import FileService
 from orchestrator.runtime.logship import LogShipper
 from orchestrator.runtime.output import save_output
-from orchestrator.runtime.patience import complain, keep_trying
+from orchestrator.runtime.patience import complain, keep_trying, say
 from orchestrator.runtime.pod.checkpoints import Checkpoints
 from orchestrator.runtime.pod.others import with_others
 from orchestrator.runtime.pod.settings import Settings, on_sigterm
+from orchestrator.runtime.pod.words import WordsShipper, ship_words
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import CANCEL
 from orchestrator.runtime.urls import is_url_mode
@@ -53,7 +54,7 @@ class Sync:
         self._courier = Courier(
             order.task,
             lambda: self._connect(order.task.store, WATCH_PATIENCE),
-            lambda store: LogShipper(store, order.task.prefix + settings.worker.log, volume.log, self._arrivals),
+            self._shippers,
             lambda: self._end_script("cancelled"),
             worker=settings.worker,
         )
@@ -66,9 +67,16 @@ class Sync:
         )
         self._checkpoints = Checkpoints(lambda: scan_all(volume.output), self._save_checkpoint, settings.save_every)
 
+    def _shippers(self, store: Store) -> list[Shipper]:
+        """Return what brings the script's log to the store, and what is said beside it."""
+        settings = self._settings
+        log = LogShipper(store, settings.prefix + settings.worker.log, self._volume.log, self._arrivals)
+        return [log, WordsShipper(settings, store)]
+
     def run(self) -> int:
         """Look after the script until the pod ends; return the exit code."""
         on_sigterm(lambda _number, _frame: self._stop.set())
+        say("waiting for the script")
         if not self._volume.asked("saved"):
             self._finish(self._watch())
         # Whoever ends before SIGTERM is started again.
@@ -128,6 +136,7 @@ class Sync:
         self._volume.ask("term")
 
     def _finish(self, end: Exit) -> None:
+        say("the script has ended: saving its log and output")
         self._courier.tell(msgspec.structs.replace(self._status, message="it has ended; its log and output are saved"))
         self._courier.leave_log()
         self._files.stop()
@@ -161,7 +170,7 @@ class Sync:
                     lambda url: self._connect(url, PATIENCE),
                     arrivals=self._arrivals,
                     worker=settings.worker,
-                    before_status=self._courier.stop,
+                    before_status=lambda: self._last_words(store),
                 )
                 if final.reason is not Reason.OUTPUT_NOT_SAVED:
                     return True
@@ -175,6 +184,14 @@ class Sync:
             return False
         volume.ask("saved")
         return True
+
+    def _last_words(self, store: Store) -> None:
+        """Bring what was said to the store, which is there: log and output are saved."""
+        self._courier.stop()
+        try:
+            ship_words(self._settings, store)
+        except MlctlError as error:  # not worth to try everything again for
+            complain(error)
 
     def _retried(self, final: Status) -> Status:
         """Return the status of a script that failed and that the cluster starts again: it is not final."""

@@ -51,6 +51,10 @@ class Volume(Workspace):
         self.start.mkdir(exist_ok=True)
         self.log.touch()
 
+    def words(self, speaker: str) -> Path:
+        """Return the file with what fetch or sync says."""
+        return self.folder / f"{speaker}.log"
+
     def prepare(self, order: Order, worker: Worker, bucket: Mapping[str, str]) -> None:
         """Write what launcher and sync need.
 
