@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from orchestrator.backends.local.rundir import RunDir, acquire, is_looked_after
 from orchestrator.backends.local.script import RunningScript
 from orchestrator.backends.local.usage import tree_memory
+from tests.waiting import wait_until
 
 
 class Guarded:
@@ -32,13 +32,6 @@ class Guarded:
     def log(self) -> bytes:
         log = self.run.workspace.log
         return log.read_bytes() if log.exists() else b""
-
-
-def wait_until(condition, seconds: float = 15.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def alive(pid: int) -> bool:

@@ -4,14 +4,13 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from orchestrator.engines import Engine, get_engine
+from tests.waiting import wait_until
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -129,13 +128,6 @@ def workshop(tmp_path: Path, uv_cache: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(made.wheels))
     return made
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def is_alive(pid: int) -> bool:

@@ -8,7 +8,8 @@ import pytest
 
 from orchestrator.engines import ensure_environment, environment_state
 from orchestrator.engines.environment import environment_path
-from tests.engines.conftest import Workshop, is_alive, wait_until
+from tests.engines.conftest import Workshop, is_alive
+from tests.waiting import wait_until
 
 SECONDS = 60
 

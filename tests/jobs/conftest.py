@@ -2,8 +2,7 @@
 
 import os
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import yaml
 from orchestrator.backends.local.rundir import RunDir, all_runs, holder, is_looked_after
 from orchestrator.client import Client
 from orchestrator.jobs.view import JobView
+from tests.waiting import wait_until
 
 ENGINE = """\
 name: plain-1
@@ -68,13 +68,6 @@ class Project:
     def wait_for_state(self, view: JobView, state: str) -> JobView:
         wait_until(lambda: self.client.jobs.get(view.name, view.version).status.state == state)
         return self.client.jobs.get(view.name, view.version)
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from orchestrator.progress import SILENT
 from orchestrator.runtime.status import Reason, State
 from orchestrator.store.serve import S3Server
 from tests.buckets import BUCKET, PROFILE
-from tests.jobs.conftest import processes_of, run_of, wait_until
+from tests.jobs.conftest import processes_of, run_of
+from tests.waiting import wait_until
 
 TRAIN = """
     import pathlib
@@ -226,7 +227,7 @@ def test_a_bucket_whose_server_is_killed_and_comes_back_after_the_end(project, s
     server.kill()
     wait_until(goes_on(view))
     stop.touch()
-    wait_until(lambda: project.client.jobs.get("demo").status.state is State.RECOVERING, 60)
+    wait_until(lambda: project.client.jobs.get("demo").status.state is State.RECOVERING)
     status = project.client.jobs.get("demo").status
     assert status.reason is Reason.OUTPUT_NOT_SAVED and "cannot reach" in status.message
     assert processes_of(view.record.run)
@@ -244,7 +245,7 @@ def test_keys_that_stop_working_are_looked_up_anew(project, s3, bucket_url, tmp_
     view, stop = train(project)
     profile.write_text(good.replace("aws_secret_access_key = ", "aws_secret_access_key = not"))
     stop.touch()
-    wait_until(lambda: project.client.jobs.get("demo").status.state is State.RECOVERING, 60)
+    wait_until(lambda: project.client.jobs.get("demo").status.state is State.RECOVERING)
     assert f"secret key from profile {PROFILE}" in project.client.jobs.get("demo").status.message
     profile.write_text(good)
     check_whole(project, view, stop)

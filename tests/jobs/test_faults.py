@@ -15,7 +15,8 @@ from orchestrator.errors import PermissionDeniedError, PreflightError
 from orchestrator.runtime.status import Reason, State
 from orchestrator.runtime.task import STATUS
 from orchestrator.store.base import list_objects
-from tests.jobs.conftest import processes_of, run_of, wait_until
+from tests.jobs.conftest import processes_of, run_of
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 CREATE = "from orchestrator import Client; print(Client().jobs.create(sys.argv[1]).version)"
@@ -256,12 +257,12 @@ def test_full_home_can_be_looked_at_and_emptied(project, small_disk, monkeypatch
     )
     view = project.create()
     jobs = project.client.jobs
-    wait_until(lambda: jobs.get("demo").status.state is State.FAILED, 60)
+    wait_until(lambda: jobs.get("demo").status.state is State.FAILED)
     for _ in range(3):
         assert jobs.get("demo").status.reason in (Reason.DISK_FULL, Reason.OUTPUT_NOT_SAVED)
         assert jobs.list()
         assert b"filling" in project.log(view)
-    wait_until(lambda: processes_of(view.record.run) == [], 90)
+    wait_until(lambda: processes_of(view.record.run) == [])
     assert jobs.delete("demo") == ["V0001"]
     assert jobs.list() == []
     project.script("print('room again')")

@@ -7,7 +7,8 @@ import pytest
 from orchestrator.errors import ConflictError, JobCancelledError, JobFailedError, NotFoundError, PreflightError
 from orchestrator.runtime.status import Reason, State
 from orchestrator.store.base import list_objects
-from tests.jobs.conftest import processes_of, run_of, wait_until
+from tests.jobs.conftest import processes_of, run_of
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("each_store")
 

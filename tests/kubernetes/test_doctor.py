@@ -14,7 +14,7 @@ from orchestrator.doctor.inside import verdict
 from tests.buckets import Bucket
 from tests.kubernetes.clusters import Cluster, open_cluster
 from tests.kubernetes.standin import Settings, Standin, ours
-from tests.kubernetes.waiting import until
+from tests.waiting import wait_until
 
 RUNTIME = "mlctl/runtime:test"
 
@@ -68,7 +68,7 @@ def test_gpus_in_use_are_not_free(context: config.Context, cluster: Cluster, sta
     container = {"name": "main", "image": "busybox", "command": ["sleep", "60"], "resources": limits}
     pod = {"metadata": {"name": "busy"}, "spec": {"restartPolicy": "Never", "containers": [container]}}
     cluster.call("POST", "api/v1:pods", pod)
-    until(lambda: cluster.get("pods", "busy")["spec"].get("nodeName"), "a node for the pod")
+    wait_until(lambda: cluster.get("pods", "busy")["spec"].get("nodeName"), "a node for the pod")
     gpus = of("GPUs", findings("lab", pod=False))
     assert [finding.message for finding in gpus] == ["4 p100 (nvidia.com/gpu), 1 free"]
 

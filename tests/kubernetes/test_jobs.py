@@ -2,6 +2,7 @@
 
 import textwrap
 
+import msgspec
 import pytest
 
 from orchestrator import config
@@ -9,17 +10,25 @@ from orchestrator.client import Client
 from orchestrator.errors import PreflightError
 from orchestrator.runtime.status import Reason, State
 from tests.buckets import Bucket
-from tests.jobs.conftest import Project, project, wait_until  # noqa: F401
+from tests.jobs.conftest import Project, project  # noqa: F401
 from tests.kubernetes.clusters import Cluster
 from tests.kubernetes.standin import Standin, ours
+from tests.waiting import wait_until
 
 
 class Lab(Project):
     """A project whose jobs run on a cluster."""
 
+    context = "lab"
+
     @property
     def client(self) -> Client:
-        return Client("lab")
+        return Client(self.context)
+
+    def change(self, **fields: str) -> None:
+        """Go on with a context that differs in this."""
+        changed = msgspec.structs.replace(config.get_context(self.context), name=f"{self.context}-changed", **fields)
+        self.context = config.add_context(changed).name
 
 
 @pytest.fixture

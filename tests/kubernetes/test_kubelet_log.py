@@ -12,7 +12,8 @@ from orchestrator.config import Context
 from tests.kubernetes.clusters import is_real, open_cluster
 from tests.kubernetes.manifests import pod
 from tests.kubernetes.standin import NodeSettings, Settings
-from tests.kubernetes.waiting import phase, until
+from tests.kubernetes.waiting import phase
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(is_real(), reason="needs levers that a real cluster does not have")
 
@@ -47,7 +48,7 @@ def test_connections_that_break_anywhere_leave_no_gap_and_no_duplicate(cluster, 
 def test_an_end_is_told(cluster):
     log = follow(cluster, "echo all")
     assert read_on(log, 4) == b"all\n"
-    until(lambda: log.size() is None, "the end")
+    wait_until(lambda: log.size() is None, "the end")
     assert log.read(0, 4) is None
 
 
@@ -57,7 +58,7 @@ def test_a_file_set_aside_between_connections_is_noticed(tmp_path, monkeypatch):
         log = follow(cluster, "n=0; while :; do echo line $n; n=$((n+1)); sleep 0.02; done")
         got = read_on(log, 300)
         cluster.standin.drop_connections(reset=True)
-        until(lambda: log.size() is None, "the log to be given up")
+        wait_until(lambda: log.size() is None, "the log to be given up")
         whole = b"".join(b"line %d\n" % number for number in range(100))
         assert whole.startswith(got)  # nothing from behind the gap
 
@@ -82,7 +83,7 @@ def test_a_burst_comes_whole_and_nobody_who_does_not_read_fills_the_memory(clust
     script = f"yes {line.decode().strip()} | head -c 20200000; sleep 1000"
     log = follow(cluster, script)
     assert read_on(log, 5_000_000)[:5_000_000] == (line * 50_000)[:5_000_000]
-    until(lambda: log.size() is None, "it to be given up")
+    wait_until(lambda: log.size() is None, "it to be given up")
     assert not log._blocks
 
 

@@ -10,7 +10,7 @@ from orchestrator.backends.kubernetes.mirror import Mirror
 from orchestrator.backends.kubernetes.refusals import TroubleError
 from orchestrator.config import Context
 from orchestrator.errors import ClusterError
-from tests.kubernetes.waiting import until
+from tests.waiting import wait_until
 
 
 class Kept:
@@ -34,7 +34,7 @@ class Kept:
             return None
 
     def becomes(self, *names):
-        until(lambda: self.names() == set(names), f"{names} to be all")
+        wait_until(lambda: self.names() == set(names), f"{names} to be all")
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def kept(cluster):
 
 
 def test_one_list_and_one_watch_are_enough(kept, standin):
-    until(lambda: standin.faults.calls["watch", "configmaps"], "the watch")
+    wait_until(lambda: standin.faults.calls["watch", "configmaps"], "the watch")
     for name in "abc":
         kept.add(name)
     kept.becomes("a", "b", "c")
@@ -78,11 +78,11 @@ def test_it_goes_on_after_whatever_ends_the_watch(kept, standin):
 
 
 def test_an_api_server_that_is_away_is_told(kept, standin):
-    until(lambda: standin.faults.calls["watch", "configmaps"], "the watch")
+    wait_until(lambda: standin.faults.calls["watch", "configmaps"], "the watch")
     kept.add("a")
     kept.becomes("a")
     standin.down()
-    until(lambda: kept.names() is None, "that to be told")
+    wait_until(lambda: kept.names() is None, "that to be told")
     with pytest.raises(TroubleError, match="cannot be reached"):
         kept.mirror.groups(age=1)
     standin.up()

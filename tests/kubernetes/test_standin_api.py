@@ -8,7 +8,8 @@ import pytest
 from kubernetes import client
 
 from tests.kubernetes.manifests import job, pod
-from tests.kubernetes.waiting import finished, pods, until
+from tests.kubernetes.waiting import finished, pods
+from tests.waiting import wait_until
 
 
 def config_map(name, **data):
@@ -207,7 +208,7 @@ def test_what_an_object_owns_goes_with_it(cluster):
     owned["metadata"]["ownerReferences"] = [reference]
     cluster.call("POST", "api/v1:configmaps", owned)
     cluster.call("DELETE", "api/v1:configmaps/owner", query={"propagationPolicy": "Background"})
-    until(lambda: cluster.call("GET", "api/v1:configmaps/owned").status == 404, "the owned object to go")
+    wait_until(lambda: cluster.call("GET", "api/v1:configmaps/owned").status == 404, "the owned object to go")
 
 
 @pytest.mark.parametrize("policy", ["Background", "Foreground", "Orphan"])
@@ -217,11 +218,11 @@ def test_a_deleted_job_takes_its_pods_along_unless_they_are_to_stay(cluster, pol
     (made,) = pods(cluster, "j")
     answer = cluster.call("DELETE", "apis/batch/v1:jobs/j", {"propagationPolicy": policy})
     assert answer.status == 200
-    until(lambda: cluster.call("GET", "apis/batch/v1:jobs/j").status == 404, "the Job to go")
+    wait_until(lambda: cluster.call("GET", "apis/batch/v1:jobs/j").status == 404, "the Job to go")
     if policy == "Orphan":
         assert not cluster.get("pods", made["metadata"]["name"])["metadata"].get("ownerReferences")
     else:
-        until(lambda: not pods(cluster, "j"), "the pods to go")
+        wait_until(lambda: not pods(cluster, "j"), "the pods to go")
 
 
 @pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")

@@ -13,7 +13,8 @@ from urllib3.exceptions import HTTPError
 from tests.kubernetes.clusters import Cluster, open_cluster
 from tests.kubernetes.manifests import container, job, pod
 from tests.kubernetes.standin import Image, NodeSettings, Settings, sandbox
-from tests.kubernetes.waiting import condition, events, finished, phase, pods, until, waits
+from tests.kubernetes.waiting import condition, events, finished, phase, pods, waits
+from tests.waiting import wait_until
 
 
 def reason(error):
@@ -23,7 +24,7 @@ def reason(error):
 def running(cluster, **more):
     """Start a Job that runs; gives its pod's name."""
     cluster.call("POST", "apis/batch/v1:jobs", job("j", "sleep 1000", **more))
-    (made,) = until(lambda: pods(cluster, "j"), "a pod")
+    (made,) = wait_until(lambda: pods(cluster, "j"), "a pod")
     phase(cluster, made["metadata"]["name"], "Running")
     return made["metadata"]["name"]
 
@@ -149,7 +150,7 @@ def test_the_server_is_away_and_comes_back(cluster, standin):
         except HTTPError:
             return None
 
-    until(ask, "the server to come back")
+    wait_until(ask, "the server to come back")
 
 
 def test_memory_is_short(cluster, standin):
@@ -179,8 +180,8 @@ def test_a_disrupted_pod_is_replaced_and_does_not_count(cluster, standin, how):
     name = running(cluster, spec={"backoffLimit": 0, "podFailurePolicy": {"rules": [rule]}})
     standin.add_node("node-2")
     getattr(standin, how)("node-1" if how != "preempt" else name)
-    until(lambda: [p for p in pods(cluster, "j") if p["metadata"]["name"] != name], "another pod")
-    until(lambda: cluster.call("GET", f"api/v1:pods/{name}").status == 404, "the first pod to go")
+    wait_until(lambda: [p for p in pods(cluster, "j") if p["metadata"]["name"] != name], "another pod")
+    wait_until(lambda: cluster.call("GET", f"api/v1:pods/{name}").status == 404, "the first pod to go")
     (second,) = pods(cluster, "j")
     obj = phase(cluster, second["metadata"]["name"], "Running")
     assert obj["spec"]["nodeName"] == ("node-1" if how == "preempt" else "node-2") or how == "preempt"
@@ -190,7 +191,9 @@ def test_a_disrupted_pod_is_replaced_and_does_not_count(cluster, standin, how):
 def test_a_node_that_nobody_hears_of(cluster, standin):
     name = running(cluster)
     standin.lose_node("node-1", unreachable=True, evict_after=0.2)
-    obj = until(lambda: (got := cluster.get("pods", name)) and condition(got, "DisruptionTarget") and got, "eviction")
+    obj = wait_until(
+        lambda: (got := cluster.get("pods", name)) and condition(got, "DisruptionTarget") and got, "eviction"
+    )
     assert condition(obj, "DisruptionTarget")["reason"] == "DeletionByTaintManager"
     assert obj["status"]["phase"] == "Running" and "running" in obj["status"]["containerStatuses"][0]["state"]
     assert condition(cluster.core.read_node("node-1").to_dict(), "Ready") is None
@@ -246,7 +249,7 @@ def test_nodes_and_why_each_does_not_fit(tmp_path):
         phase(cluster, "p", "Running")
         manifest["metadata"]["name"] = "q"
         cluster.call("POST", "api/v1:pods", manifest)
-        message = until(lambda: events(cluster, "q").get("FailedScheduling"), "an event")
+        message = wait_until(lambda: events(cluster, "q").get("FailedScheduling"), "an event")
         assert message == (
             "0/4 nodes are available: 1 node(s) had untolerated taint(s), 1 node(s) were unschedulable, 2 Insufficient "
             "nvidia.com/gpu. no new claims to deallocate, preemption: 0/4 nodes are available: 1 No preemption victims "
@@ -262,7 +265,7 @@ def test_many_pods_without_processes(tmp_path):
         for number in range(100):
             cluster.call("POST", "apis/batch/v1:jobs", job(f"j-{number}"))
         ask = cluster.core.list_namespaced_pod
-        until(lambda: len(ask("default", field_selector="status.phase=Running").items) == 100, "all to run")
+        wait_until(lambda: len(ask("default", field_selector="status.phase=Running").items) == 100, "all to run")
 
 
 def test_threads_create_all_and_each_once(cluster, standin):

@@ -4,7 +4,8 @@ from kubernetes import client
 from kubernetes.stream import stream
 
 from tests.kubernetes.manifests import container, job, pod
-from tests.kubernetes.waiting import condition, events, finished, phase, pods, until, waits
+from tests.kubernetes.waiting import condition, events, finished, phase, pods, waits
+from tests.waiting import wait_until
 
 
 def log(cluster, pod, container="main", **more):
@@ -52,9 +53,9 @@ def test_a_failing_job_tells_the_exit_code(cluster):
 def test_a_command_is_process_one_and_ignores_what_it_does_not_handle(cluster):
     cluster.call("POST", "api/v1:pods", pod("p", "echo $$(echo) $(echo one); sleep 1000; exit 0"))
     phase(cluster, "p", "Running")
-    assert until(lambda: log(cluster, "p"), "a line")
+    assert wait_until(lambda: log(cluster, "p"), "a line")
     cluster.call("DELETE", "api/v1:pods/p")
-    until(lambda: cluster.call("GET", "api/v1:pods/p").status == 404, "the pod to be killed after its grace")
+    wait_until(lambda: cluster.call("GET", "api/v1:pods/p").status == 404, "the pod to be killed after its grace")
 
 
 def test_containers_start_in_order_and_sidecars_end_last(cluster):
@@ -98,16 +99,16 @@ def test_a_sidecar_is_started_anew_when_it_dies(cluster):
         (status,) = cluster.get("pods", "p")["status"].get("initContainerStatuses") or [{}]
         return status if status.get("restartCount") == 2 and "running" in status["state"] else None
 
-    assert until(ask, "two restarts")["lastState"]["terminated"]["exitCode"] == 1
+    assert wait_until(ask, "two restarts")["lastState"]["terminated"]["exitCode"] == 1
     phase(cluster, "p", "Running")
 
 
 def test_sigterm_reaches_a_deleted_pod_and_its_answer_is_seen(cluster):
     script = "trap 'echo bye; exit 7' TERM; echo up; while :; do sleep 0.1; done"
     cluster.call("POST", "apis/batch/v1:jobs", job("j", script, terminationGracePeriodSeconds=30))
-    (made,) = until(lambda: pods(cluster, "j"), "a pod")
+    (made,) = wait_until(lambda: pods(cluster, "j"), "a pod")
     name = made["metadata"]["name"]
-    until(lambda: cluster.get("pods", name)["status"]["phase"] == "Running" and log(cluster, name), "it to be up")
+    wait_until(lambda: cluster.get("pods", name)["status"]["phase"] == "Running" and log(cluster, name), "it to be up")
     stream = cluster.core.read_namespaced_pod_log(name, cluster.namespace, follow=True, _preload_content=False)
     cluster.call("DELETE", f"api/v1:pods/{name}")
     assert stream.data == b"up\nbye\n"
@@ -154,7 +155,7 @@ def test_a_deadline_ends_a_job_or_a_pod(cluster):
 
 def test_a_suspended_job_waits(cluster):
     cluster.call("POST", "apis/batch/v1:jobs", job("j", spec={"suspend": True}))
-    until(lambda: condition(cluster.get("jobs", "j"), "Suspended"), "it to be suspended")
+    wait_until(lambda: condition(cluster.get("jobs", "j"), "Suspended"), "it to be suspended")
     assert not pods(cluster, "j")
     cluster.call("PATCH", "apis/batch/v1:jobs/j", {"spec": {"suspend": False}}, kind="application/merge-patch+json")
     assert finished(cluster, "j")[0] == "Complete"
@@ -162,8 +163,8 @@ def test_a_suspended_job_waits(cluster):
 
 def test_a_job_that_is_over_goes_after_its_time(cluster):
     cluster.call("POST", "apis/batch/v1:jobs", job("j", spec={"ttlSecondsAfterFinished": 0}))
-    until(lambda: cluster.call("GET", "apis/batch/v1:jobs/j").status == 404, "the Job to go")
-    until(lambda: not pods(cluster, "j"), "its pods to go")
+    wait_until(lambda: cluster.call("GET", "apis/batch/v1:jobs/j").status == 404, "the Job to go")
+    wait_until(lambda: not pods(cluster, "j"), "its pods to go")
 
 
 def test_the_environment(cluster):
@@ -235,24 +236,24 @@ def test_what_fits_nowhere_waits_and_why_is_told(cluster):
         return found.get("message") if found.get("reason") == "Unschedulable" else None
 
     nodes = len(cluster.core.list_node().items)
-    message = until(lambda: told("p"), "the scheduler's answer")
+    message = wait_until(lambda: told("p"), "the scheduler's answer")
     assert message.startswith(
         f"0/{nodes} nodes are available: {nodes} node(s) didn't match Pod's node affinity/selector"
     )
     assert "Preemption is not helpful for scheduling" in message
-    assert f"{nodes} Insufficient cpu, {nodes} Insufficient nvidia.com/gpu" in until(
+    assert f"{nodes} Insufficient cpu, {nodes} Insufficient nvidia.com/gpu" in wait_until(
         lambda: told("large"), "the answer"
     )
     assert cluster.get("pods", "p")["status"]["phase"] == "Pending"
-    assert until(lambda: events(cluster, "p").get("FailedScheduling"), "an event") == message
+    assert wait_until(lambda: events(cluster, "p").get("FailedScheduling"), "an event") == message
 
 
 def test_a_full_quota_keeps_a_jobs_pods_from_being_made(cluster):
     quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
     cluster.call("POST", "api/v1:resourcequotas", quota)
-    until(lambda: cluster.get("resourcequotas", "none").get("status", {}).get("hard"), "the quota to be in force")
+    wait_until(lambda: cluster.get("resourcequotas", "none").get("status", {}).get("hard"), "the quota to be in force")
     cluster.call("POST", "apis/batch/v1:jobs", job("j"))
-    message = until(lambda: events(cluster, "j").get("FailedCreate"), "an event")
+    message = wait_until(lambda: events(cluster, "j").get("FailedCreate"), "an event")
     assert message.startswith('Error creating: pods "j-')
     assert message.endswith("is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0")
 
@@ -260,7 +261,7 @@ def test_a_full_quota_keeps_a_jobs_pods_from_being_made(cluster):
 def test_limit_ranges_fill_in_and_refuse(cluster):
     limits = [{"type": "Container", "default": {"memory": "64Mi"}, "max": {"memory": "128Mi"}}]
     cluster.call("POST", "api/v1:limitranges", {"metadata": {"name": "l"}, "spec": {"limits": limits}})
-    assert until(lambda: _limited(cluster), "the limits to be in force")["limits"]["memory"] == "64Mi"
+    assert wait_until(lambda: _limited(cluster), "the limits to be in force")["limits"]["memory"] == "64Mi"
     manifest = pod("large")
     manifest["spec"]["containers"][0]["resources"] = {"limits": {"memory": "1Gi"}}
     refused = cluster.call("POST", "api/v1:pods", manifest)

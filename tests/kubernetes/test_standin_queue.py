@@ -3,7 +3,8 @@
 from tests.kubernetes.clusters import open_cluster
 from tests.kubernetes.manifests import job
 from tests.kubernetes.standin import Settings
-from tests.kubernetes.waiting import finished, until
+from tests.kubernetes.waiting import finished
+from tests.waiting import wait_until
 
 
 def test_jobs_wait_in_a_queue(tmp_path):
@@ -15,12 +16,12 @@ def test_jobs_wait_in_a_queue(tmp_path):
             limits = {"nvidia.com/gpu": 2}
             manifest["spec"]["template"]["spec"]["containers"][0]["resources"] = {"limits": limits}
             cluster.call("POST", "apis/batch/v1:jobs", manifest)
-        until(lambda: cluster.get("jobs", "first")["status"].get("active"), "the first to run")
+        wait_until(lambda: cluster.get("jobs", "first")["status"].get("active"), "the first to run")
         uid = cluster.get("jobs", "third")["metadata"]["uid"]
         query = {"labelSelector": f"kueue.x-k8s.io/job-uid={uid}"}
         ask = "apis/kueue.x-k8s.io/v1beta1:workloads"
-        (workload,) = until(lambda: cluster.call("GET", ask, query=query).body["items"], "a workload")
-        told = until(lambda: cluster.get("workloads", workload["metadata"]["name"]).get("status"), "a status")
+        (workload,) = wait_until(lambda: cluster.call("GET", ask, query=query).body["items"], "a workload")
+        told = wait_until(lambda: cluster.get("workloads", workload["metadata"]["name"]).get("status"), "a status")
         (reserved,) = [item for item in told["conditions"] if item["type"] == "QuotaReserved"]
         assert reserved["status"] == "False"
         assert "insufficient unused quota for nvidia.com/gpu in flavor default, 2 more needed" in reserved["message"]

@@ -1,23 +1,8 @@
 """Waiting for what a cluster does, by asking it again and again as any client can."""
 
-import time
-from collections.abc import Callable
-from typing import TypeVar
-
 from tests.kubernetes.clusters import Cluster
 from tests.kubernetes.standin.resources import Object
-
-SECONDS = 60.0  # a busy machine needs some
-T = TypeVar("T")
-
-
-def until(ask: Callable[[], T | None], what: str) -> T:
-    """Wait until an answer is something, and give it."""
-    end = time.monotonic() + SECONDS
-    while not (found := ask()):
-        assert time.monotonic() < end, f"in vain: {what}"
-        time.sleep(0.02)
-    return found
+from tests.waiting import wait_until
 
 
 def condition(obj: Object, kind: str) -> Object | None:
@@ -39,7 +24,7 @@ def finished(cluster: Cluster, name: str) -> tuple[str, str]:
                 return kind, found["reason"]
         return None
 
-    return until(ask, f"the end of Job {name}")
+    return wait_until(ask, f"the end of Job {name}")
 
 
 def pods(cluster: Cluster, job: str) -> list[Object]:
@@ -55,7 +40,7 @@ def phase(cluster: Cluster, pod: str, *phases: str) -> Object:
         obj = cluster.get("pods", pod)
         return obj if obj["status"].get("phase") in phases else None
 
-    return until(ask, f"pod {pod} to be {' or '.join(phases)}")
+    return wait_until(ask, f"pod {pod} to be {' or '.join(phases)}")
 
 
 def waits(cluster: Cluster, pod: str, reason: str, container: str = "main") -> Object:
@@ -69,7 +54,7 @@ def waits(cluster: Cluster, pod: str, reason: str, container: str = "main") -> O
                 return found
         return None
 
-    return until(ask, f"container {container} of pod {pod} to wait for {reason}")
+    return wait_until(ask, f"container {container} of pod {pod} to wait for {reason}")
 
 
 def events(cluster: Cluster, name: str) -> dict[str, str]:

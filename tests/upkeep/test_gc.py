@@ -18,8 +18,8 @@ from orchestrator.store import condemned, open_store
 from orchestrator.store.archive import store_code
 from orchestrator.store.base import Store, list_objects
 from orchestrator.upkeep import Upkeep, upkeep
-from tests.jobs.conftest import wait_until
 from tests.upkeep.things import code, make_job
+from tests.waiting import wait_until
 
 spawner = multiprocessing.get_context("forkserver")
 spawner.set_forkserver_preload(

@@ -73,7 +73,8 @@ def ending(pod: Json) -> Ending:
             return Ending(Reason.POD_DELETED, "its pod was deleted before the script started")
         if fetch.reason == "OOMKilled":
             return Ending(Reason.OUT_OF_MEMORY, "fetching code and data ran out of memory")
-        told = f": {fetch.message.strip()}" if fetch.message.strip() else ""
+        said = fetch.message.strip().splitlines()
+        told = f": {said[-1]}" if said else ""
         return Ending(Reason.START_FAILED, f"fetching code and data failed (exit code {fetch.code}){told}")
     if main.reason == "OOMKilled" and main.code:  # the kernel may have killed a child that the script can do without
         return Ending(Reason.OUT_OF_MEMORY, f"the script used more memory than its limit{_limit(pod)}")

@@ -169,7 +169,8 @@ def _starting(pod: Json, events: Sequence[Json]) -> Pending:
         text = f"node {pods.node_of(pod)} pulls the image {found[1] if found else ''}".rstrip()
         return Pending(State.STARTING, None, text)
     if pods.is_running(pod, FETCH):
-        return Pending(State.STARTING, None, "fetching code and data")
+        hint = "if it takes long: mlctl logs {job} -v {version} --source fetch"
+        return Pending(State.STARTING, None, "fetching code and data", hint=hint)
     return Pending(State.STARTING, None, f"being started on node {pods.node_of(pod)}")
 
 

@@ -111,6 +111,7 @@ def _runtime(name: str, order: Order, site: Site, section: Kubernetes) -> Json:
         "resources": runtime_resources(),
         "securityContext": security.runtime_security(section),
         "volumeMounts": volumes.runtime_mounts(site),
+        "terminationMessagePolicy": "FallbackToLogsOnError",  # what fetch said last, for who looks at the pod alone
     }
     return {key: value for key, value in found.items() if value}
 

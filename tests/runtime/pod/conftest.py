@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -226,13 +225,6 @@ def saved(job, name: str = "output.json") -> dict[str, bytes]:
         for entry in output.manifest.entries
         if entry.kind == "file"
     }
-
-
-def wait_until(condition: Callable[[], object], seconds: float = WAIT) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 @pytest.fixture

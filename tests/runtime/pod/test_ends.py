@@ -3,7 +3,8 @@
 import signal
 
 from orchestrator.runtime.status import Reason, State
-from tests.runtime.pod.conftest import PREFIX, READY, WAIT, finish, saved, wait_until
+from tests.runtime.pod.conftest import PREFIX, READY, WAIT, finish, saved
+from tests.waiting import wait_until
 
 
 def test_cancel_asks_the_script_to_end_and_saves_what_it_does_then(job):

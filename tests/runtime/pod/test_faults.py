@@ -11,7 +11,8 @@ import pytest
 from orchestrator.runtime.status import Reason, State
 from orchestrator.store.serve import S3Server
 from tests.buckets import BUCKET
-from tests.runtime.pod.conftest import READY, STUBBORN, WAIT, finish, saved, wait_until
+from tests.runtime.pod.conftest import READY, STUBBORN, WAIT, finish, saved
+from tests.waiting import wait_until
 
 IMPATIENT = """
 import runpy, sys

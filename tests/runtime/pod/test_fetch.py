@@ -12,7 +12,8 @@ from orchestrator.runtime.status import Reason, State
 from orchestrator.store.manifest import manifest_of
 from orchestrator.store.records import write
 from orchestrator.store.transfer import upload_tree
-from tests.runtime.pod.conftest import PREFIX, WAIT, wait_until
+from tests.runtime.pod.conftest import PREFIX, WAIT
+from tests.waiting import wait_until
 
 
 def run(pod) -> bytes:

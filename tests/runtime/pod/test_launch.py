@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.pod.conftest import SHELLS, STUBBORN, WAIT, wait_until
+from tests.runtime.pod.conftest import SHELLS, STUBBORN, WAIT
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.parametrize("shell", SHELLS)
 

@@ -3,7 +3,8 @@
 import signal
 
 from orchestrator.runtime.status import Reason, State
-from tests.runtime.pod.conftest import PREFIX, Pod, finish, saved, wait_until
+from tests.runtime.pod.conftest import PREFIX, Pod, finish, saved
+from tests.waiting import wait_until
 
 
 def test_a_later_pod_goes_on(job):

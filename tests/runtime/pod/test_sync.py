@@ -5,7 +5,8 @@ import signal
 import pytest
 
 from orchestrator.runtime.status import Reason, State
-from tests.runtime.pod.conftest import READY, WAIT, finish, saved, wait_until
+from tests.runtime.pod.conftest import READY, WAIT, finish, saved
+from tests.waiting import wait_until
 
 
 def test_the_container_succeeds_only_when_everything_is_saved(each_job):
