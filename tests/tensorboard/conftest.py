@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.cli.conftest import MLCTL, Run, mlctl
-from tests.jobs.conftest import Project, project, wait_until
+from tests.jobs.conftest import Project, project
 from tests.tensorboard.events import header, losses
+from tests.waiting import wait_until
 
 __all__ = ["Project", "Run", "mlctl", "project"]
 

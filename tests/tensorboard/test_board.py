@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.tensorboard.server import PORT, choose_port
-from tests.jobs.conftest import wait_until
 from tests.tensorboard.conftest import boards
 from tests.tensorboard.events import losses
+from tests.waiting import wait_until
 
 
 def test_curves_of_a_version_that_ended_and_of_one_that_runs(each_store, control, project, open_board, mlctl):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.engines.catalog import engine_folders
-from tests.jobs.conftest import ENGINE, wait_until
+from tests.jobs.conftest import ENGINE
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.journey
 

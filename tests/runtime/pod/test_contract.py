@@ -6,7 +6,8 @@ from pathlib import Path
 from orchestrator import config
 from orchestrator.backends.local.rundir import RunDir
 from tests.jobs.conftest import Project, project  # noqa: F401  (a fixture)
-from tests.runtime.pod.conftest import Pod, wait_until
+from tests.runtime.pod.conftest import Pod
+from tests.waiting import wait_until
 
 LOOK = """
     import json, signal
