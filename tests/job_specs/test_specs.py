@@ -29,6 +29,7 @@ def test_a_ready_spec_agrees_with_its_script(path: Path):
 def test_there_is_a_spec_for_each_framework():
     assert {load_job_spec(path).spec.engine for path in SPECS} >= {
         "caffe-1.0",
+        "moxing-1.15",
         "mxnet-1.9",
         "pytorch-2",
         "tensorflow-1.15",

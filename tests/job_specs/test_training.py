@@ -12,6 +12,7 @@ from orchestrator.datasets import Datasets
 from orchestrator.engines import ensure_environment, get_engine
 from orchestrator.specs.load import load_job_spec
 from orchestrator.store import open_store
+from tests.guest.pythons import GUESTS
 from tests.job_specs.services import serve
 
 SPECS = Path(__file__).parents[2] / "job_specs"
@@ -33,11 +34,11 @@ def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "data"
 
 
-def train(name: str, data: Path, output: Path, **parameters: object) -> str:
-    """Run a spec's script as a job does; return its log."""
+def train(name: str, data: Path, output: Path, *, engine_name: str = "", **parameters: object) -> str:
+    """Run a spec's script as a job does, in its own engine or another one; return its log."""
     loaded = load_job_spec(SPECS / f"{name}.yaml")
     code = loaded.resolve(loaded.spec.code)
-    engine = get_engine(loaded.spec.engine)
+    engine = get_engine(engine_name or loaded.spec.engine)
     arguments = {"data_url": f"{data}/", **loaded.spec.parameters, **parameters, "train_url": f"{output}/"}
     run = subprocess.run(
         [
@@ -46,7 +47,9 @@ def train(name: str, data: Path, output: Path, **parameters: object) -> str:
             *(f"--{key}={value}" for key, value in arguments.items()),
         ],
         cwd=output.parent,
-        env=os.environ | engine.env | {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        env=os.environ
+        | engine.env
+        | {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(GUESTS / "moxing")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -131,6 +134,16 @@ def test_caffe(mnist: Path, tmp_path: Path):
     assert "samples/sec" in log
     assert (output / "lenet_iter_1500.caffemodel").exists()
     check_package(output, "mnist-caffe", {"lenet.caffemodel", "lenet_deploy.prototxt"}, mnist, tmp_path, 0.98)
+
+
+@pytest.mark.parametrize("engine", ["moxing-1.15", "moxing-2"])
+def test_moxing(mnist: Path, tmp_path: Path, engine: str):
+    output = tmp_path / "V0001"
+    log = train("mnist-moxing", mnist, output, engine_name=engine)
+    assert re.search(r"^INFO:tensorflow:step: 4800\(global step: 4800\)\tsample/sec: [\d.]+\tloss: ", log, re.MULTILINE)
+    assert list(output.glob("events.out.tfevents.*"))
+    assert (output / "model.ckpt-4800.index").exists()
+    check_package(output, "mnist-moxing", SAVED_MODEL, mnist, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,14 @@ from typing import TypeVar
 import msgspec
 
 from orchestrator.errors import NotFoundError
+from orchestrator.files import write_whole
 from orchestrator.runtime.files.places import Place
 from orchestrator.store.base import ObjectInfo
 from orchestrator.store.parallel import FileError, for_each, raise_failures
 from orchestrator.store.paths import check_path
 from orchestrator.store.scan import Found, found_at, scan_all
+
+SMALL = 1 << 20  # bytes of a file that is held in memory
 
 Item = TypeVar("Item")
 
@@ -44,8 +47,14 @@ def bring(place: Place, files: dict[str, ObjectInfo], folder: Path, threads: int
         if target.parent not in made:
             target.parent.mkdir(parents=True, exist_ok=True)
             made.add(target.parent)
-        place.store.download(place.prefix + path, target)
-        if (size := target.stat().st_size) != files[path].size:
+        if files[path].size <= SMALL:  # takes two thirds of the time, and has its recorded hash compared
+            data = place.store.get(place.prefix + path).data
+            write_whole(target, data)
+            size = len(data)
+        else:
+            place.store.download(place.prefix + path, target)
+            size = target.stat().st_size
+        if size != files[path].size:
             raise FileError(f"it has {size} bytes, {files[path].size} were expected: it was replaced meanwhile")
 
     _all(files, work, name=str, threads=threads, what=f"copying {place.url} to {folder}")
