@@ -18,7 +18,12 @@ class ClosedError(Exception):
 def send(connection, document):
     """Send a document, which may hold bytes and NumPy arrays."""
     blobs = []
-    text = json.dumps(_put(document, blobs, [0])).encode("utf-8")
+    plain = _put(document, blobs, [0])
+    try:
+        text = json.dumps(plain, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(plain))
+    text = text.encode("utf-8")
     connection.sendall(HEAD.pack(len(text), sum(len(blob) for blob in blobs)) + text)
     for blob in blobs:
         connection.sendall(blob)
@@ -59,6 +64,15 @@ def _put(value, blobs, at):
     if hasattr(value, "dtype") and hasattr(value, "tobytes"):
         return {"$array": _blob(value.tobytes(), blobs, at) + [value.dtype.str, list(value.shape)]}
     return value
+
+
+def _finite(value):
+    """Return a document without the numbers that JSON does not have: they are null."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and value - value != 0 else value
 
 
 def _blob(data, blobs, at):

@@ -1,0 +1,84 @@
+"""Be a service: `python -m orchestrator.serving SETTINGS` answers until SIGTERM, and reads it anew on SIGHUP."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import uvicorn
+
+from orchestrator.serving.app import make_app
+from orchestrator.serving.process import UnavailableError
+from orchestrator.serving.service import Service
+from orchestrator.serving.settings import read_settings
+
+LOG = logging.getLogger("mlctl")
+SLOW = 10  # seconds that a client may take between requests
+BACKLOG = 2048  # connections that wait to be accepted
+DRAIN = 30  # seconds that requests under way are waited for at the end
+FAILED = 3  # exit code
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until told to end; return the exit code."""
+    path = Path(arguments[0])
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    settings = read_settings(path)
+    with tempfile.TemporaryDirectory(prefix="mlctl-service-") as scratch:
+        service = Service(settings, Path(scratch), path.with_name("models.log"))
+        config = uvicorn.Config(
+            make_app(service),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=SLOW,
+            timeout_graceful_shutdown=DRAIN,
+            backlog=BACKLOG,
+            server_header=False,
+        )
+        asyncio.run(_serve(_Server(config), service, path))
+    return 0 if service.pools else FAILED
+
+
+class _Server(uvicorn.Server):
+    """Ends as it is told to, and not of the signal that told it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
+async def _serve(server: uvicorn.Server, service: Service, path: Path) -> None:
+    changes: set[asyncio.Task[None]] = set()
+
+    def on_change() -> None:
+        task = asyncio.ensure_future(_change(service, path))
+        changes.add(task)
+        task.add_done_callback(changes.discard)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_change)
+    await server.serve()
+
+
+async def _change(service: Service, path: Path) -> None:
+    """Do what the settings say now; what cannot be done is told, and all stays as it was."""
+    try:
+        settings = read_settings(path)
+        await service.change(settings)
+    except (OSError, msgspec.DecodeError, UnavailableError) as error:
+        LOG.error("the new settings are not in force: %s", error)
+        return
+    LOG.info("in force: %s", ", ".join(f"{one.ref}={one.weight}" for one in settings.models))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

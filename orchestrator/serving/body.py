@@ -1,0 +1,65 @@
+"""Read what a client sends: JSON, or a form with files, and no more than is allowed."""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from orchestrator.serving.replies import RequestError
+
+FORM = "multipart/form-data"
+FILES, FIELDS = 1000, 1000  # of a form at most
+
+
+async def read_json(request: Request, limit: int) -> Any:
+    """Return the JSON of a request.
+
+    Raises:
+        RequestError: It is none, or has more than `limit` bytes.
+    """
+    body = b"".join([block async for block in _blocks(request, limit)])
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        message = f"the request is not valid JSON: {error}" if body else "the request has no body"
+        raise RequestError(HTTPStatus.BAD_REQUEST, message) from error
+
+
+async def read_request(request: Request, limit: int) -> dict[str, Any]:
+    """Return what a model's process is asked: `{"files": {field: {name: bytes}}}` or `{"json": ...}`.
+
+    Raises:
+        RequestError: It is neither JSON nor a form with files, or has more than `limit` bytes.
+    """
+    kind = request.headers.get("content-type", "")
+    if not kind.startswith(FORM):
+        return {"json": await read_json(request, limit)}
+    try:
+        form = await MultiPartParser(
+            request.headers, _blocks(request, limit), max_files=FILES, max_fields=FIELDS, max_part_size=limit
+        ).parse()
+    except (MultiPartException, KeyError) as error:
+        raise RequestError(HTTPStatus.BAD_REQUEST, f"the form cannot be read: {error}") from error
+    files: dict[str, dict[str, bytes]] = {}
+    for field, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            files.setdefault(field, {})[value.filename or field] = await value.read()
+            await value.close()
+        else:
+            files.setdefault(field, {})[field] = value.encode()
+    if not files:
+        raise RequestError(HTTPStatus.BAD_REQUEST, "the form has no file: send one, as in curl -F images=@seven.png")
+    return {"files": files}
+
+
+async def _blocks(request: Request, limit: int) -> Any:
+    size = 0
+    async for block in request.stream():
+        size += len(block)
+        if size > limit:
+            message = f"the request has more than {limit >> 20} MiB ({limit} bytes), which is the most that is taken"
+            raise RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
+        yield block

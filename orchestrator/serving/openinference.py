@@ -1,0 +1,136 @@
+"""The Open Inference Protocol, version 2, over REST (https://github.com/kserve/open-inference-protocol)."""
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orchestrator.serving.body import read_json
+from orchestrator.serving.pool import Pool
+from orchestrator.serving.replies import RequestError, reply
+
+if TYPE_CHECKING:
+    from orchestrator.serving.app import Endpoint, Front
+
+NAME = "openinference"
+SERVER = "mlctl"
+_TYPES = {
+    "BOOL": "bool", "UINT8": "uint8", "UINT16": "uint16", "UINT32": "uint32", "UINT64": "uint64", "INT8": "int8",
+    "INT16": "int16", "INT32": "int32", "INT64": "int64", "FP16": "float16", "FP32": "float32", "FP64": "float64",
+}  # fmt: skip
+_NAMES = {name: kind for kind, name in _TYPES.items()}
+
+
+class Tensor(msgspec.Struct):
+    """An input."""
+
+    name: str
+    shape: list[Annotated[int, msgspec.Meta(ge=0)]]
+    datatype: str
+    data: list[Any]
+
+
+class Wanted(msgspec.Struct):
+    """An output that is asked for."""
+
+    name: str
+
+
+class Question(msgspec.Struct):
+    """An inference request."""
+
+    inputs: list[Tensor]
+    id: str = ""
+    outputs: list[Wanted] = []
+
+
+async def _server(front: "Front", request: Request) -> Response:
+    from orchestrator.version import __version__
+
+    return reply({"name": SERVER, "version": __version__, "extensions": []})
+
+
+async def _live(front: "Front", request: Request) -> Response:
+    return reply({"live": True})
+
+
+async def _ready(front: "Front", request: Request) -> Response:
+    status = HTTPStatus.OK if front.service.ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return reply({"ready": front.service.ready}, status)
+
+
+async def _model_ready(front: "Front", request: Request) -> Response:
+    pool = _pool(front, request)
+    status = HTTPStatus.OK if pool.ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return reply({"name": pool.deployed.model, "ready": pool.ready}, status)
+
+
+async def _metadata(front: "Front", request: Request) -> Response:
+    pool = _pool(front, request)
+    sides = {
+        side: [
+            {"name": one["name"], "datatype": _NAMES.get(one["dtype"], "BYTES"), "shape": one["shape"] or [-1]}
+            for one in pool.described.get(side, [])
+        ]
+        for side in ("inputs", "outputs")
+    }
+    versions = [str(one.deployed.number) for one in front.service.pools if one.deployed.model == pool.deployed.model]
+    platform = str(pool.described.get("kind", "")).lower()
+    return reply({"name": pool.deployed.model, "versions": versions, "platform": platform, **sides})
+
+
+async def _infer(front: "Front", request: Request) -> Response:
+    pool = _pool(front, request)
+    body = await read_json(request, front.service.settings.body)
+    try:
+        question = msgspec.convert(body, Question)
+    except msgspec.ValidationError as error:
+        raise RequestError(HTTPStatus.BAD_REQUEST, f"this is no inference request: {error}") from error
+    inputs = {one.name: _array(one) for one in question.inputs}
+    asked = {"do": "predict", "inputs": inputs, "outputs": [one.name for one in question.outputs] or None}
+    found: dict[str, Any] = await front.ask(request, pool, asked, NAME)
+    answer = {
+        "model_name": pool.deployed.model,
+        "model_version": str(pool.deployed.number),
+        "outputs": [_tensor(name, np.asarray(value)) for name, value in found.items()],
+    }
+    return reply(answer | ({"id": question.id} if question.id else {}))
+
+
+def _pool(front: "Front", request: Request) -> Pool:
+    return front.service.choose(request.path_params["model"], request.path_params.get("number"))
+
+
+def _array(tensor: Tensor) -> Any:
+    if tensor.datatype not in _TYPES:
+        message = f"input {tensor.name} has datatype {tensor.datatype!r}; known are {', '.join(_TYPES)}"
+        raise RequestError(HTTPStatus.BAD_REQUEST, message)
+    try:
+        return np.asarray(tensor.data, dtype=_TYPES[tensor.datatype]).reshape(tensor.shape)
+    except (ValueError, TypeError, OverflowError) as error:
+        message = f"input {tensor.name} is not {tensor.datatype} of shape {tensor.shape}: {error}"
+        raise RequestError(HTTPStatus.BAD_REQUEST, message) from error
+
+
+def _tensor(name: str, value: Any) -> dict[str, Any]:
+    kind = _NAMES.get(value.dtype.name, "BYTES")
+    return {"name": name, "shape": list(value.shape), "datatype": kind, "data": value.reshape(-1).tolist()}
+
+
+ROUTES: list[tuple[str, str, "Endpoint"]] = [
+    ("GET", "/v2", _server),
+    ("GET", "/v2/health/live", _live),
+    ("GET", "/v2/health/ready", _ready),
+    *(
+        entry
+        for base in ("/v2/models/{model}", "/v2/models/{model}/versions/{number:int}")
+        for entry in (
+            ("GET", base, _metadata),
+            ("GET", base + "/ready", _model_ready),
+            ("POST", base + "/infer", _infer),
+        )
+    ),
+]

@@ -1,0 +1,197 @@
+"""A process with a model: started, asked, and started again when it has died or does not answer."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from orchestrator.serving import wire
+from orchestrator.serving.settings import Deployed
+
+GUEST = Path(__file__).parents[1] / "guest" / "serving"
+LOAD = 600.0  # seconds that a model may take to load
+FIRST_PAUSE = 0.5  # seconds before a process that died is started again; doubled each time
+LONGEST_PAUSE = 60.0  # seconds
+STEADY = 60.0  # seconds after which a process that dies is started again at once
+LINE = 1 << 20  # bytes of the line in which a process tells what it has loaded
+_serial = itertools.count()
+
+
+class ModelError(Exception):
+    """A request failed in the model.
+
+    Attributes:
+        kind: Name of the exception there.
+        message: What it said.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+
+
+class UnavailableError(Exception):
+    """There is no process that could answer now."""
+
+
+class ModelProcess:
+    """One process with a model, for one request at a time.
+
+    Args:
+        deployed: What it loads.
+        scratch: A folder for its socket.
+        log: Where what it says goes.
+    """
+
+    def __init__(self, deployed: Deployed, scratch: Path, log: Path) -> None:
+        self._deployed = deployed
+        self._socket = scratch / f"{next(_serial)}.sock"
+        self._log = log
+        self._process: asyncio.subprocess.Process | None = None
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._pause = 0.0
+        self._not_before = 0.0
+        self.described: dict[str, Any] = {}
+        self.problem = ""  # why it is not there, for people
+
+    @property
+    def ready(self) -> bool:
+        """Whether it could be asked now."""
+        return self._streams is not None
+
+    async def start(self) -> None:
+        """Start the process and wait until it has loaded its model.
+
+        Raises:
+            UnavailableError: It cannot, or must not yet, as it has just failed.
+        """
+        if (wait := self._not_before - time.monotonic()) > 0:
+            raise UnavailableError(f"{self._deployed.ref} {self.problem}; it is tried again in {wait:.0f} s")
+        begun = time.monotonic()
+        try:
+            await asyncio.wait_for(self._load(), LOAD)
+        except TimeoutError:
+            await self._failed(f"did not load within {LOAD:g} s", begun)
+        except (OSError, asyncio.IncompleteReadError, msgspec.DecodeError, UnavailableError) as error:
+            await self._failed(str(error), begun)
+
+    async def ask(self, request: dict[str, Any], timeout: float) -> Any:
+        """Return the answer to a request.
+
+        Raises:
+            ModelError: The model's own code failed.
+            UnavailableError: The process died, or did not answer in time; it is ended then.
+        """
+        if self._streams is None:
+            await self.start()
+        assert self._streams
+        reader, writer = self._streams
+        begun = time.monotonic()
+        try:
+            async with asyncio.timeout(timeout):
+                await wire.send(writer, request)
+                answer = await wire.receive(reader)
+        except TimeoutError:
+            await self.stop()
+            raise UnavailableError(f"{self._deployed.ref} did not answer in time") from None
+        except (OSError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
+            code = await self._code()
+            await self._failed(f"has died ({code})", begun, error)
+        except BaseException:  # the client went in the middle: the answer that still comes is nobody's
+            await self.stop()
+            raise
+        if "error" in answer:
+            raise ModelError(answer["error"]["kind"], answer["error"]["message"])
+        return answer["value"]
+
+    async def stop(self) -> None:
+        """End the process."""
+        if self._streams:
+            self._streams[1].close()
+            self._streams = None
+        if self._process and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+        self._process = None
+        self._socket.unlink(missing_ok=True)
+
+    async def _load(self) -> None:
+        one = self._deployed
+        command = [one.python, "-m", "mlctl_model.worker", "--folder", one.folder, "--name", one.model]
+        command += ["--socket", str(self._socket), *([] if one.gpu is None else ["--gpu", str(one.gpu)])]
+        own = {"PYTHONPATH": str(GUEST), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *command,
+                env={**os.environ, **one.environment, **own},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                limit=LINE,
+            )
+        output = self._process.stdout
+        assert output
+        self.described = await self._told(output)
+        keep = asyncio.create_task(self._keep(output))
+        _background.add(keep)
+        keep.add_done_callback(_background.discard)
+        self._streams = await self._connect()
+        self.problem = ""
+
+    async def _told(self, output: asyncio.StreamReader) -> dict[str, Any]:
+        """Return what the process tells of its model; what it says before that goes to the log."""
+        while line := await output.readline():
+            if line.startswith(b"{"):
+                with contextlib.suppress(msgspec.DecodeError):
+                    told: dict[str, Any] = msgspec.json.decode(line, type=dict[str, Any])
+                    if "error" in told:
+                        raise UnavailableError(f"cannot be loaded: {told['error']}")
+                    if "kind" in told:
+                        return told
+            self._write(line)
+        raise UnavailableError(f"has died while it loaded ({await self._code()})")
+
+    async def _keep(self, output: asyncio.StreamReader) -> None:
+        with contextlib.suppress(ValueError):  # a line that is too long
+            while line := await output.readline():
+                self._write(line)
+
+    def _write(self, data: bytes) -> None:
+        with contextlib.suppress(OSError), self._log.open("ab") as log:  # a full disk does not stop a service
+            log.write(data)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while True:  # it tells first, and listens then
+            try:
+                return await asyncio.open_unix_connection(str(self._socket))
+            except OSError:
+                assert self._process
+                if self._process.returncode is not None:
+                    raise
+                await asyncio.sleep(0.005)
+
+    async def _code(self) -> str:
+        if self._process is None:
+            return "it never started"
+        with contextlib.suppress(TimeoutError):
+            code = await asyncio.wait_for(self._process.wait(), 1.0)
+            return f"signal {-code}" if code < 0 else f"exit code {code}"
+        return "it closed its connection"
+
+    async def _failed(self, problem: str, begun: float, cause: BaseException | None = None) -> None:
+        await self.stop()
+        now = time.monotonic()
+        self._pause = 0.0 if now - begun > STEADY else min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
+        self._not_before = now + self._pause
+        self.problem = problem
+        raise UnavailableError(f"{self._deployed.ref} {problem}") from cause
+
+
+_background: set[asyncio.Task[None]] = set()

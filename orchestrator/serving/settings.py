@@ -1,0 +1,67 @@
+"""What a service's process is told: a file of JSON, read anew when it changes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+BODY = 12 << 20  # bytes of a request, as ModelArts has it
+TIMEOUT = 40.0  # seconds for an answer, as ModelArts has it
+QUEUE = 100  # requests that wait for a model's processes, beyond which they are turned away
+
+
+class Deployed(msgspec.Struct, frozen=True, kw_only=True):
+    """A model version that the service has loaded.
+
+    Attributes:
+        model: Name of the model.
+        number: Of the version.
+        weight: Share of the requests, of all weights together.
+        folder: The package, on this machine.
+        python: The engine's interpreter.
+        environment: Variables for it.
+        gpu: Number of the GPU; None is the processor.
+    """
+
+    model: str
+    number: int
+    weight: Annotated[int, msgspec.Meta(ge=0, le=100)] = 100
+    folder: str
+    python: str
+    environment: dict[str, str] = {}
+    gpu: int | None = None
+
+    @property
+    def ref(self) -> str:
+        """As in `digits/v3`."""
+        return f"{self.model}/v{self.number}"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A service.
+
+    Attributes:
+        name: Of the service.
+        models: What it answers with.
+        tokens: SHA-256 (hex) of each token that lets a client in; without any, everybody is.
+        host, port: Where it listens.
+        processes: Number of processes per model version.
+        timeout: Seconds for an answer.
+        body: Bytes of a request at most.
+        queue: Requests that wait per model version at most.
+    """
+
+    name: str
+    models: tuple[Deployed, ...]
+    tokens: tuple[str, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 0
+    processes: Annotated[int, msgspec.Meta(ge=1)] = 1
+    timeout: Annotated[float, msgspec.Meta(gt=0)] = TIMEOUT
+    body: Annotated[int, msgspec.Meta(gt=0)] = BODY
+    queue: Annotated[int, msgspec.Meta(ge=0)] = QUEUE
+
+
+def read_settings(path: Path) -> Settings:
+    """Return the settings in a file. Raises OSError, msgspec.DecodeError."""
+    return msgspec.json.decode(path.read_bytes(), type=Settings)

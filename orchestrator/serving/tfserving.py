@@ -1,0 +1,102 @@
+"""TensorFlow Serving's REST protocol (https://www.tensorflow.org/tfx/serving/api_rest)."""
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orchestrator.serving.body import read_json
+from orchestrator.serving.pool import Pool
+from orchestrator.serving.replies import RequestError, reply
+
+if TYPE_CHECKING:
+    from orchestrator.serving.app import Endpoint, Front
+
+NAME = "tfserving"
+
+
+async def _predict(front: "Front", request: Request) -> Response:
+    pool = _pool(front, request)
+    body = await read_json(request, front.service.settings.body)
+    if not isinstance(body, dict) or ("instances" in body) == ("inputs" in body):
+        raise RequestError(HTTPStatus.BAD_REQUEST, 'the request is an object with either "instances" or "inputs"')
+    rows = "instances" in body
+    names = [one["name"] for one in pool.described.get("inputs", [])]
+    inputs = _by_rows(body["instances"], names) if rows else _by_columns(body["inputs"], names)
+    question = {"do": "predict", "inputs": inputs, "signature": body.get("signature_name")}
+    outputs: dict[str, Any] = await front.ask(request, pool, question, NAME)
+    if not rows:
+        columns = {name: np.asarray(value).tolist() for name, value in outputs.items()}
+        return reply({"outputs": next(iter(columns.values())) if len(columns) == 1 else columns})
+    lists = {name: np.asarray(value).tolist() for name, value in outputs.items()}
+    if len(lists) == 1:
+        return reply({"predictions": next(iter(lists.values()))})
+    return reply({"predictions": [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]})
+
+
+async def _status(front: "Front", request: Request) -> Response:
+    pool = _pool(front, request)
+    state = {"error_code": "OK", "error_message": pool.problem}
+    version = {"version": str(pool.deployed.number), "state": "AVAILABLE" if pool.ready else "LOADING", "status": state}
+    return reply({"model_version_status": [version]})
+
+
+async def _metadata(front: "Front", request: Request) -> Response:
+    pool = _pool(front, request)
+    sides = {side: _tensors(pool.described.get(side, [])) for side in ("inputs", "outputs")}
+    spec = {"name": pool.deployed.model, "signature_name": "", "version": str(pool.deployed.number)}
+    return reply({"model_spec": spec, "metadata": {"signature_def": {"signature_def": {"serving_default": sides}}}})
+
+
+def _tensors(described: list[dict[str, Any]]) -> dict[str, Any]:
+    return {one["name"]: {"dtype": one["dtype"], "tensor_shape": one["shape"]} for one in described}
+
+
+def _pool(front: "Front", request: Request) -> Pool:
+    number = request.path_params.get("number")
+    return front.service.choose(request.path_params["model"], number)
+
+
+def _by_rows(instances: Any, names: list[str]) -> dict[str, Any]:
+    if not isinstance(instances, list) or not instances:
+        raise RequestError(HTTPStatus.BAD_REQUEST, '"instances" is a list with at least one entry')
+    if all(isinstance(one, dict) for one in instances):
+        keys = {key for one in instances for key in one}
+        if any(set(one) != keys for one in instances):
+            raise RequestError(HTTPStatus.BAD_REQUEST, 'the entries of "instances" do not have the same inputs')
+        return {key: _array([one[key] for one in instances], key) for key in sorted(keys)}
+    return {_only(names): _array(instances, _only(names))}
+
+
+def _by_columns(inputs: Any, names: list[str]) -> dict[str, Any]:
+    if isinstance(inputs, dict):
+        return {name: _array(value, name) for name, value in inputs.items()}
+    return {_only(names): _array(inputs, _only(names))}
+
+
+def _only(names: list[str]) -> str:
+    if len(names) != 1:
+        raise RequestError(HTTPStatus.BAD_REQUEST, f"name the inputs: {', '.join(names) or 'they are not known'}")
+    return names[0]
+
+
+def _array(value: Any, name: str) -> Any:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise RequestError(HTTPStatus.BAD_REQUEST, f"input {name} is ragged: {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise RequestError(HTTPStatus.BAD_REQUEST, f"input {name} is not made of numbers")
+    return array
+
+
+ROUTES: list[tuple[str, str, "Endpoint"]] = [
+    ("POST", "/v1/models/{model}:predict", _predict),
+    ("POST", "/v1/models/{model}/versions/{number:int}:predict", _predict),
+    ("GET", "/v1/models/{model}", _status),
+    ("GET", "/v1/models/{model}/versions/{number:int}", _status),
+    ("GET", "/v1/models/{model}/metadata", _metadata),
+    ("GET", "/v1/models/{model}/versions/{number:int}/metadata", _metadata),
+]

@@ -1,0 +1,62 @@
+"""How the front talks to a model's process; the format stands in guest/serving/mlctl_model/wire.py."""
+
+import asyncio
+import struct
+from typing import Any
+
+import msgspec
+import numpy as np
+
+HEAD = struct.Struct(">IQ")  # lengths of the document and of all bytes that it refers to
+
+
+async def send(writer: asyncio.StreamWriter, document: dict[str, Any]) -> None:
+    """Send a document, which may hold bytes and arrays."""
+    blobs: list[bytes] = []
+    text = msgspec.json.encode(_put(document, blobs, [0]))
+    writer.write(HEAD.pack(len(text), sum(map(len, blobs))) + text)
+    for blob in blobs:
+        writer.write(blob)
+    await writer.drain()
+
+
+async def receive(reader: asyncio.StreamReader) -> dict[str, Any]:
+    """Return the next document. Raises asyncio.IncompleteReadError if the process has gone."""
+    length, size = HEAD.unpack(await reader.readexactly(HEAD.size))
+    document: dict[str, Any] = msgspec.json.decode(await reader.readexactly(length))
+    data = await reader.readexactly(size) if size else b""
+    taken: dict[str, Any] = _take(document, data)
+    return taken
+
+
+def _put(value: Any, blobs: list[bytes], at: list[int]) -> Any:
+    if isinstance(value, dict):
+        return {key: _put(one, blobs, at) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_put(one, blobs, at) for one in value]
+    if isinstance(value, bytes):
+        return {"$bytes": _blob(value, blobs, at)}
+    if isinstance(value, np.ndarray):
+        return {"$array": [*_blob(value.tobytes(), blobs, at), value.dtype.str, list(value.shape)]}
+    return value
+
+
+def _blob(data: bytes, blobs: list[bytes], at: list[int]) -> list[int]:
+    start = at[0]
+    blobs.append(data)
+    at[0] += len(data)
+    return [start, len(data)]
+
+
+def _take(value: Any, data: bytes) -> Any:
+    if isinstance(value, list):
+        return [_take(one, data) for one in value] if any(isinstance(one, dict | list) for one in value) else value
+    if not isinstance(value, dict):
+        return value
+    if "$bytes" in value:
+        start, length = value["$bytes"]
+        return data[start : start + length]
+    if "$array" in value:
+        start, length, kind, shape = value["$array"]
+        return np.frombuffer(data[start : start + length], dtype=kind).reshape(shape)
+    return {key: _take(one, data) for key, one in value.items()}

@@ -1,0 +1,211 @@
+"""What a client of a service sees, by each protocol, and what it never does to others."""
+
+import json
+import signal
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from orchestrator.serving.auth import token_hash
+
+TOKEN = "secret"
+
+
+def test_modelarts_takes_files_and_json(run, deployed):
+    http = run(deployed()).http
+    assert http.post("/", files={"images": ("seven.png", b"123")}).json()["fields"] == ["images"]
+    answer = http.post("/v1/infers/shop", json={"a": 1, "b": 2})
+    assert answer.json() == {"version": 1, "pid": answer.json()["pid"], "fields": ["a", "b"]}
+    assert answer.headers["X-Mlctl-Model"] == "echo/v1"
+    assert http.post("/v1/infers/other", json={}).status_code == 404
+
+
+def test_tensorflow_servings_protocol(run, deployed):
+    http = run(deployed()).http
+    rows = {"instances": [[1, 2], [3, 4]]}
+    assert http.post("/v1/models/echo:predict", json=rows).json() == {"predictions": [[2, 4], [6, 8]]}
+    named = {"instances": [{"x": [1, 2]}]}
+    assert http.post("/v1/models/echo/versions/1:predict", json=named).json() == {"predictions": [[2, 4]]}
+    assert http.post("/v1/models/echo:predict", json={"inputs": {"x": [[1, 2]]}}).json() == {"outputs": [[2, 4]]}
+    assert http.get("/v1/models/echo").json()["model_version_status"][0]["state"] == "AVAILABLE"
+    assert "x" in http.get("/v1/models/echo/metadata").text
+
+
+def test_the_open_inference_protocol(run, deployed):
+    http = run(deployed()).http
+    question = {"id": "7", "inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}]}
+    answer = http.post("/v2/models/echo/infer", json=question).json()
+    assert (answer["id"], answer["model_version"]) == ("7", "1")
+    assert answer["outputs"] == [{"name": "y", "shape": [1, 2], "datatype": "FP32", "data": [2.0, 4.0]}]
+    assert http.get("/v2/health/ready").json() == {"ready": True}
+    assert http.get("/v2/models/echo").json()["inputs"] == [{"name": "x", "datatype": "FP32", "shape": [-1, 2]}]
+    assert http.get("/v2/models/echo/versions/1/ready").json()["ready"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "message"),
+    [
+        ("/", b"{", 400, "not valid JSON"),
+        ("/", b"", 400, "the request has no body"),
+        ("/", b"[1]", 422, "an object is wanted"),
+        ("/nothing", b"{}", 404, "to be asked: POST /"),
+        ("/v1/models/other:predict", b"{}", 404, "it has echo/v1"),
+        ("/v1/models/echo/versions/9:predict", b"{}", 404, "there is no model echo v9"),
+        ("/v1/models/echo:predict", b"{}", 400, "instances"),
+        ("/v1/models/echo:predict", b'{"instances": [[1, 2], [3]]}', 400, "ragged"),
+        ("/v1/models/echo:predict", b'{"instances": ["a"]}', 400, "not made of numbers"),
+        ("/v1/models/echo:predict", b'{"instances": [{"z": 1}]}', 422, "the model's inputs are x"),
+        ("/v2/models/echo/infer", b"{}", 400, "no inference request"),
+        (
+            "/v2/models/echo/infer",
+            b'{"inputs": [{"name": "x", "shape": [3], "datatype": "FP32", "data": [1]}]}',
+            400,
+            "is not FP32 of shape",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("once")
+def test_bad_requests_get_the_contracts_error(once, path, body, status, message):
+    answer = once.http.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == status
+    assert message in answer.json()["msg"]
+    assert set(answer.json()) == {"erno", "msg", "words_result"}
+    assert once.http.post("/", json={}).status_code == 200
+
+
+@pytest.fixture
+def once(run, deployed):
+    return run(deployed(), body=1 << 20, timeout=1.0)
+
+
+def test_too_much_is_refused_before_it_is_read(once):
+    answer = once.http.post("/", content=b"x" * (2 << 20), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
+    assert once.http.post("/", files={"a": b"x" * (2 << 20)}).status_code == 413
+
+
+def test_a_model_that_raises_dies_or_hangs_harms_nobody_else(once):
+    answer = once.http.post("/", json={"do": "raise"})
+    assert (answer.status_code, answer.json()["msg"]) == (500, "echo/v1: RuntimeError: as it was asked to")
+    before = once.http.post("/", json={}).json()["pid"]
+    answer = once.http.post("/", json={"do": "exit"})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert "has died (exit code 9)" in answer.json()["msg"]
+    once.wait()
+    assert once.http.post("/", json={}).json()["pid"] != before
+    answer = once.http.post("/", json={"do": "sleep", "seconds": 60})
+    assert (answer.status_code, "did not answer in time" in answer.json()["msg"]) == (503, True)
+    once.wait()
+    assert once.http.post("/", json={}).status_code == 200
+    assert "RuntimeError: as it was asked to" in once.models_log.read_text()
+
+
+def test_too_many_are_turned_away(run, deployed):
+    running = run(deployed(), queue=2)
+
+    def ask(_: int) -> int:
+        return running.http.post("/", json={"do": "sleep", "seconds": 0.5}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        codes = list(pool.map(ask, range(8)))
+    assert codes.count(200) == 3
+    assert codes.count(503) == 5
+
+
+def test_only_who_has_a_token_is_answered(run, deployed):
+    http = run(deployed(), tokens=(token_hash(TOKEN),)).http
+    refused = http.post("/", json={})
+    assert (refused.status_code, "X-Auth-Token" in refused.json()["msg"]) == (401, True)
+    assert http.post("/", json={}, headers={"X-Auth-Token": "wrong"}).status_code == 401
+    for header in ({"X-Auth-Token": TOKEN}, {"Authorization": f"Bearer {TOKEN}"}, {"X-Apig-AppCode": TOKEN}):
+        assert http.post("/", json={}, headers=header).status_code == 200
+    assert http.get("/health").status_code == 200
+
+
+def test_weights_and_versions(run, deployed):
+    running = run(deployed(1, weight=75), deployed(2, weight=25))
+    answers = [running.http.post("/", json={}).json()["version"] for _ in range(200)]
+    assert 20 <= answers.count(2) <= 90
+    assert running.http.post("/v1/models/echo/versions/2:predict", json={"instances": [[1, 1]]}).status_code == 200
+
+
+def test_a_new_version_takes_over_without_a_lost_request(run, deployed):
+    running = run(deployed(1), processes=2)
+    seen: list[tuple[int, int]] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            answer = running.http.post("/", json={"do": "sleep", "seconds": 0.01})
+            seen.append((answer.status_code, answer.json().get("version", 0)))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    running.change(models=(deployed(2),))
+    deadline = time.monotonic() + 60
+    while (200, 2) not in seen[-4:]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert {status for status, _ in seen} == {200}
+    assert {version for _, version in seen} == {1, 2}
+
+
+def test_what_cannot_be_loaded_changes_nothing(run, deployed):
+    running = run(deployed(1))
+    running.change(models=(deployed(2, source="import nowhere"),))
+    deadline = time.monotonic() + 60
+    while "cannot be loaded" not in running.log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert running.http.post("/", json={}).json()["version"] == 1
+
+
+def test_a_service_without_a_model_ends(run, deployed):
+    running = run(deployed(source="import nowhere"), ready=False)
+    assert running.process.wait(60) == 3
+    assert "No module named 'nowhere'" in running.log.read_text()
+
+
+def test_requests_under_way_are_answered_at_the_end(run, deployed):
+    running = run(deployed())
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(running.http.post, "/", json={"do": "sleep", "seconds": 1})
+        time.sleep(0.3)
+        running.process.send_signal(signal.SIGTERM)
+        assert answer.result().status_code == 200
+    assert running.process.wait(60) == 0
+
+
+def test_what_was_asked_is_counted_and_logged(run, deployed):
+    running = run(deployed())
+    running.http.post("/", json={}, headers={"X-Request-Id": "abc"})
+    running.http.post("/", json={"do": "raise"})
+    text = running.http.get("/metrics").text
+    assert 'mlctl_invocations_total{model="echo",protocol="modelarts",version="v1"} 2.0' in text
+    assert 'mlctl_failures_total{model="echo",protocol="modelarts",version="v1"} 1.0' in text
+    entries = [json.loads(line) for line in running.log.read_text().splitlines() if line.startswith('{"time"')]
+    assert [(entry["status"], entry["model"]) for entry in entries if entry["id"] == "abc"] == [(200, "echo/v1")]
+
+
+def test_slow_and_many_clients_do_not_stop_others(run, deployed):
+    running = run(deployed())
+    port = running.settings.port
+    slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(300)]
+    for one in slow:
+        one.sendall(b"POST / HTTP/1.1\r\nContent-Le")
+    assert running.http.post("/", json={}).status_code == 200
+    for one in slow:
+        one.close()
+
+
+def test_numbers_that_json_does_not_have(run, deployed):
+    answer = run(deployed()).http.post("/", json={"do": "nan"})
+    assert answer.status_code == 200
+    assert answer.json() == {"value": None}
