@@ -194,6 +194,8 @@ def _with_task(record: JobRecord, plan: Plan, store: Store) -> JobRecord:
         output_store=output_url(plan.spec, plan.folder, store),
         output_prefix=f"{record.version}/" if plan.spec.output else f"{prefix}output/",
         arguments=plan.arguments,
+        flags=plan.flags,
+        framework=record.engine.framework if record.engine and asked.nodes > 1 else "",
         environment=plan.spec.env,
         cpus=plan.sizes.cpus,
         # A limit that nobody asked for would only surprise.

@@ -21,6 +21,7 @@ from orchestrator.jobs.places import output_url
 from orchestrator.jobs.record import DataRef, EngineRef, JobRecord
 from orchestrator.jobs.script_args import Declared, render_arguments
 from orchestrator.progress import SILENT, Reporter
+from orchestrator.runtime.distributed import FLAGS
 from orchestrator.specs.flavors import Flavor, resolve_resources
 from orchestrator.specs.job import JobSpec, parse_dataset_url
 from orchestrator.specs.load import LoadedSpec
@@ -68,6 +69,7 @@ class Plan(msgspec.Struct, kw_only=True):
         sizes: What the job gets.
         gpus: GPUs it gets here.
         arguments: The script's, after data_url and train_url.
+        flags: Those for workers of several that it declares.
         previous: The version before, if there is one.
         changes: What differs from it.
         warnings: What will probably go wrong, or is not as asked.
@@ -86,6 +88,7 @@ class Plan(msgspec.Struct, kw_only=True):
     sizes: Flavor | None
     gpus: int
     arguments: list[str]
+    flags: tuple[str, ...]
     previous: JobRecord | None
     changes: list[Change]
     warnings: list[str]
@@ -167,6 +170,7 @@ def make_plan(
         sizes=sizes,
         gpus=advice.gpus,
         arguments=_arguments(spec, declared, advice.gpus),
+        flags=tuple(name for name in FLAGS if name in declared.names) if spec.resources.nodes > 1 else (),
         previous=previous,
         changes=[],
         warnings=warnings,

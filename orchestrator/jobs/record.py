@@ -109,8 +109,8 @@ class JobRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     @property
     def workers(self) -> int:
-        """Return how many processes it is; this machine is one, however many nodes are asked for."""
-        return int((self.spec.get("resources") or {}).get("nodes", 1)) if self.backend != "local" else 1
+        """Return how many processes it is."""
+        return int((self.spec.get("resources") or {}).get("nodes", 1))
 
     def as_run(self) -> Run:
         """Return the run, as its backend knows it."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from orchestrator.runtime.distributed import WORKER, distributed_arguments, distributed_environment
 from orchestrator.runtime.guests import guest_folders
 from orchestrator.runtime.task import Task, Workspace
 from orchestrator.runtime.worker import ALONE, Worker
@@ -19,11 +20,12 @@ def script_urls(task: Task, workspace: Workspace) -> tuple[str, str]:
     return f"{workspace.data}/" if task.data_prefix else "", f"{workspace.output}/"
 
 
-def script_arguments(task: Task, workspace: Workspace) -> list[str]:
+def script_arguments(task: Task, workspace: Workspace, worker: Worker = ALONE, role: str = WORKER) -> list[str]:
     """Return what follows `python`: `boot_file --data_url=.../ --train_url=.../ --key=value ...`."""
     data_url, train_url = script_urls(task, workspace)
     boot_file = workspace.job_dir / task.code_name / task.boot_file
-    return [str(boot_file), f"--data_url={data_url}", f"--train_url={train_url}", *task.arguments]
+    urls = [f"--data_url={data_url}", f"--train_url={train_url}"]
+    return [str(boot_file), *urls, *distributed_arguments(task, worker, role), *task.arguments]
 
 
 def contract_environment(task: Task, workspace: Workspace, worker: Worker = ALONE) -> dict[str, str]:
@@ -56,16 +58,17 @@ def contract_environment(task: Task, workspace: Workspace, worker: Worker = ALON
         "VC_TASK_INDEX": str(worker.index),
         "VC_WORKER_NUM": str(worker.count),
         "VC_WORKER_HOSTS": ",".join(worker.hosts),
+        **distributed_environment(task, worker),
     }
 
 
-def script_argv(task: Task, workspace: Workspace, python: Path) -> list[str]:
-    """Return the whole command line, on this machine."""
-    return [str(python), *script_arguments(task, workspace)]
-
-
 def script_environment(
-    task: Task, workspace: Workspace, python: Path, engine: Mapping[str, str], inherited: Mapping[str, str]
+    task: Task,
+    workspace: Workspace,
+    python: Path,
+    engine: Mapping[str, str],
+    inherited: Mapping[str, str],
+    worker: Worker = ALONE,
 ) -> dict[str, str]:
     """Return the script's environment: this machine's, the engine's, the contract's, the spec's; the last wins.
 
@@ -75,8 +78,9 @@ def script_environment(
         python: The engine's interpreter, whose folder comes first on PATH.
         engine: Variables that the engine asks for.
         inherited: The environment of this process.
+        worker: Which of the job's workers it is.
     """
     own = {name: value for name, value in inherited.items() if name not in _OURS}
     path = {"PATH": f"{python.parent}:{inherited.get('PATH', '/usr/bin:/bin')}"}
     shared = {"MLCTL_SHARED": "/"}  # script and supervisor see the same files
-    return own | dict(engine) | path | contract_environment(task, workspace) | shared | task.environment
+    return own | dict(engine) | path | contract_environment(task, workspace, worker) | shared | task.environment

@@ -7,7 +7,7 @@ import msgspec
 
 from orchestrator.runtime.status import Reason, State
 
-Cause = Literal["exit", "cancelled", "timeout", "memory", "lost", "stopped", "not-started"]
+Cause = Literal["exit", "cancelled", "timeout", "memory", "lost", "stopped", "peer", "companion", "not-started"]
 _OOM_WORDS = ("MemoryError", "std::bad_alloc", "Cannot allocate memory", "CUDA out of memory", "OutOfMemoryError")
 _FULL_WORDS = ("No space left on device", "Disk quota exceeded")
 
@@ -16,10 +16,11 @@ class Exit(msgspec.Struct, kw_only=True):
     """How a script ended.
 
     Attributes:
-        cause: Who ended it: itself, the user, a limit, the loss of its supervisor, or the cluster.
+        cause: Who ended it: itself, the user, a limit, the loss of its supervisor, the cluster, the failure of another
+            worker, or that of a server beside it.
         code: Exit code, if it ended by itself.
         signal: Number of the signal that ended it, or 0.
-        error: Why it could not be started, if so.
+        error: Why it could not be started, or what failed beside it, if so.
         reason: The reason that belongs to `error`, where it is known.
         started, finished: Seconds since the epoch.
         peak_memory: Bytes.
@@ -73,6 +74,10 @@ def conclude(end: Exit, *, last_lines: list[str], max_duration: str, memory: str
             return State.FAILED, Reason.SUPERVISOR_LOST, message
         case "stopped":
             return State.FAILED, Reason.KILLED, "the cluster ended the pod, and the script with it"
+        case "peer":
+            return State.FAILED, Reason.KILLED, "another worker failed, and this one was ended"
+        case "companion":
+            return State.FAILED, Reason.USER_ERROR, end.error
         case "not-started":
             return State.FAILED, end.reason or Reason.START_FAILED, f"the script could not be started: {end.error}"
     if end.code == 0:

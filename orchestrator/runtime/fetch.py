@@ -38,6 +38,15 @@ def fetch_inputs(task: Task, workspace: Workspace, store: Store, *, reporter: Re
     Raises:
         FetchError: Something is missing, damaged or does not fit on the disk.
     """
+    fetch_program(task, workspace, store)
+    if task.data_manifest and task.data_mode == "local":
+        with fetching(task, store, missing=Reason.DATA_MISSING):
+            manifest = read(store, task.data_manifest, Manifest)
+            download_tree(store, task.data_prefix, manifest, workspace.data, reporter=reporter)
+
+
+def fetch_program(task: Task, workspace: Workspace, store: Store) -> None:
+    """Do as much of `fetch_inputs` as is not about the data."""
     workspace.make()
     with fetching(task, store, missing=Reason.START_FAILED):
         bring_guests(task, workspace)
@@ -45,10 +54,6 @@ def fetch_inputs(task: Task, workspace: Workspace, store: Store, *, reporter: Re
     if not code.exists():  # it appears whole, so an earlier attempt has brought it
         with fetching(task, store, missing=Reason.CODE_MISSING):
             extract_code(store, task.code_key, code)
-    if task.data_manifest and task.data_mode == "local":
-        with fetching(task, store, missing=Reason.DATA_MISSING):
-            manifest = read(store, task.data_manifest, Manifest)
-            download_tree(store, task.data_prefix, manifest, workspace.data, reporter=reporter)
 
 
 def fetch_patiently(attempt: Callable[[], None], *, waiting: Callable[[FetchError], None]) -> None:

@@ -43,6 +43,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         output_store: URL of the store that the output goes to.
         output_prefix: Prefix of the output in it, as in `jobs/mnist/V0003/output/`.
         arguments: What follows `--data_url` and `--train_url`, as in `--num_epochs=8`.
+        flags: Those for workers of several that the script declares, as in `task_index`.
+        framework: Of the engine, where there are several workers: some bring servers of their own.
         environment: Extra environment variables.
         cpus: CPUs the job counts for.
         memory: Bytes; 0 is no limit.
@@ -65,6 +67,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     output_store: str
     output_prefix: str
     arguments: list[str] = []
+    flags: tuple[str, ...] = ()
+    framework: str = ""
     environment: dict[str, str] = {}
     cpus: float = 1
     memory: int = 0

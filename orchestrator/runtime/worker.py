@@ -7,6 +7,7 @@ import msgspec
 
 from orchestrator.runtime.task import OUTPUT, STATUS
 
+HERE = "127.0.0.1"
 FIRST = 0  # the worker whose status and output are the job's
 Source = Literal["main", "fetch", "sync"]  # the script, or what works before and beside it
 MAIN: Source = "main"
@@ -17,16 +18,34 @@ def log_prefix(source: Source, worker: int) -> str:
     return f"logs/{'worker' if source == MAIN else source}-{worker}/"
 
 
+class Ports(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker listens on, if its framework does; by default those of a pod, which has an address of its own.
+
+    Attributes:
+        master: Where the workers of PyTorch meet; only the first one's counts.
+        scheduler: The same for MXNet.
+        worker: TensorFlow's server of a worker.
+        server: The same of a parameter server.
+    """
+
+    master: int = 29500  # as torchrun has it
+    scheduler: int = 9091
+    worker: int = 2222
+    server: int = 2223
+
+
 class Worker(msgspec.Struct, frozen=True, kw_only=True):
     """A worker; by default the only one.
 
     Attributes:
         index: From 0.
         hosts: The addresses of all workers, by index, as they reach each other.
+        ports: The same for their ports; empty where they are the same for all.
     """
 
     index: int = FIRST
-    hosts: tuple[str, ...] = ("127.0.0.1",)
+    hosts: tuple[str, ...] = (HERE,)
+    ports: tuple[Ports, ...] = ()
 
     @property
     def first(self) -> bool:
@@ -40,12 +59,16 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
 
     def others(self) -> Iterator["Worker"]:
         """Yield all workers but this one."""
-        return (Worker(index=index, hosts=self.hosts) for index in range(self.count) if index != self.index)
+        return (msgspec.structs.replace(self, index=index) for index in range(self.count) if index != self.index)
 
     @property
     def address(self) -> str:
         """Return its own address."""
         return self.hosts[self.index]
+
+    def ports_of(self, index: int) -> Ports:
+        """Return the ports of a worker."""
+        return self.ports[index] if self.ports else Ports()
 
     @property
     def log(self) -> str:

@@ -17,7 +17,6 @@ from orchestrator.specs.kubernetes import Kubernetes
 Json = dict[str, Any]
 
 KEYS = {"AWS_ACCESS_KEY_ID": True, "AWS_SECRET_ACCESS_KEY": True, "AWS_SESSION_TOKEN": False}  # name: always needed?
-MASTER_PORT = 29500  # as torchrun has it
 
 
 def runtime_environment(order: Order, site: Site) -> list[Json]:
@@ -46,9 +45,6 @@ def main_environment(order: Order, site: Site, section: Kubernetes) -> list[Json
     It gets the store's keys only if the script itself reads from the store (`data_mode: url`).
     """
     found = _store_keys(site) if order.task.data_mode == "url" else []
-    if order.nodes > 1:
-        found.append(_plain("MASTER_ADDR", host_names(order.name, order.nodes)[0]))
-        found.append(_plain("MASTER_PORT", str(MASTER_PORT)))
     own = []
     for name, reference in section.secrets.items():
         secret, _, key = reference.partition("/")

@@ -56,6 +56,7 @@ class LocalSubmission:
             environment=launch.engine.env,
             created=time.time(),
             context=self._context,
+            nodes=launch.spec.resources.nodes,
         )
         run.save_order(order)
         supervisor = [sys.executable, "-m", "orchestrator.backends.local.supervisor", run.id, str(lock)]
@@ -102,14 +103,16 @@ class LocalBackend:
 
     def advise(self, spec: JobSpec, sizes: Flavor) -> Advice:
         warnings: list[str] = []
-        gpus = count_gpus() if sizes.gpus else 0
+        there = count_gpus() if sizes.gpus else 0
+        gpus = there // spec.resources.nodes
         if sizes.gpus > gpus:
-            found = f"has {gpus}" if gpus else "has none"
-            warnings.append(f"it asks for {sizes.gpus} GPUs, this machine {found}: it runs with what there is")
-        if sizes.cpus > (here := capacity()):
-            warnings.append(f"it asks for {sizes.cpus:g} CPUs, this machine has {here:g}")
-        if spec.resources.nodes > 1:
-            warnings.append(f"it asks for {spec.resources.nodes} nodes, this machine is one: it runs as one process")
+            wanted, found = sizes.gpus * spec.resources.nodes, f"has {there}" if there else "has none"
+            warnings.append(f"it asks for {wanted} GPUs, this machine {found}: it runs with what there is")
+        nodes = spec.resources.nodes
+        if nodes * sizes.cpus > (here := capacity()):
+            warnings.append(f"it asks for {nodes * sizes.cpus:g} CPUs, this machine has {here:g}")
+        if nodes > 1:
+            warnings.append(f"its {nodes} nodes are {nodes} processes of this machine")
         return Advice(min(sizes.gpus, gpus), warnings)
 
     def rehearse(self, spec: JobSpec, sizes: Flavor) -> None:
@@ -166,11 +169,11 @@ class LocalBackend:
         return measure([run.id for run in runs])
 
     def session(self, run: Run, command: Sequence[str], *, worker: int, terminal: bool) -> Session | None:
-        environment = None if worker else environment_of(run.id)
+        environment = environment_of(run.id, worker)
         if environment is None:
             return None
         shell = os.environ.get("SHELL", "/bin/sh")
-        return Session([*command] or [shell], environment, RunDir(run.id).workspace.job_dir)
+        return Session([*command] or [shell], environment, RunDir(run.id).worker(worker).workspace.job_dir)
 
     def request_cancel(self, run: Run) -> None:
         folder = RunDir(run.id)
@@ -182,7 +185,9 @@ class LocalBackend:
 
     def live_log(self, run: Run, *, source: Source = MAIN, worker: int = FIRST) -> FileLog | None:
         folder = RunDir(run.id)
-        log = folder.workspace.log if source == MAIN else folder.supervisor_log  # one process fetches and saves
+        log = (
+            folder.worker(worker).workspace.log if source == MAIN else folder.supervisor_log
+        )  # one process fetches and saves
         return FileLog(log) if log.exists() else None
 
     def live_output(self, run: Run) -> Path | None:
@@ -203,8 +208,12 @@ class LocalBackend:
         if order is None or (run.status() is None and run.exit() is None):
             return _not_started()
         kill_leftover(run.id)
-        end = run.exit() or Exit(cause="lost", finished=time.time(), started=status.started if status else 0.0)
-        final = finish(run, order, run.status() or status or Status(), end)
+        lost = Exit(cause="lost", finished=time.time(), started=status.started if status else 0.0)
+        # Of a run that never began there is the first one's end alone.
+        others = (run.worker(index) for index in range(1, order.nodes))
+        nodes = order.nodes if any(other.workspace.log.exists() for other in others) else 1
+        ends = [run.worker(index).exit() or lost for index in range(nodes)]
+        final = finish(run, order, run.status() or status or Status(), ends)
         if final.reason is Reason.OUTPUT_NOT_SAVED:
             with contextlib.suppress(MlctlError):  # on a full disk even this may fail
                 run.save_status(final)

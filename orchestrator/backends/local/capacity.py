@@ -45,7 +45,7 @@ def place(run: RunDir) -> Place:
         # One whose script has ended takes no CPUs, however long the saving takes.
         if is_looked_after(other) and other.exit() is None:
             ahead += 1
-            cpus += order.task.cpus
+            cpus += order.cpus
     return Place(ahead, cpus, capacity())
 
 

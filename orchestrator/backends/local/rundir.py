@@ -9,6 +9,7 @@ run always means that nobody looks after it.
 import contextlib
 import os
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from orchestrator.locks import is_held, take
 from orchestrator.runtime.exits import Exit
 from orchestrator.runtime.status import Status
 from orchestrator.runtime.task import Task, Workspace
+from orchestrator.runtime.worker import FIRST
 from orchestrator.store.parallel import as_mlctl_error
 
 Record = TypeVar("Record", bound=msgspec.Struct)
@@ -38,6 +40,7 @@ class Order(msgspec.Struct, kw_only=True):
         environment: Variables that the engine asks for.
         created: Seconds since the epoch.
         context: Name of the context whose endpoint and profile the stores are reached with; keys are looked up anew.
+        nodes: Number of workers, all of them on this machine.
     """
 
     task: Task
@@ -45,24 +48,74 @@ class Order(msgspec.Struct, kw_only=True):
     environment: dict[str, str]
     created: float
     context: str | None = None
-
-
-class RunDir:
-    """Paths and records of one run."""
-
-    def __init__(self, run_id: str) -> None:
-        self.id = run_id
-        self.folder = runs_dir() / run_id
-        self.workspace = Workspace(self.folder)
-        self._order = self.folder / "order.json"
+    nodes: int = 1
 
     @property
-    def lock_path(self) -> Path:
-        return self.folder / "lock"
+    def cpus(self) -> float:
+        """Return the CPUs that its workers count for together."""
+        return self.task.cpus * self.nodes
+
+
+class WorkerDir:
+    """Paths and records of one worker of a run.
+
+    Attributes:
+        id: Of the run.
+        index: Of the worker.
+        folder: Of all that is its own.
+        workspace: The folders in it.
+    """
+
+    def __init__(self, run_id: str, index: int, folder: Path) -> None:
+        self.id = run_id
+        self.index = index
+        self.folder = folder
+        self.workspace = Workspace(folder)
 
     @property
     def exit_path(self) -> Path:
         return self.folder / "exit.json"
+
+    @property
+    def supervisor_log(self) -> Path:
+        """Return the file with what the run's supervisor says."""
+        return runs_dir() / self.id / "supervisor.log"
+
+    def exit(self) -> Exit | None:
+        """Return how the script ended, or None if it has not."""
+        return _find(self.exit_path, Exit)
+
+    def save_exit(self, end: Exit) -> None:
+        """Write how the script ended."""
+        _save(self.exit_path, end)
+
+    def companion_exit_path(self, role: str) -> Path:
+        """Return the file that tells how what runs beside the script has ended."""
+        return self.folder / f"exit-{role}.json"
+
+    def companion_exit(self, role: str) -> Exit:
+        """Return how what ran beside the script has ended."""
+        return _find(self.companion_exit_path(role), Exit) or Exit(signal=signal.SIGKILL)
+
+
+class RunDir(WorkerDir):
+    """Paths and records of one run, and of its first worker."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id, FIRST, runs_dir() / run_id)
+        self._order = self.folder / "order.json"
+
+    def worker(self, index: int) -> WorkerDir:
+        """Return one of its workers. Each has code and output of its own; the data is there once."""
+        if index == FIRST:
+            return self
+        found = WorkerDir(self.id, index, self.folder / f"worker-{index}")
+        found.workspace.data = self.workspace.data
+        return found
+
+    @property
+    def lock_path(self) -> Path:
+        return self.folder / "lock"
 
     def order(self) -> Order | None:
         """Return the supervisor's order, or None if the run was never started."""
@@ -79,19 +132,6 @@ class RunDir:
     def save_status(self, status: Status) -> None:
         """Write the newest status."""
         _save(self.folder / "status.json", status)
-
-    def exit(self) -> Exit | None:
-        """Return how the script ended, or None if it has not."""
-        return _find(self.exit_path, Exit)
-
-    def save_exit(self, end: Exit) -> None:
-        """Write how the script ended."""
-        _save(self.exit_path, end)
-
-    @property
-    def supervisor_log(self) -> Path:
-        """Return the file with what the supervisor says."""
-        return self.folder / "supervisor.log"
 
     def request_cancel(self) -> None:
         """Leave word that the run is to be cancelled; does nothing if it is gone."""

@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 
 from orchestrator.backends.local.guard import LENGTH
-from orchestrator.backends.local.rundir import RunDir
+from orchestrator.backends.local.rundir import WorkerDir
 from orchestrator.runtime.exits import Exit
 
 GUARD = Path(__file__).with_name("guard.py")
 RUN_ID = "MLCTL_RUN_ID"  # in the environment of all that belongs to a run
+WORKER = "MLCTL_WORKER"  # the same of one worker
 WAIT_AFTER_KILL = 10.0  # seconds
 
 
@@ -73,15 +74,15 @@ class Guarded:
 
 
 class RunningScript(Guarded):
-    """The script of a run."""
+    """The script of a worker."""
 
-    def __init__(self, run: RunDir, argv: list[str], environment: dict[str, str], lock: int) -> None:
+    def __init__(self, run: WorkerDir, argv: list[str], environment: dict[str, str], lock: int) -> None:
         self._run = run
         work = run.workspace
         # The guard holds the run's lock too: nobody may clean up before the script has ended.
         super().__init__(
             argv,
-            environment | {RUN_ID: run.id},
+            environment | marks(run),
             folder=work.job_dir,
             log=work.log,
             exit_path=run.exit_path,
@@ -91,13 +92,13 @@ class RunningScript(Guarded):
     def kill(self) -> None:
         """Kill the script and everything below it, whatever became of the guard."""
         super().kill()
-        kill_leftover(self._run.id)
+        kill_leftover(self._run.id, self._run.index)
 
     def result(self) -> Exit:
         """Return how the script ended; of a guard that was killed or failed, only that."""
         found = self._run.exit()
         if found is None:
-            kill_leftover(self._run.id)
+            kill_leftover(self._run.id, self._run.index)
             if self._guard.returncode > 0:
                 error = f"its guard failed, see {self._run.supervisor_log}"
                 return Exit(cause="not-started", error=error, finished=time.time())
@@ -105,10 +106,15 @@ class RunningScript(Guarded):
         return found
 
 
-def kill_leftover(run_id: str) -> None:
-    """Kill what is left of a run's script when its guard is gone, in whatever group or session it is."""
-    mark = f"{RUN_ID}={run_id}".encode()
+def marks(run: WorkerDir) -> dict[str, str]:
+    """Return the variables that all that belongs to a worker has in its environment."""
+    return {RUN_ID: run.id, WORKER: str(run.index)}
+
+
+def kill_leftover(run_id: str, worker: int | None = None) -> None:
+    """Kill what is left of a run, or of one worker, when a guard is gone, in whatever group or session it is."""
+    wanted = {f"{RUN_ID}={run_id}".encode()} | ({f"{WORKER}={worker}".encode()} if worker is not None else set())
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if mark in (folder / "environ").read_bytes().split(b"\0"):
+            if wanted <= set((folder / "environ").read_bytes().split(b"\0")):
                 os.kill(int(folder.name), signal.SIGKILL)

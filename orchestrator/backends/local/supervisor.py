@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from types import FrameType
 
 import msgspec
@@ -17,28 +17,23 @@ import msgspec
 from orchestrator.backends.local.capacity import Place, wait_for_place
 from orchestrator.backends.local.finish import finish
 from orchestrator.backends.local.rundir import Order, RunDir
-from orchestrator.backends.local.script import RunningScript
-from orchestrator.backends.local.usage import out_of_memory_kills, tree_memory
+from orchestrator.backends.local.team import Team
 from orchestrator.errors import MlctlError
 from orchestrator.progress import SILENT
 from orchestrator.runtime.arrivals import Arrivals
-from orchestrator.runtime.command import script_argv, script_environment
 from orchestrator.runtime.courier import Courier
 from orchestrator.runtime.exits import Cause, Exit
-from orchestrator.runtime.fetch import FetchError, fetch_inputs, fetch_patiently
-from orchestrator.runtime.files.server import FileService
+from orchestrator.runtime.fetch import FetchError, fetch_inputs, fetch_patiently, fetch_program
 from orchestrator.runtime.logship import LogShipper
 from orchestrator.runtime.patience import complain, keep_trying
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import STATUS, Task
 from orchestrator.runtime.urls import is_url_mode, service_environment
-from orchestrator.runtime.worker import ALONE
+from orchestrator.runtime.worker import MAIN, log_prefix
 from orchestrator.store import open_store
 from orchestrator.store.base import Store
 from orchestrator.store.records import write
 
-POLL = 0.1  # seconds between two looks at the script and its log
-GRACE = 10.0  # seconds between SIGTERM and SIGKILL
 SAVE_PATIENCE = 7 * 86_400.0  # seconds that it is waited for at the end, when there is something to lose
 # Seconds that one request may take with all its attempts, and one while the script runs; all of it is repeated.
 PATIENCE = 10.0
@@ -60,13 +55,20 @@ class Supervisor:
         self._status = Status(queued=order.created)
         self._stop = False
         self._interruptible = False
-        self._arrivals = Arrivals(run.workspace.log, time.time)
+        self._places = [run.worker(index) for index in range(order.nodes)]
+        self._arrivals = [Arrivals(place.workspace.log, time.time) for place in self._places]
         self._courier = Courier(
             order.task,
             lambda: self._connect(WATCH_PATIENCE),
-            lambda store: [LogShipper(store, order.task.prefix + ALONE.log, run.workspace.log, self._arrivals)],
+            self._shippers,
             lambda: os.kill(os.getpid(), signal.SIGTERM),
         )
+
+    def _shippers(self, store: Store) -> list[LogShipper]:
+        return [
+            LogShipper(store, self._task.prefix + log_prefix(MAIN, place.index), place.workspace.log, arrivals)
+            for place, arrivals in zip(self._places, self._arrivals, strict=True)
+        ]
 
     def run(self) -> None:
         """Do the whole run."""
@@ -77,15 +79,15 @@ class Supervisor:
         try:
             self._interruptible = True
             self._courier.start()
-            wait_for_place(self._run, self._task.cpus, waiting=self._tell_place)
+            wait_for_place(self._run, self._order.cpus, waiting=self._tell_place)
             self._tell(State.STARTING, "fetching code and data")
             self._fetch()
             self._interruptible = False
         except _StopRequested:
-            self._finish(Exit(cause=self._who_stopped(), finished=time.time()))
+            self._finish([Exit(cause=self._who_stopped(), finished=time.time())])
         except FetchError as error:
             reason = error.reason
-            self._finish(Exit(cause="not-started", reason=reason, error=error.message, finished=time.time()))
+            self._finish([Exit(cause="not-started", reason=reason, error=error.message, finished=time.time())])
         else:
             self._finish(self._run_script())
 
@@ -96,71 +98,46 @@ class Supervisor:
             except MlctlError as error:
                 raise FetchError(Reason.START_FAILED, error) from error
             fetch_inputs(self._task, self._run.workspace, store, reporter=SILENT)
+            for place in self._places[1:]:
+                fetch_program(self._task, place.workspace, store)
 
         def wait(error: FetchError) -> None:
             self._tell(State.STARTING, f"waiting for the store: {error.message}")
 
         fetch_patiently(attempt, waiting=wait)
 
-    def _run_script(self) -> Exit:
-        task, workspace, python = self._task, self._run.workspace, Path(self._order.python)
-        argv = script_argv(task, workspace, python)
+    def _run_script(self) -> list[Exit]:
         try:
-            bucket = self._bucket()
+            team = Team(
+                self._run,
+                self._order,
+                self._bucket(),
+                lock=self._lock,
+                connect=lambda url: open_store(url, self._order.context),
+            )
         except MlctlError as error:
-            return Exit(cause="not-started", error=error.message, finished=time.time())
-        engine = {**self._order.environment, **bucket}
-        environment = script_environment(task, workspace, python, engine, os.environ)
-        kills = out_of_memory_kills()
-        files = FileService(task, workspace, lambda url: open_store(url, self._order.context))
-        files.start()
-        script = RunningScript(self._run, argv, environment, self._lock)
+            return [Exit(cause="not-started", error=error.message, finished=time.time())]
         self._status.started = time.time()
         self._tell(State.RUNNING, "")
-        cause, peak = self._watch(script)
-        files.stop()
-        end = script.result()
-        if cause != "exit":
-            end.cause = cause
-        end.peak_memory = max(end.peak_memory, peak)
-        end.out_of_memory = end.signal == signal.SIGKILL and out_of_memory_kills() > kills
-        return end
+        return team.watch(self._why_stop, self._note)
 
-    def _watch(self, script: RunningScript) -> tuple[Cause, int]:
-        """Follow the script to its end; return who ended it, and the most memory seen. Never waits for the store."""
-        begun = time.monotonic()
-        cause: Cause = "exit"
-        peak, kill_at = 0, float("inf")
-        while not script.ended(POLL):
-            now = time.monotonic()
-            self._arrivals.note()
-            memory = tree_memory(script.pid)
-            peak = max(peak, memory)
-            if cause == "exit":
-                cause = self._why_stop(now - begun, memory)
-                if cause == "memory":
-                    script.kill()
-                elif cause != "exit":
-                    script.terminate()
-                    kill_at = now + GRACE
-            if now >= kill_at:
-                script.kill()
-        return cause, peak
+    def _note(self) -> None:
+        for arrivals in self._arrivals:
+            arrivals.note()
 
-    def _why_stop(self, elapsed: float, memory: int) -> Cause:
+    def _why_stop(self, elapsed: float) -> Cause:
         if self._stop:
             return self._who_stopped()
-        if elapsed > self._task.max_duration:
-            return "timeout"
-        return "memory" if 0 < self._task.memory < memory else "exit"
+        return "timeout" if elapsed > self._task.max_duration else "exit"
 
     def _who_stopped(self) -> Cause:
         return "cancelled" if self._courier.cancelled or self._run.cancel_requested() else "lost"
 
-    def _finish(self, end: Exit) -> None:
+    def _finish(self, ends: list[Exit]) -> None:
         self._interruptible = False
-        self._arrivals.note()
-        self._try(lambda: self._run.save_exit(end))
+        self._note()
+        for place, end in zip(self._places, ends, strict=False):
+            self._try(partial(place.save_exit, end))
         self._status.message = "it has ended; its log and output are being saved"
         self._try(lambda: self._run.save_status(self._status))
         self._courier.stop()
@@ -169,7 +146,7 @@ class Supervisor:
 
         def attempt() -> bool:
             arrivals, patience = self._arrivals, PATIENCE
-            final = finish(self._run, self._order, self._status, end, arrivals=arrivals, patience=patience)
+            final = finish(self._run, self._order, self._status, ends, arrivals=arrivals, patience=patience)
             if final.reason is not Reason.OUTPUT_NOT_SAVED:
                 return True
             failed.append(final)
@@ -196,7 +173,7 @@ class Supervisor:
     def _tell_place(self, place: Place) -> None:
         jobs = "1 job is" if place.ahead == 1 else f"{place.ahead} jobs are"
         free = max(0.0, place.capacity - place.cpus_ahead)
-        message = f"{jobs} before it on this machine; it takes {self._task.cpus:g} CPUs, {free:g} are free"
+        message = f"{jobs} before it on this machine; it takes {self._order.cpus:g} CPUs, {free:g} are free"
         self._tell(State.QUEUED, message, Reason.NO_CAPACITY)
 
     def _tell(self, state: State, message: str, reason: Reason | None = None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from orchestrator.backends.base import Usage
-from orchestrator.backends.local.script import RUN_ID
+from orchestrator.backends.local.script import RUN_ID, WORKER
 
 PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes
 TICKS = os.sysconf("SC_CLK_TCK")  # of CPU time in a second
@@ -53,12 +53,14 @@ def measure(run_ids: Collection[str]) -> dict[str, Usage]:
     return found
 
 
-def environment_of(run_id: str) -> dict[str, str] | None:
-    """Return the environment of a run's script, without the mark of the run; None if it does not run."""
-    pids = sorted(_processes([run_id]).get(run_id, {}))
-    with contextlib.suppress(IndexError, OSError):
-        lines = Path(f"/proc/{pids[0]}/environ").read_bytes().decode(errors="surrogateescape").split("\0")
-        return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith(f"{RUN_ID}="))
+def environment_of(run_id: str, worker: int) -> dict[str, str] | None:
+    """Return the environment of a worker's script, without the marks of the run; None if it does not run."""
+    for pid in sorted(_processes([run_id]).get(run_id, {})):
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="surrogateescape").split("\0")
+            if f"{WORKER}={worker}" in lines:
+                found = dict(line.split("=", 1) for line in lines if "=" in line)
+                return {name: value for name, value in found.items() if name not in (RUN_ID, WORKER)}
     return None
 
 

@@ -3,10 +3,9 @@
 import threading
 import time
 
-import msgspec
-
-from orchestrator.runtime.status import Reason, State, Status
+from orchestrator.runtime.status import Status
 from orchestrator.runtime.task import Task
+from orchestrator.runtime.together import end_of_all
 from orchestrator.runtime.worker import Worker
 from orchestrator.store.base import Store
 from orchestrator.store.records import find
@@ -18,9 +17,6 @@ POLL = 0.5  # seconds
 def with_others(final: Status, task: Task, worker: Worker, store: Store, *, hurry: threading.Event) -> Status:
     """Return the end of the job, given that of the first worker; for any other worker, its own.
 
-    A worker that failed by itself is why the job failed: the others are ended by the cluster then, or by the error
-    of not finding it.
-
     Args:
         final: How this worker ended.
         task: The work order.
@@ -31,29 +27,7 @@ def with_others(final: Status, task: Task, worker: Worker, store: Store, *, hurr
     if not worker.first:
         return final
     ends = _ends(task, worker, store, hurry)
-    if final.state is State.CANCELLED or final.reason is Reason.TIMEOUT:
-        return final
-    failed = [(index, end) for index, end in ends.items() if end.state is State.FAILED]
-    failed.sort(key=lambda item: (item[1].reason is Reason.KILLED, item[1].finished))
-    if not failed:
-        return final
-    index, first = failed[0]
-    own = final.state is State.FAILED and final.reason is not Reason.KILLED
-    if own and (first.reason is Reason.KILLED or final.finished <= first.finished):
-        return final
-    if final.state is State.FAILED and first.reason is Reason.KILLED:
-        return final
-    return msgspec.structs.replace(
-        final,
-        state=State.FAILED,
-        reason=first.reason,
-        message=f"worker {index}: {first.message}",
-        hint=first.hint,
-        exit_code=first.exit_code,
-        signal=first.signal,
-        last_lines=first.last_lines,
-        unclear=first.unclear,
-    )
+    return end_of_all(final, ends)
 
 
 def _ends(task: Task, worker: Worker, store: Store, hurry: threading.Event) -> dict[int, Status]:

@@ -153,7 +153,7 @@ def command(task: Task, volume: Volume, worker: Worker, bucket: Mapping[str, str
         *(f'{name}="${{AWS_{name}:-}}"' for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY") if bucket),
         *(quote(f"{name}={value}") for name, value in (contract | dict(bucket) | task.environment).items()),
         '"$python"',
-        *(quote(word) for word in script_arguments(task, volume)),
+        *(quote(word) for word in script_arguments(task, volume, worker)),
     ]
     return f"set -- {' '.join(words)}\n"
 

@@ -75,8 +75,6 @@ def test_workers_are_told_how_to_reach_each_other():
     name = ORDER.name
     assert pod["subdomain"] == name
     assert environment(parts(pod)["fetch"])["MLCTL_HOSTS"] == f"{name}-0.{name},{name}-1.{name}"
-    assert environment(parts(pod)["main"])["MASTER_ADDR"] == f"{name}-0.{name}"
-    assert environment(parts(pod)["main"])["MASTER_PORT"] == "29500"
     assert "subdomain" not in pod_spec(ORDER, SITE)
 
 
