@@ -156,6 +156,38 @@ def test_shifted_functions_take_urls(beside: Beside, version: str):
     assert beside.held() == {"b.txt": b"text"}
 
 
+def test_what_passes_through_the_exchange_takes_little_room(beside: Beside):
+    beside.run(
+        """
+        from moxing.framework.file import trees
+        trees.LOT = 10  # bytes
+        for number in range(9):
+            mox.file.make_dirs('%s/there/%d' % (here, number))
+            mox.file.write('%s/there/%d/file' % (here, number), 'x' * number * 2)
+        sizes = []
+        move, ask = trees.move, trees.client.ask
+        def noting(do, **attributes):
+            answer = ask(do, **attributes)
+            if do in ('bring-tree', 'send-tree'):
+                sizes.append(mox.file.get_size(attributes['path'], recursive=True))
+            return answer
+        trees.client.ask = noting
+        mox.file.copy_parallel(here + '/there', url)
+        mox.file.copy_parallel(url, here + '/back')
+        assert max(sizes) == 16 and sum(sizes) == 144 and len(sizes) > 8, sizes
+        for number in range(9):
+            assert mox.file.get_size('%s/back/%d/file' % (here, number)) == number * 2
+        os.mkdir(here + '/empty')
+        mox.file.copy_parallel(here + '/empty', url + '/empty')
+        mox.file.copy_parallel(url + '/empty', here + '/empty-back')
+        assert os.listdir(here + '/empty-back') == []
+        """,
+        version=NEWEST,
+        shared="/nowhere",
+    )
+    assert beside.left() == []
+
+
 def test_processes_and_threads_ask_at_once(beside: Beside):
     beside.run(
         """

@@ -7,18 +7,26 @@ import shutil
 from moxing.framework.file import client
 from moxing.framework.file.handle import discard, move, temporary_folder
 
+LOT = 1 << 30  # bytes that pass through the exchange folder at once: its disk has to hold them
+
 
 def bring(url, folder, files, threads):
     """Write what is below a URL into a folder of this machine."""
-    asked = {"url": url, "files": files, "threads": threads}
     make_folder(folder)
     if client.is_shared(os.path.join(folder, "file")):
-        client.ask("bring-tree", path=folder, **asked)
+        client.ask("bring-tree", url=url, path=folder, files=files, threads=threads)
         return
+    listed = client.ask("list", url=url, recursive=True)
+    sizes = {path: size for path, size, _ in listed if size >= 0}
+    for lot in _lots(sorted(sizes) if files is None else files, lambda path: sizes.get(path, 0)):
+        _through_exchange(url, folder, lot, threads)
+
+
+def _through_exchange(url, folder, files, threads):
     between = temporary_folder()
     try:
-        client.ask("bring-tree", path=between, **asked)
-        for path in below(between):
+        client.ask("bring-tree", url=url, path=between, files=files, threads=threads)
+        for path in files:
             target = os.path.join(folder, path)
             make_folder(os.path.dirname(target))
             move(os.path.join(between, path), target)
@@ -32,13 +40,17 @@ def send(folder, url, files, threads):
     if client.is_shared(os.path.join(folder, "file")):
         client.ask("send-tree", path=folder, files=files, **asked)
         return
-    between = temporary_folder()
-    try:
-        for path in below(folder) if files is None else files:
-            _lay_beside(os.path.join(folder, path), os.path.join(between, path))
-        client.ask("send-tree", path=between, files=files, **asked)
-    finally:
-        shutil.rmtree(between, ignore_errors=True)
+    wanted = below(folder) if files is None else files
+    for lot in _lots(wanted, lambda path: os.path.getsize(os.path.join(folder, path))):
+        between = temporary_folder()
+        try:
+            for path in lot:
+                _lay_beside(os.path.join(folder, path), os.path.join(between, path))
+            client.ask("send-tree", path=between, files=lot, **asked)
+        finally:
+            shutil.rmtree(between, ignore_errors=True)
+    if not wanted:
+        client.ask("make", url=url)
 
 
 def send_file(path, url):
@@ -81,6 +93,19 @@ def make_folder(folder):
     except OSError as error:
         if error.errno != errno.EEXIST or not os.path.isdir(folder):
             raise
+
+
+def _lots(paths, size):
+    """Yield lists of paths, so that no more than LOT bytes are under way at once, unless one file is larger."""
+    lot, total = [], 0
+    for path in paths:
+        if lot and total + size(path) > LOT:
+            yield lot
+            lot, total = [], 0
+        lot.append(path)
+        total += size(path)
+    if lot:
+        yield lot
 
 
 def _lay_beside(path, target):
