@@ -121,6 +121,8 @@ def main(_):
         export_model=mox.ExportKeys.TF_SERVING,
         **common
     )
+    if mox.get_flag("task_index") > 0:  # of several workers the first has the model
+        return
     test = mox.run(run_mode=mox.ModeKeys.EVAL, log_every_n_steps=0, **common)
     metrics = {
         "validation_accuracy": test["accuracy"],
