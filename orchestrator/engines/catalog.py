@@ -56,6 +56,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         requirements: The lock file, installed by the image and by the local environment alike.
         images: Container images.
         env: Environment variables the engine needs, in both places.
+        guests: What scripts of this framework expect beside it, by the names of folders in `orchestrator/guest`.
         local: How the local environment is built.
         folder: Absolute path of the folder that holds all this.
     """
@@ -68,6 +69,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     requirements: str = "requirements.txt"
     images: Images
     env: dict[str, str] = {}
+    guests: tuple[str, ...] = ()
     local: Local = Local()
     folder: str
 

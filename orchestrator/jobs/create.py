@@ -196,15 +196,21 @@ def _with_task(record: JobRecord, plan: Plan, store: Store) -> JobRecord:
         arguments=plan.arguments,
         flags=plan.flags,
         framework=record.engine.framework if record.engine and asked.nodes > 1 else "",
-        environment=plan.spec.env,
+        environment=({"MLCTL_COMPAT": "tf1"} if plan.spec.compat == "tf1" else {}) | plan.spec.env,
         cpus=plan.sizes.cpus,
         # A limit that nobody asked for would only surprise.
         memory=plan.sizes.memory_bytes if asked.flavor or asked.memory else 0,
         gpus=plan.gpus,
         max_duration=plan.spec.max_seconds,
         model=_registration(record, plan.spec.model),
+        guests=("moxing", *_compatible(plan)),
     )
     return msgspec.structs.replace(record, task=task)
+
+
+def _compatible(plan: Plan) -> tuple[str, ...]:
+    assert plan.engine
+    return () if plan.spec.compat == "none" else ("compat", *plan.engine.guests)
 
 
 def _registration(record: JobRecord, model: Model | None) -> Registration | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.runtime.distributed import WORKER, distributed_arguments, distributed_environment
-from orchestrator.runtime.guests import guest_folders
+from orchestrator.runtime.guests import python_path
 from orchestrator.runtime.task import Task, Workspace
 from orchestrator.runtime.worker import ALONE, Worker
 
@@ -33,7 +33,7 @@ def contract_environment(task: Task, workspace: Workspace, worker: Worker = ALON
     data_url, train_url = script_urls(task, workspace)
     code = workspace.job_dir / task.code_name
     return {
-        "PYTHONPATH": ":".join([str(code), str(workspace.job_dir), *guest_folders(task, workspace)]),
+        "PYTHONPATH": ":".join(python_path(task, workspace)),
         "PYTHONUNBUFFERED": "1",
         "MLCTL_JOB": task.job,
         "MLCTL_VERSION": task.version,
@@ -69,6 +69,8 @@ def script_environment(
     engine: Mapping[str, str],
     inherited: Mapping[str, str],
     worker: Worker = ALONE,
+    *,
+    cache: Path,
 ) -> dict[str, str]:
     """Return the script's environment: this machine's, the engine's, the contract's, the spec's; the last wins.
 
@@ -79,8 +81,10 @@ def script_environment(
         engine: Variables that the engine asks for.
         inherited: The environment of this process.
         worker: Which of the job's workers it is.
+        cache: Its scratch space.
     """
     own = {name: value for name, value in inherited.items() if name not in _OURS}
     path = {"PATH": f"{python.parent}:{inherited.get('PATH', '/usr/bin:/bin')}"}
-    shared = {"MLCTL_SHARED": "/"}  # script and supervisor see the same files
-    return own | dict(engine) | path | contract_environment(task, workspace, worker) | shared | task.environment
+    # Script and supervisor see the same files.
+    here = {"MLCTL_SHARED": "/", "DLS_LOCAL_CACHE_PATH": str(cache)}
+    return own | dict(engine) | path | contract_environment(task, workspace, worker) | here | task.environment

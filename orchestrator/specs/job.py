@@ -200,6 +200,15 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             example={"num_epochs": 8},
         ),
     ] = {}
+    compat: Annotated[
+        Literal["auto", "tf1", "none"],
+        describe_field(
+            "`auto`: old scripts find what their engine lacks; `tf1`: and TensorFlow 1's names on TensorFlow 2; "
+            "`none`: the bare engine.",
+            must="`auto`, `tf1` or `none`",
+            example="tf1",
+        ),
+    ] = "auto"
     resources: Annotated[
         Resources,
         describe_field("What each node of the job gets.", must="a mapping", example={"flavor": "cpu.small"}),

@@ -45,7 +45,7 @@ def test_a_key_without_value_is_as_good_as_none():
     ("line", "message"),
     [
         ("engin: x", "job.yaml:5:1: unknown key `engin`; did you mean `engine`?"),
-        ("zzzzzz: x", "job.yaml:5:1: unknown key `zzzzzz`; known here: boot_file, code, data, "),
+        ("zzzzzz: x", "job.yaml:5:1: unknown key `zzzzzz`; known here: boot_file, code, compat, data, "),
         ("resources: {gpu: 2}", "job.yaml:5:13: unknown key `resources.gpu`; did you mean `gpus`?"),
         ("resources: {gpus: two}", "job.yaml:5:19: `resources.gpus` must be a whole number, 0 or more, not `two`; "),
         ("resources: {gpus: -1}", "job.yaml:5:19: `resources.gpus` must be a whole number, 0 or more, not `-1`; "),

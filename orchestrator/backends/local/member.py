@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from orchestrator.backends.local.rundir import Order, WorkerDir
+from orchestrator.backends.local.scratch import cache_path
 from orchestrator.backends.local.script import WORKER, Guarded, RunningScript, marks
 from orchestrator.backends.local.usage import tree_memory
 from orchestrator.runtime.command import script_arguments, script_environment
@@ -43,7 +44,8 @@ class Member:
         self._error = ""
         task, python = order.task, Path(order.python)
         engine = {**order.environment, **variables, **_devices(worker, task.gpus)}
-        environment = script_environment(task, place.workspace, python, engine, os.environ, worker)
+        cache = cache_path(place.workspace.cache)
+        environment = script_environment(task, place.workspace, python, engine, os.environ, worker, cache=cache)
         self._files = FileService(task, place.workspace, connect)
         self._files.start()
         self._beside = {

@@ -1,0 +1,22 @@
+"""Python runs this before any script: it prepares what the script may import and its engine lacks."""
+
+import os
+import sys
+
+import mlctl_compat
+
+mlctl_compat.prepare(os.environ.get("MLCTL_COMPAT", ""))
+
+
+def _go_on():
+    """Run the sitecustomize that this one hides, if there is one."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    for folder in sys.path:
+        path = os.path.join(folder, "sitecustomize.py")
+        if os.path.abspath(folder) != here and os.path.isfile(path):
+            with open(path, "rb") as file:
+                exec(compile(file.read(), path, "exec"), {"__name__": "sitecustomize", "__file__": path})
+            return
+
+
+_go_on()
