@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.config import get_context
 from orchestrator.datasets import Datasets
-from orchestrator.errors import ConflictError
+from orchestrator.errors import ConflictError, NotFoundError
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.store import open_store
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.jobs.jobs import Jobs
     from orchestrator.models.models import Files, Models
     from orchestrator.models.record import ModelVersion
+    from orchestrator.services.services import Services
     from orchestrator.tensorboard import Board
     from orchestrator.upkeep import Upkeep
 
@@ -63,7 +64,44 @@ class Client:
         from orchestrator.datasets.versions import author
         from orchestrator.models.models import Models
 
-        return Models(self.store, author=author(), context=self.context.name, reporter=self._reporter)
+        return Models(
+            self.store,
+            author=author(),
+            context=self.context.name,
+            reporter=self._reporter,
+            users=lambda name: self.services.users(name),
+        )
+
+    @cached_property
+    def services(self) -> "Services":
+        """Its services."""
+        from orchestrator.datasets.versions import author
+        from orchestrator.services.services import Services
+
+        return Services(self.store, self.models, author=author(), reporter=self._reporter)
+
+    def deployable(self, name: str | None = None, version: str = "latest") -> "ModelVersion":
+        """Return the model version that a name means: a model's, or else a job's, whose output is registered then.
+
+        Args:
+            name: Of the model or job; by default the last job that was created from the current folder.
+            version: Version or alias.
+
+        Raises:
+            NotFoundError: There is neither; or the job's output holds no model.
+            ConflictError: The job version did not end well.
+        """
+        if name is None:
+            record = self.jobs.get(self.jobs.last()[0]).record
+            name = str((record.spec.get("model") or {}).get("name", record.name))
+        try:
+            return self.models.get(name, version)
+        except NotFoundError:
+            from orchestrator.jobs.record import job_names
+
+            if name not in job_names(self.store):
+                raise
+            return self.register(name, version)
 
     def register(
         self, job: str, version: str = "latest", *, name: str | None = None, files: "Files | None" = None

@@ -89,6 +89,13 @@ def model_versions(ctx: typer.Context) -> Iterator[Offer]:
 
 
 @_offers
+def services(ctx: typer.Context) -> Iterator[Offer]:
+    """Offer the services' names."""
+    for view in _client(ctx).services.list():
+        yield view.record.name, view.state.value
+
+
+@_offers
 def catalog(ctx: typer.Context) -> Iterator[Offer]:
     """Offer the datasets that can be imported."""
     for entry in _client(ctx).datasets.catalog():

@@ -39,7 +39,10 @@ def logs(
     ] = None,
     timestamps: Annotated[bool, typer.Option("--timestamps", help="Put the time before each line (UTC).")] = False,
     source: Annotated[
-        _Source, typer.Option("--source", help="The script, or what mlctl says before and beside it.")
+        _Source,
+        typer.Option(
+            "--source", metavar="main|fetch|sync", help="The script, or what mlctl says before and beside it."
+        ),
     ] = _Source.main,
     worker: Annotated[
         int | None, typer.Option("--worker", metavar="N", help="Of a job with several nodes, only this one.", min=0)

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import uvicorn
 from orchestrator.serving.app import make_app
 from orchestrator.serving.process import UnavailableError
 from orchestrator.serving.service import Service
-from orchestrator.serving.settings import read_settings
+from orchestrator.serving.settings import WITH_PARENT, read_settings
 
 LOG = logging.getLogger("mlctl")
 SLOW = 10  # seconds that a client may take between requests
@@ -29,6 +31,8 @@ def main(arguments: list[str]) -> int:
     path = Path(arguments[0])
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     settings = read_settings(path)
+    if WITH_PARENT in arguments:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     with tempfile.TemporaryDirectory(prefix="mlctl-service-") as scratch:
         service = Service(settings, Path(scratch), path.with_name("models.log"))
         config = uvicorn.Config(
@@ -44,6 +48,12 @@ def main(arguments: list[str]) -> int:
         )
         asyncio.run(_serve(_Server(config), service, path))
     return 0 if service.pools else FAILED
+
+
+def _end_with_parent() -> None:
+    """End in order when the process that started this one is gone, which closes the pipe."""
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class _Server(uvicorn.Server):

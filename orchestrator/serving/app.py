@@ -114,6 +114,25 @@ async def _ready(front: Front, request: Request) -> Response:
     raise RequestError(HTTPStatus.SERVICE_UNAVAILABLE, "; ".join(problems) or "the models are being loaded")
 
 
+async def _service(front: Front, request: Request) -> Response:
+    service = front.service
+    models = [
+        {
+            "model": pool.deployed.model,
+            "number": pool.deployed.number,
+            "weight": pool.deployed.weight,
+            "ready": pool.ready,
+            "problem": pool.problem,
+        }
+        for pool in service.pools
+    ]
+    revision, problem = service.refused
+    refused = {"revision": revision, "problem": problem}
+    return reply(
+        {"name": service.settings.name, "revision": service.settings.revision, "models": models, "refused": refused}
+    )
+
+
 async def _metrics(front: Front, request: Request) -> Response:
     return Response(generate_latest(front.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -125,6 +144,7 @@ def make_app(service: Service) -> Starlette:
         ("GET", "/health", _health),
         ("GET", "/ready", _ready),
         ("GET", "/metrics", _metrics),
+        ("GET", "/service", _service),
         *tfserving.ROUTES,
         *openinference.ROUTES,
         *modelarts.ROUTES,

@@ -131,7 +131,7 @@ class ModelProcess:
             self._process = await asyncio.create_subprocess_exec(
                 *command,
                 env={**os.environ, **one.environment, **own},
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.PIPE,  # it ends when this is closed, whatever ends this process
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 limit=LINE,

@@ -28,10 +28,12 @@ class Service:
 
     Attributes:
         settings: Those in force.
+        refused: Revision of the last that could not be put in force, and why.
     """
 
     def __init__(self, settings: Settings, scratch: Path, log: Path) -> None:
         self.settings = settings
+        self.refused: tuple[int, str] = (0, "")
         self._scratch = scratch
         self._log = log
         self._pools: dict[bytes, Pool] = {}
@@ -69,7 +71,8 @@ class Service:
         made = {core: Pool(one, settings, self._scratch, self._log) for core, one in new.items()}
         try:
             await asyncio.gather(*(pool.start() for pool in made.values()))
-        except UnavailableError:
+        except UnavailableError as error:
+            self.refused = (settings.revision, str(error))
             await asyncio.gather(*(pool.stop() for pool in made.values()))
             raise
         pools = {core: made.get(core) or there[core] for core in wanted}

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import msgspec
 
+WITH_PARENT = "--with-parent"  # argument: the service ends when its stdin does
 BODY = 12 << 20  # bytes of a request, as ModelArts has it
 TIMEOUT = 40.0  # seconds for an answer, as ModelArts has it
 QUEUE = 100  # requests that wait for a model's processes, beyond which they are turned away
@@ -42,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: Of the service.
+        revision: Tells these settings from all others of the service.
         models: What it answers with.
         tokens: SHA-256 (hex) of each token that lets a client in; without any, everybody is.
         host, port: Where it listens.
@@ -52,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
+    revision: int = 0
     models: tuple[Deployed, ...]
     tokens: tuple[str, ...] = ()
     host: str = "127.0.0.1"

@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import sys
+import threading
 import traceback
 
 from mlctl_model import wire
@@ -40,6 +41,7 @@ def main(arguments=None):
     told = dict(service.describe(), kind=kind, service=type(service).__name__)
     _tell(told)
     if asked.socket:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
         serve(service, kind, told, asked.socket)
     return LOADED
 
@@ -77,6 +79,12 @@ def answer(service, kind, told, request):
     except Exception as error:  # noqa: BLE001  (one request's fault is not the next one's)
         traceback.print_exc()
         return {"error": {"kind": type(error).__name__, "message": _explained(error, told)}}
+
+
+def _end_with_parent():
+    """End this process when the one that started it is gone, which closes the pipe."""
+    sys.stdin.read()
+    os._exit(0)
 
 
 def _as_given(kind, request):

@@ -1,0 +1,140 @@
+"""`mlctl service`: what answers."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli import complete, terminal
+from orchestrator.cli.group import group
+from orchestrator.cli.options import ContextOption, OutputOption, YesOption, checked, open_client
+from orchestrator.cli.render import show_list, write, writing
+from orchestrator.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from orchestrator.services.state import ServiceView
+
+app = group("Services that answer: their state, versions, shares, logs.")
+
+POLL = 0.2  # seconds between two looks at a log
+
+ServiceArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="The service.", callback=checked("service"), autocompletion=complete.services),
+]
+
+
+@app.command("list")
+def list_(output: OutputOption = None, context: ContextOption = None) -> None:
+    """List the services, each asked how it is."""
+    from orchestrator.cli.service_view import columns, document
+
+    show_list(
+        open_client(context).services.list(),
+        output,
+        name=lambda view: view.record.name,
+        columns=columns(),
+        empty="no services yet; the first one: mlctl deploy MODEL",
+        document=document,
+    )
+
+
+@app.command()
+def get(name: ServiceArgument, output: OutputOption = None, context: ContextOption = None) -> None:
+    """Show all about a service: its state, versions, and who changed what."""
+    _show(open_client(context).services.get(name), output)
+
+
+@app.command()
+def traffic(
+    name: ServiceArgument,
+    weights: Annotated[str, typer.Argument(metavar="V=N,...", help="Shares in per cent, as in v2=90,v3=10.")],
+    output: OutputOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Share the requests among versions; those that are not named get none and are unloaded."""
+    _show(open_client(context).services.traffic(name, _parse(weights)), output)
+
+
+@app.command()
+def rollback(name: ServiceArgument, output: OutputOption = None, context: ContextOption = None) -> None:
+    """Answer with what was in force before."""
+    _show(open_client(context).services.rollback(name), output)
+
+
+@app.command()
+def start(name: ServiceArgument, output: OutputOption = None, context: ContextOption = None) -> None:
+    """Have a service run again that was stopped, or whose machine was restarted."""
+    _show(open_client(context).services.start(name), output)
+
+
+@app.command()
+def stop(name: ServiceArgument, output: OutputOption = None, context: ContextOption = None) -> None:
+    """End a service; requests under way are answered. `start` has it run again as it was."""
+    _show(open_client(context).services.stop(name), output)
+
+
+@app.command()
+def delete(name: ServiceArgument, yes: YesOption = False, context: ContextOption = None) -> None:
+    """End a service and forget it; its models stay."""
+    services = open_client(context).services
+    services.get(name)
+    if terminal.is_interactive() and not yes:
+        terminal.confirm(f"Delete {name}?", default=False)
+    services.delete(name)
+    write(f"{name} deleted\n")
+
+
+@app.command()
+def token(name: ServiceArgument, context: ContextOption = None) -> None:
+    """Make a new token and show it; the one before opens no door any more."""
+    write(open_client(context).services.new_token(name) + "\n")
+
+
+@app.command()
+def logs(
+    name: ServiceArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    models: Annotated[bool, typer.Option("--models", help="What the models' own code says, instead.")] = False,
+    context: ContextOption = None,
+) -> None:
+    """Show what a service says: a line of JSON for each request, and what befell it."""
+    from orchestrator.services.place import Place
+
+    open_client(context).services.get(name)
+    place = Place(name)
+    path = place.models_log if models else place.log
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        hint = "it is on the machine that runs the service"
+        raise NotFoundError(f"cannot read {path}: {error.strerror}", hint=hint) from error
+    with file, writing():
+        while True:
+            while block := file.read(1 << 16):
+                sys.stdout.buffer.write(block)
+            sys.stdout.buffer.flush()
+            if not follow:
+                return
+            time.sleep(POLL)
+
+
+def _show(view: "ServiceView", output: OutputOption) -> None:
+    from orchestrator.cli.service_view import show
+
+    show(view, output)
+
+
+def _parse(text: str) -> dict[int, int]:
+    """Return weights by version number."""
+    from orchestrator.specs.names import parse_version
+
+    found = {}
+    for part in text.split(","):
+        version, equals, weight = part.strip().partition("=")
+        number = parse_version(version) if equals else None
+        if number is None or not weight.isdecimal():
+            raise UsageError(f"{part.strip()!r} is not a share", hint="as in v2=90,v3=10")
+        found[number] = int(weight)
+    return found

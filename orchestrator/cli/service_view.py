@@ -1,0 +1,63 @@
+"""What is shown of a service."""
+
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.cli.options import OutputOption
+from orchestrator.cli.render import ago, moment, plain, show_one
+
+if TYPE_CHECKING:
+    from orchestrator.services.record import Change
+    from orchestrator.services.state import ServiceView
+
+SHOWN = 10  # changes of the history
+
+
+def columns() -> dict[str, Any]:
+    """Return the columns of a list of services."""
+    return {
+        "NAME": lambda view: view.record.name,
+        "STATE": lambda view: view.state.value,
+        "VERSIONS": lambda view: ", ".join(share.text for share in view.record.shares),
+        "URL": lambda view: view.url,
+        "CREATED": lambda view: ago(view.record.created),
+        "PROBLEM": lambda view: view.problem,
+    }
+
+
+def document(view: "ServiceView") -> dict[str, Any]:
+    """Return a service as plain data."""
+    return {
+        "name": view.record.name,
+        "state": view.state.value,
+        "url": view.url,
+        "problem": view.problem,
+        "restarts": view.restarts,
+        "record": plain(view.record),
+    }
+
+
+def details(view: "ServiceView") -> dict[str, str]:
+    """Return the lines that tell all about a service, by label."""
+    record = view.record
+    return {
+        "Service": record.name,
+        "State": view.state.value,
+        "Problem": view.problem,
+        "URL": view.url,
+        "Versions": "\n".join(f"{share.text}, {share.engine}" for share in record.shares),
+        "Restarts": str(view.restarts or ""),
+        "Created": moment(record.created),
+        "On": record.host,
+        "History": "\n".join(told(change) for change in record.history[-SHOWN:]),
+    }
+
+
+def told(change: "Change") -> str:
+    """Return what was changed, in words."""
+    shares = ", ".join(share.text for share in change.shares)
+    return f"{moment(change.time)}  {change.what}  {shares}  by {change.author}"
+
+
+def show(view: "ServiceView", output: OutputOption) -> None:
+    """Write all about a service."""
+    show_one(view, output, name=view.record.name, details=details, document=document)

@@ -1,0 +1,144 @@
+"""Run a service on this machine: its keeper is started, or told of new settings, until they are in force."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from orchestrator.config import home_dir
+from orchestrator.errors import ConflictError, MlctlError, PreflightError
+from orchestrator.locks import take
+from orchestrator.services.ask import ServiceError, ask
+from orchestrator.services.place import Place
+from orchestrator.serving.settings import Settings
+from orchestrator.store.parallel import as_mlctl_error
+
+WAIT = 600.0  # seconds that a service may take to load its models
+END = 40.0  # seconds that it may take to end: requests under way are answered
+POLL = 0.1  # seconds
+SHOWN = 5  # last lines of the log
+
+
+def put_in_force(place: Place, settings: Settings, before: Settings | None) -> None:
+    """Have the service run with these settings.
+
+    Args:
+        place: Of the service.
+        settings: The new ones.
+        before: What it was told last.
+
+    Raises:
+        PreflightError: They cannot be in force; a service that runs goes on as before, another one does not begin to.
+    """
+    place.save_settings(settings)
+    lock = take(place.lock_path)
+    kept = place.kept() if lock is None else None
+    if lock is None:
+        place.tell(signal.SIGHUP)
+    else:
+        place.forget_kept()
+        try:
+            _await_port(settings)
+            _launch(place, lock)
+        finally:
+            os.close(lock)
+    try:
+        _await(place, settings, restarts=kept.restarts if kept else 0)
+    except MlctlError:
+        if lock is not None:
+            end(place)
+        elif before:
+            place.save_settings(before)
+        raise
+
+
+def end(place: Place) -> None:
+    """End the service, if it runs, and wait for it."""
+    place.tell(signal.SIGTERM)
+    deadline = time.monotonic() + END
+    while place.is_kept and time.monotonic() < deadline:
+        time.sleep(POLL)
+
+
+def _launch(place: Place, lock: int) -> None:
+    keeper = [sys.executable, "-m", "orchestrator.services.keeper", place.name]
+    try:
+        with place.log.open("ab") as log:
+            # Through a shell that ends at once, so that the keeper is nobody's zombie.
+            subprocess.run(
+                ["/bin/sh", "-c", '"$@" &', "sh", *keeper],
+                cwd=place.folder,
+                env=os.environ | {"MLCTL_HOME": str(home_dir())},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=(lock,),
+                check=True,
+            )
+    except OSError as error:
+        raise as_mlctl_error(error, f"cannot start the service in {place.folder}") from error
+
+
+def _await_port(settings: Settings) -> None:
+    """Return when the port is free: a service whose keeper was killed still answers what it was asked.
+
+    Raises:
+        ConflictError: Somebody else has it.
+    """
+    deadline = time.monotonic() + END
+    while True:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.host, settings.port))
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    hint = "end what listens there, or delete the service and deploy it anew with --port"
+                    raise ConflictError(f"port {settings.port} is taken: {error.strerror}", hint=hint) from error
+            else:
+                return
+        time.sleep(POLL)
+
+
+def _await(place: Place, settings: Settings, *, restarts: int) -> None:
+    """Return when the settings are in force.
+
+    Raises:
+        PreflightError: They cannot be; says why.
+    """
+    deadline = time.monotonic() + WAIT
+    while time.monotonic() < deadline:
+        try:
+            answer = ask(settings.host, settings.port, "/service", token=place.token(), method="GET")
+            told: dict[str, Any] = answer.document
+            if told.get("revision") == settings.revision:
+                return
+            if told.get("refused", {}).get("revision") == settings.revision:
+                _refuse(place, told["refused"]["problem"])
+        except ServiceError:
+            kept = place.kept()
+            if (kept and kept.restarts > restarts) or not place.is_kept:
+                _refuse(place, kept.problem if kept else "its keeper has died")
+        time.sleep(POLL)
+    _refuse(place, f"it has not loaded its models within {WAIT:g} s")
+
+
+def _refuse(place: Place, problem: str) -> None:
+    lines = [line for line in _tail(place.log) if not line.startswith('{"time"')]
+    said = "\n".join(lines[-SHOWN:])
+    hint = f"mlctl service logs {place.name}; or load it alone: mlctl model lint NAME --load"
+    raise PreflightError(f"service {place.name} does not answer with that: {problem}\n{said}".rstrip(), hint=hint)
+
+
+def _tail(path: Path) -> list[str]:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 20_000))
+            return file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,148 @@
+"""The record of a service, `services/<name>/service.json`: what is deployed, where, and all that was before."""
+
+import time
+from typing import Literal
+
+import msgspec
+
+from orchestrator.errors import NotFoundError, UsageError
+from orchestrator.specs.names import nearest
+from orchestrator.store.base import Store, list_folders
+from orchestrator.store.records import find
+
+ROOT = "services/"
+RECORD = "service.json"
+WHOLE = 100  # the sum of all shares
+
+What = Literal["deploy", "traffic", "rollback", "stop", "start"]
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """A version and its share of the requests.
+
+    Attributes:
+        model: Name of the model.
+        number: Of the version.
+        weight: Per cent.
+        engine: What serves it.
+    """
+
+    model: str
+    number: int
+    weight: int
+    engine: str
+
+    @property
+    def text(self) -> str:
+        """As in `digits/v3 90%`."""
+        return f"{self.model}/v{self.number} {self.weight}%"
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of a service.
+
+    Attributes:
+        time: Seconds since the epoch.
+        author: `user@host`.
+        what: What was done.
+        shares: What was in force from then on.
+    """
+
+    time: float
+    author: str
+    what: What
+    shares: list[Share]
+
+
+class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A service.
+
+    Attributes:
+        name: Of the service.
+        machine: Id of the home that it runs in.
+        host: Name of that machine, for people.
+        port: Where it listens.
+        shares: What it answers with.
+        stopped: Whether it is not to run.
+        created: Seconds since the epoch.
+        history: All changes, the oldest first.
+        deleted: Seconds since the epoch when it was deleted, or 0.
+    """
+
+    name: str
+    machine: str = ""
+    host: str = ""
+    port: int = 0
+    shares: list[Share] = []
+    stopped: bool = False
+    created: float = 0.0
+    history: list[Change] = []
+    deleted: float = 0.0
+
+    def changed(self, what: What, author: str, shares: list[Share]) -> "ServiceRecord":
+        """Return the record after a change."""
+        entry = Change(time=time.time(), author=author, what=what, shares=shares)
+        return msgspec.structs.replace(self, shares=shares, stopped=what == "stop", history=[*self.history, entry])
+
+    def before(self) -> list[Share]:
+        """Return the shares that were in force before those of now.
+
+        Raises:
+            NotFoundError: There were no others.
+        """
+        for change in reversed(self.history):
+            if change.what != "stop" and change.shares != self.shares:
+                return change.shares
+        hint = f"mlctl service get {self.name} has the history"
+        raise NotFoundError(f"service {self.name} never answered with anything else", hint=hint)
+
+
+def record_key(name: str) -> str:
+    """Return the key of a service's record."""
+    return f"{ROOT}{name}/{RECORD}"
+
+
+def service_names(store: Store) -> list[str]:
+    """Return the names of all services that there are or were."""
+    return sorted(list_folders(store, ROOT))
+
+
+def find_service(store: Store, name: str) -> ServiceRecord | None:
+    """Return a service, or None if there is none, or it was deleted."""
+    record = find(store, record_key(name), ServiceRecord)
+    return None if record is None or record.deleted else record
+
+
+def get_service(store: Store, name: str) -> ServiceRecord:
+    """Return a service. Raises NotFoundError, which names the nearest."""
+    if record := find_service(store, name):
+        return record
+    known = [one for one in service_names(store) if find_service(store, one)]
+    near = nearest(name, known)
+    hint = f"did you mean {near}?" if near else "mlctl service list; make one: mlctl deploy"
+    raise NotFoundError(f"there is no service {name} in {store.url}", hint=hint)
+
+
+def balanced(shares: list[Share], new: Share, weight: int) -> list[Share]:
+    """Return the shares with a version that gets so much; the others share the rest as they did before.
+
+    Args:
+        shares: Of before.
+        new: The version; its own weight does not count.
+        weight: Per cent; all of it leaves no other.
+
+    Raises:
+        UsageError: The weight is not between 1 and 100, or there is no other version for the rest.
+    """
+    if not 1 <= weight <= WHOLE:
+        raise UsageError(f"traffic of {weight} % is not possible", hint="from 1 to 100, as in --traffic 10")
+    others = [one for one in shares if (one.model, one.number) != (new.model, new.number) and one.weight]
+    if weight == WHOLE:
+        return [msgspec.structs.replace(new, weight=WHOLE)]
+    if not others:
+        raise UsageError("there is no other version for the rest of the requests", hint="leave --traffic out")
+    whole, rest = sum(one.weight for one in others), WHOLE - weight
+    scaled = [msgspec.structs.replace(one, weight=one.weight * rest // whole) for one in others]
+    lost = rest - sum(one.weight for one in scaled)  # by rounding
+    scaled[0] = msgspec.structs.replace(scaled[0], weight=scaled[0].weight + lost)
+    return [*scaled, msgspec.structs.replace(new, weight=weight)]

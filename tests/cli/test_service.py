@@ -1,0 +1,68 @@
+"""From a version to an answer, as a user types it."""
+
+import json
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.services.local import end
+from orchestrator.services.place import Place
+from tests.models.packages import below
+from tests.services.conftest import CONFIG, ECHO
+from tests.store.trees import make_tree
+
+
+@pytest.fixture
+def package(tmp_path: Path, project) -> Iterator[Path]:
+    yield make_tree(tmp_path / "echo", below("model", {"config.json": CONFIG, "customize_service.py": ECHO}))
+    Place("echo").tell(signal.SIGTERM)
+    end(Place("echo"))
+
+
+def test_deploy_predict_and_all_the_rest(mlctl, package):
+    mlctl("model", "import", package, "--name", "echo")
+    done = mlctl("deploy", "echo", "--version", "v1", "--engine", "plain-1")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^Versions +echo/v1 100%, plain-1$", done.stdout, re.MULTILINE)
+    assert "next: mlctl predict echo FILE" in done.stderr
+    token = re.search(r"^token: (\S+)", done.stderr, re.MULTILINE)[1]
+    assert json.loads(mlctl("predict", "echo", package / "model" / "config.json").stdout)["fields"] == ["picture"]
+    assert json.loads(mlctl("predict", "echo", "--json", '{"a": 1}').stdout)["fields"] == ["a"]
+    assert json.loads(mlctl("predict", "echo", "-", stdin=None, input='{"b": 1}').stdout)["fields"] == ["b"]
+    refused = mlctl("predict", "echo", "--json", "{}", "--token", "wrong")
+    assert (refused.returncode, "401" in refused.stderr) == (1, True)
+    failed = mlctl("predict", "echo", "--json", '{"do": "raise"}')
+    assert "echo/v1: ValueError: as it was asked to" in failed.stderr
+    assert "RUNNING" in mlctl("service", "list").stdout
+    assert token not in mlctl("service", "get", "echo", "-o", "json").stdout
+    assert '"status": 422' in mlctl("service", "logs", "echo").stdout
+    assert "ValueError: as it was asked to" in mlctl("service", "logs", "echo", "--models").stdout
+    assert mlctl("service", "token", "echo").stdout.strip() != token
+    wrong = mlctl("service", "traffic", "echo", "v1:100")
+    assert (wrong.returncode, wrong.stderr.splitlines()[0]) == (2, "error: 'v1:100' is not a share")
+    nothing = mlctl("service", "rollback", "echo")
+    assert (nothing.returncode, "never answered with anything else" in nothing.stderr) == (4, True)
+    assert "STOPPED" in mlctl("service", "stop", "echo").stdout
+    assert mlctl("predict", "echo", "--json", "{}").returncode == 7
+    assert mlctl("service", "delete", "echo").stdout == "echo deleted\n"
+    assert mlctl("service", "get", "echo").returncode == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["deploy", "nothing"], "there is no model nothing"),
+        (["deploy"], "no job was created from this folder yet"),
+        (["predict", "nothing", "--json", "{}"], "there is no service nothing"),
+        (["predict", "nothing"], "name either a file or --json"),
+        (["service", "get", "Nothing!"], "cannot be the name of a service"),
+    ],
+)
+def test_what_cannot_be_says_why(mlctl, project, arguments, message):
+    done = mlctl(*arguments)
+    assert done.returncode in (2, 4)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr

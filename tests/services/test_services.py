@@ -1,0 +1,173 @@
+"""From a version to answers: deploy, share, roll back, stop; and what is told when something is in the way."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config import home_dir
+from orchestrator.errors import ConflictError, NotFoundError, PreflightError, UsageError
+from orchestrator.services.place import Place
+from orchestrator.services.record import ServiceRecord, record_key
+from orchestrator.services.state import ServiceState
+from orchestrator.store.records import change
+from tests.jobs.conftest import processes_of
+from tests.waiting import wait_until
+
+ENGINE = "plain-1"
+
+
+def answer_of(client, **options) -> str:
+    return client.services.predict("echo", json=b"{}", **options).document["answer"]
+
+
+def deploy(client, version, **options):
+    return client.services.deploy(version, engine=ENGINE, **options)
+
+
+def test_a_version_answers_and_the_next_one_takes_over(client, model):
+    view, token = deploy(client, model("one"))
+    assert (view.state, view.record.shares[0].text) == (ServiceState.RUNNING, "echo/v1 100%")
+    assert answer_of(client) == "one"
+    assert client.services.predict("echo", json=b"{}", token="wrong").status == 401
+    port = view.record.port
+    view, again = deploy(client, model("two"))
+    assert (token != "", again, view.record.port) == (True, "", port)
+    assert answer_of(client) == "two"
+    view = client.services.rollback("echo")
+    assert (view.record.shares[0].text, answer_of(client)) == ("echo/v1 100%", "one")
+    client.services.rollback("echo")
+    assert answer_of(client) == "two"
+    assert [one.what for one in view.record.history] == ["deploy", "deploy", "rollback"]
+
+
+def test_a_file_goes_into_the_field_that_the_model_names(client, model, tmp_path):
+    deploy(client, model("one"))
+    picture = tmp_path / "seven.png"
+    picture.write_bytes(b"\x89PNG")
+    assert client.services.predict("echo", files=[picture]).document["fields"] == ["picture"]
+    with pytest.raises(NotFoundError, match=r"nothing\.png"):
+        client.services.predict("echo", files=[tmp_path / "nothing.png"])
+
+
+def test_requests_are_shared(client, model):
+    deploy(client, model("one"))
+    view, _ = deploy(client, model("two"), traffic=20)
+    assert [share.text for share in view.record.shares] == ["echo/v1 80%", "echo/v2 20%"]
+    assert {answer_of(client) for _ in range(100)} == {"one", "two"}
+    view = client.services.traffic("echo", {1: 0, 2: 100})
+    assert {answer_of(client) for _ in range(20)} == {"two"}
+    for weights in ({1: 50}, {1: 150, 2: -50}, {}):
+        with pytest.raises(UsageError, match="must be 100 together"):
+            client.services.traffic("echo", weights)
+    with pytest.raises(NotFoundError, match="has no version 9"):
+        client.services.traffic("echo", {9: 100})
+    with pytest.raises(UsageError, match="not possible"):
+        deploy(client, model("two"), traffic=0)
+
+
+def test_what_cannot_be_loaded_leaves_what_is_in_force(client, model):
+    deploy(client, model("one"))
+    with pytest.raises(PreflightError, match="No module named 'nowhere'"):
+        deploy(client, model("two", source="import nowhere"))
+    assert answer_of(client) == "one"
+    assert [share.text for share in client.services.get("echo").record.shares] == ["echo/v1 100%"]
+    deploy(client, model("three"))
+    assert answer_of(client) == "three"
+
+
+def test_a_first_version_that_cannot_be_loaded_leaves_nothing_running(client, model):
+    with pytest.raises(PreflightError, match="No module named 'nowhere'"):
+        deploy(client, model("one", source="import nowhere"))
+    assert not Place("echo").is_kept
+    deploy(client, model("two"))
+    assert answer_of(client) == "two"
+
+
+def test_a_service_that_is_killed_comes_back(client, model):
+    deploy(client, model("one"))
+    kept = Place("echo").kept()
+    (front,) = [pid for pid in processes_of("orchestrator.serving") if parent_of(pid) == kept.pid]
+    models = [pid for pid in processes_of("mlctl_model.worker") if parent_of(pid) == front]
+    os.kill(front, signal.SIGKILL)
+    wait_until(lambda: client.services.get("echo").restarts == 1)
+    assert client.services.get("echo").problem == "ended with signal 9"
+    wait_until(lambda: client.services.get("echo").state is ServiceState.RUNNING)
+    assert answer_of(client) == "one"
+    wait_until(lambda: not set(models) & set(processes_of("mlctl_model.worker")))
+    assert len(models) == 1
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_stopped_started_deleted(client, model):
+    version = model("one")
+    deploy(client, version)
+    with pytest.raises(ConflictError, match="is used by echo"):
+        client.models.delete("echo")
+    assert client.services.stop("echo").state is ServiceState.STOPPED
+    assert client.services.stop("echo").state is ServiceState.STOPPED
+    assert client.services.start("echo").state is ServiceState.RUNNING
+    assert answer_of(client) == "one"
+    client.services.delete("echo")
+    assert client.services.list() == []
+    assert not (home_dir() / "services" / "echo").exists()
+    assert client.models.delete("echo") == ["V0001"]
+    with pytest.raises(NotFoundError, match="there is no service echo"):
+        client.services.get("echo")
+
+
+def test_a_name_can_be_used_again(client, model):
+    version = model("one")
+    deploy(client, version)
+    client.services.delete("echo")
+    view, token = deploy(client, version)
+    assert (view.state, bool(token), answer_of(client)) == (ServiceState.RUNNING, True, "one")
+
+
+def test_a_machine_that_was_restarted_says_so(client, model):
+    deploy(client, model("one"))
+    place = Place("echo")
+    os.kill(place.kept().pid, signal.SIGKILL)
+    wait_until(lambda: not place.is_kept)
+    view = client.services.get("echo")
+    assert (view.state, "mlctl service start echo" in view.problem) == (ServiceState.FAILED, True)
+    assert client.services.start("echo").state is ServiceState.RUNNING
+
+
+def test_a_new_token_replaces_the_old_one(client, model):
+    _, token = deploy(client, model("one"))
+    fresh = client.services.new_token("echo")
+    assert fresh != token
+    assert client.services.predict("echo", json=b"{}", token=token).status == 401
+    assert answer_of(client) == "one"
+
+
+def test_a_service_elsewhere_is_left_alone(client, model):
+    version = model("one")
+    deploy(client, version)
+    client.services.stop("echo")
+    elsewhere = ServiceRecord(name="echo", machine="other", host="far", port=1, shares=[], created=time.time())
+    change(client.store, record_key("echo"), ServiceRecord, lambda _: elsewhere)
+    assert client.services.get("echo").state is ServiceState.ELSEWHERE
+    for act in (client.services.stop, client.services.new_token):
+        with pytest.raises(ConflictError, match="runs on far"):
+            act("echo")
+
+
+def test_a_job_can_be_deployed_by_its_name(client, project):
+    source = 'open(train_url + \'config.json\', \'w\').write(\'{"model_type": "Custom", "model_algorithm": "x"}\')'
+    project.run()
+    project.script(source)
+    view = project.run()
+    found = client.deployable("demo", "v2")
+    assert (found.ref, found.lineage.job) == ("demo/V0002", view.ref)
+    assert client.deployable(version="v2") == found
+    with pytest.raises(NotFoundError, match="has no model"):
+        client.deployable("demo", "v1")
+    with pytest.raises(NotFoundError, match="there is no model nothing"):
+        client.deployable("nothing")
