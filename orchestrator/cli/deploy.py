@@ -54,7 +54,8 @@ def deploy(
 ) -> None:
     """Have a service answer with a model version.
 
-    Returns when it does. A service that runs loads the version beside those it has, and changes over without losing a request.
+    Returns when it does. A service that runs loads the version beside those it has, and changes over without losing a
+    request.
     """
     from orchestrator.cli.service_view import show
 
