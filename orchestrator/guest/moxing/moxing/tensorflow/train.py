@@ -42,7 +42,7 @@ def train(feed, optimizer_fn, output_fn, log_dir, steps, begin_with, every, save
         scaffold = tf.train.Scaffold(saver=tf.train.Saver(save_relative_paths=True))
         chief_hooks = _saving(folder, scaffold, save, every["summary"]) if folder.local else []
         chief = task == 0
-        creator = _session(scaffold, server, chief, folder.local)
+        creator = _session(scaffold, server, task, folder.local)
         try:
             with tf.train.MonitoredSession(creator, hooks=hooks + (chief_hooks if chief else [])) as session:
                 # Read without hooks, which would count it as a step.
@@ -59,13 +59,16 @@ def train(feed, optimizer_fn, output_fn, log_dir, steps, begin_with, every, save
     folder.leave()
 
 
-def _session(scaffold, server, chief, folder):
+def _session(scaffold, server, task, folder):
     config = tf.ConfigProto(allow_soft_placement=True)
     config.gpu_options.allow_growth = True
-    master = server.target if server else ""
-    if chief:
-        return tf.train.ChiefSessionCreator(scaffold, master, checkpoint_dir=folder, config=config)
-    return tf.train.WorkerSessionCreator(scaffold, master, config=config)
+    if server is None:
+        return tf.train.ChiefSessionCreator(scaffold, config=config, checkpoint_dir=folder)
+    # Without them a session waits for all workers, also for those that have ended.
+    config.device_filters.extend(["/job:ps", "/job:worker/task:%d" % task])
+    if task == 0:
+        return tf.train.ChiefSessionCreator(scaffold, server.target, config=config, checkpoint_dir=folder)
+    return tf.train.WorkerSessionCreator(scaffold, server.target, config=config)
 
 
 def _saving(folder, scaffold, save, summary_steps):
