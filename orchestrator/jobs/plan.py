@@ -16,6 +16,7 @@ from orchestrator.engines.catalog import Engine, get_engine
 from orchestrator.errors import MlctlError, NotFoundError, PermissionDeniedError, PreflightError, StoreError
 from orchestrator.jobs.changes import Change, changes_between
 from orchestrator.jobs.code import look_at_code
+from orchestrator.jobs.foresight import argument_warnings, gpu_warnings, layout_warnings, passed, syntax_warnings
 from orchestrator.jobs.listing import get_record
 from orchestrator.jobs.places import output_url
 from orchestrator.jobs.record import DataRef, EngineRef, JobRecord
@@ -25,14 +26,13 @@ from orchestrator.runtime.distributed import FLAGS
 from orchestrator.specs.flavors import Flavor, resolve_resources
 from orchestrator.specs.job import JobSpec, parse_dataset_url
 from orchestrator.specs.load import LoadedSpec
-from orchestrator.specs.names import nearest
 from orchestrator.store import open_store
 from orchestrator.store.archive import CodeSnapshot
 from orchestrator.store.base import CorruptObjectError, Store
 from orchestrator.store.scan import Scan, scan_data
 
 Found = TypeVar("Found")
-PLATFORM_URLS = ("data_url", "train_url")
+FEW_FILES = 1000  # of which it is looked whether the script names others
 
 
 class DataPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,7 +144,11 @@ def make_plan(
     sizes = _try(lambda: resolve_resources(spec.resources), problems)
     previous = _previous(store, spec.name)
     advice = (_try(partial(backend.advise, spec, sizes), problems) if sizes else None) or Advice(0, [])
-    warnings = [*advice.warnings, *_argument_warnings(spec, declared)]
+    warnings = [*advice.warnings, *argument_warnings(spec, declared)]
+    if code and engine and (script := code.folder / spec.boot_file).is_file():
+        warnings += syntax_warnings(script, engine)
+        warnings += layout_warnings(script, _try(lambda: _data_files(data, datasets), []) or [], datasets.catalog())
+        warnings += gpu_warnings(spec, engine, sizes.gpus if sizes else 0)
     _try(store.check_writable, problems)
     output = output_url(spec, loaded.folder, store)
     if spec.output:
@@ -170,7 +174,7 @@ def make_plan(
         sizes=sizes,
         gpus=advice.gpus,
         arguments=_arguments(spec, declared, advice.gpus),
-        flags=tuple(name for name in FLAGS if name in declared.names) if spec.resources.nodes > 1 else (),
+        flags=tuple(name for name in FLAGS if name in passed(spec, declared)) if spec.resources.nodes > 1 else (),
         previous=previous,
         changes=[],
         warnings=warnings,
@@ -258,26 +262,19 @@ def _previous(store: Store, name: str) -> JobRecord | None:
         return None
 
 
-def _argument_warnings(spec: JobSpec, declared: Declared) -> list[str]:
-    if not declared.names:
-        return []  # nothing is known of this script
-    warnings = []
-    for key in spec.parameters:
-        if key not in declared.names:
-            near = nearest(key, declared.names - set(PLATFORM_URLS))
-            meant = f"; did you mean {near}?" if near else ""
-            effect = "ignores it" if declared.tolerant else "will probably refuse it"
-            warnings.append(f"{spec.boot_file} does not declare --{key} and {effect}{meant}")
-    wanted = PLATFORM_URLS if spec.data else PLATFORM_URLS[1:]
-    for url in wanted:
-        if url not in declared.names and not declared.tolerant:
-            warnings.append(f"{spec.boot_file} does not declare --{url}, which every job gets")
-    return warnings
-
-
 def _arguments(spec: JobSpec, declared: Declared, gpus: int) -> list[str]:
-    platform: dict[str, str | int | float | bool] = {"num_gpus": gpus} if "num_gpus" in declared.names else {}
+    wanted = passed(spec, declared)
+    platform: dict[str, str | int | float | bool] = {"num_gpus": gpus} if "num_gpus" in wanted else {}
     return render_arguments({**platform, **spec.parameters}, declared)
+
+
+def _data_files(data: DataPlan | None, datasets: Datasets) -> list[str]:
+    """Return the paths of the data, if they are known without much ado."""
+    if data and data.scan:
+        return [found.path for found in data.scan.files]
+    if data and data.version and data.version.files <= FEW_FILES:
+        return [entry.path for entry in datasets.manifest(data.version).entries if entry.kind == "file"]
+    return []
 
 
 def require_possible(plan: Plan) -> None:

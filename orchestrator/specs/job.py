@@ -200,6 +200,29 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             example={"num_epochs": 8},
         ),
     ] = {}
+    pass_args: Annotated[
+        list[
+            Annotated[
+                Literal[
+                    "num_gpus",
+                    "job_name",
+                    "task_index",
+                    "ps_hosts",
+                    "worker_hosts",
+                    "init_method",
+                    "rank",
+                    "world_size",
+                ],
+                describe_field("An argument.", must="an argument of the platform", example="num_gpus"),
+            ]
+        ]
+        | None,
+        describe_field(
+            "Which of the platform's arguments the script gets; without it, those that its source declares.",
+            must="a list of arguments of the platform",
+            example=["num_gpus"],
+        ),
+    ] = None
     compat: Annotated[
         Literal["auto", "tf1", "none"],
         describe_field(

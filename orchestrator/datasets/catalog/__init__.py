@@ -116,6 +116,11 @@ class CatalogEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """Bytes of the files, without the gzipped ones."""
         return sum(file.size for file in self.files)
 
+    @property
+    def paths(self) -> list[str]:
+        """Paths of the files, the gzipped ones too."""
+        return [file.path + ending for file in self.files for ending in (("", ".gz") if self.gzipped else ("",))]
+
     @cached_property
     def identity(self) -> str:
         """Hash of what the dataset consists of, wherever it comes from."""

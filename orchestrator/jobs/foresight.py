@@ -1,0 +1,137 @@
+"""What of a script will probably go wrong, told from its source before anything is submitted."""
+
+import ast
+import re
+from collections.abc import Container, Sequence
+from pathlib import Path, PurePosixPath
+
+from orchestrator.datasets.catalog import CatalogEntry
+from orchestrator.engines.catalog import Engine, list_engines
+from orchestrator.jobs.script_args import Declared
+from orchestrator.specs.job import JobSpec
+from orchestrator.specs.names import nearest
+
+PLATFORM_URLS = ("data_url", "train_url")
+SHOWN = 5  # files that are named
+_PYTHON_2 = re.compile(
+    r"^\s*(?:print\s+[\"'\w]|exec\s+[\"'\w]|raise\s+\w+\s*,|except\s+[\w.]+\s*,\s*\w+\s*:)", re.MULTILINE
+)
+
+
+def passed(spec: JobSpec, declared: Declared) -> Container[str]:
+    """Return the names of the platform's arguments that the script gets: those it declares, or those the spec says."""
+    return declared.names if spec.pass_args is None else spec.pass_args
+
+
+def argument_warnings(spec: JobSpec, declared: Declared) -> list[str]:
+    """Tell of parameters that the script does not declare, and of a script without data_url or train_url."""
+    if not declared.names:
+        return []  # nothing is known of this script
+    warnings = []
+    for key in spec.parameters:
+        if key not in declared.names:
+            near = nearest(key, declared.names - set(PLATFORM_URLS))
+            meant = f"; did you mean {near}?" if near else ""
+            effect = "ignores it" if declared.tolerant else "will probably refuse it"
+            warnings.append(f"{spec.boot_file} does not declare --{key} and {effect}{meant}")
+    wanted = PLATFORM_URLS if spec.data else PLATFORM_URLS[1:]
+    for url in wanted:
+        if url not in declared.names and not declared.tolerant:
+            warnings.append(f"{spec.boot_file} does not declare --{url}, which every job gets")
+    return warnings
+
+
+def syntax_warnings(script: Path, engine: Engine) -> list[str]:
+    """Tell of a script that is written for another Python than the engine's, and which engine has that.
+
+    Args:
+        script: The boot file.
+        engine: What it is to run in.
+    """
+    source = script.read_text(encoding="utf-8", errors="replace")
+    here = engine.python[0]
+    if (error := _error(source, here)) is None:
+        return []
+    where = f"{script.name}, line {error.lineno}"
+    if match := _PYTHON_2.search(source):
+        line = source.count("\n", 0, match.end())
+        return [
+            f"{script.name}, line {line + 1} is written for Python 2, and {engine.name} has {here}: "
+            "convert it (2to3 -w); no engine has Python 2"
+        ]
+    suiting = [one for one in list_engines() if _error(source, one.python[0]) is None]
+    suiting.sort(key=lambda one: (one.framework != engine.framework, one.name))
+    if not suiting:
+        return [f"{where}: {error.msg}"]
+    names = " or ".join(f"{one.name} ({one.python[0]})" for one in suiting[:2])
+    return [f"{where} is written for a later Python than {here}, which {engine.name} has; try engine {names}"]
+
+
+def _error(source: str, version: str) -> SyntaxError | None:
+    """Return what a Python of that version would not understand, as far as ours can tell."""
+    major, minor = map(int, version.split("."))
+    try:
+        ast.parse(source, feature_version=(major, minor))
+    except SyntaxError as error:
+        return error
+    except (ValueError, RecursionError):
+        return None
+    return None
+
+
+def gpu_warnings(spec: JobSpec, engine: Engine, gpus: int) -> list[str]:
+    """Tell of GPUs that the engine cannot use."""
+    if not gpus or engine.images.gpu or spec.kubernetes.image:
+        return []
+    suiting = ", ".join(one.name for one in list_engines() if one.images.gpu)
+    return [
+        f"engine {engine.name} computes on CPUs alone, the {gpus} GPUs will stand idle: leave them out, "
+        f"or take an engine with GPUs ({suiting})"
+    ]
+
+
+def layout_warnings(script: Path, files: Sequence[str], catalog: Sequence[CatalogEntry]) -> list[str]:
+    """Tell of files that the script names, and that its data does not have.
+
+    Only what is surely meant as a file of data counts: what a dataset of the catalog has, or what differs from the name
+    of a file that is there by signs such as `.` and `-`.
+
+    Args:
+        script: The boot file.
+        files: Paths of the data.
+        catalog: Datasets that can be imported.
+    """
+    there = {PurePosixPath(path).name for path in files}
+    if not there:
+        return []
+    datasets = {entry.name: {PurePosixPath(path).name for path in entry.paths} for entry in catalog}
+    shown = ", ".join(sorted(there)[:SHOWN]) + (f" and {len(there) - SHOWN} more" if len(there) > SHOWN else "")
+    missing: dict[str, list[str]] = {}
+    for name in sorted(_names(script) - there):
+        having = [dataset for dataset, names in datasets.items() if name in names]
+        if having:
+            remedy = f"in the catalog: data: {' or '.join(f'dataset://{dataset}' for dataset in having)}"
+        elif near := next((other for other in sorted(there) if _alike(name, other)), None):
+            remedy = f"did you mean {near}?"
+        else:
+            continue
+        missing.setdefault(remedy, []).append(name)
+    return [
+        f"{script.name} reads {', '.join(names)}, which its data does not have (it has {shown}); {remedy}"
+        for remedy, names in missing.items()
+    ]
+
+
+def _names(script: Path) -> set[str]:
+    """Return the last parts of all texts in a script that may be paths."""
+    try:
+        tree = ast.parse(script.read_text(encoding="utf-8", errors="replace"))
+    except (SyntaxError, ValueError, RecursionError):
+        return set()
+    texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return {PurePosixPath(text).name for text in texts if text and not any(sign.isspace() for sign in text)}
+
+
+def _alike(one: str, other: str) -> bool:
+    """Tell whether two names differ by their signs between words alone, as in `a.b` and `a-b`."""
+    return re.split(r"[._-]", one) == re.split(r"[._-]", other)
