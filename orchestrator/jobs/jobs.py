@@ -227,8 +227,8 @@ class Jobs:
         """Yield a job version's log, whether it is queued, running or ended; see `LogQuery` and `read_job_log`."""
         record = self._record(name, version)
         query = LogQuery(follow=follow, tail=tail, since=since, grep=grep, timestamps=timestamps)
-        look_on = watcher(self._store, self._backend, record, self._reporter)
-        return read_job_log(self._store, self._backend, record, query, look_on, source=source, worker=worker)
+        place = self._store, self._backend, record
+        return read_job_log(*place, query, source=source, worker=worker, reporter=self._reporter)
 
     def events(self, name: str, version: str = LATEST) -> Sequence[Event]:
         """Return what happened to a job version, the oldest first; a cluster forgets its part after an hour or so."""

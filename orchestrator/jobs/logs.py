@@ -7,7 +7,7 @@ from itertools import chain, count
 
 import msgspec
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import StoreError, UsageError
 from orchestrator.jobs.log_lines import Lines
 from orchestrator.runtime.logread import LogReader
 
@@ -37,11 +37,17 @@ class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
     timestamps: bool = False
 
 
+def raised(error: StoreError) -> None:
+    """Raise an error."""
+    raise error
+
+
 def read_log(
     query: LogQuery,
     readers: Sequence[Callable[[], LogReader]],
     ended: Callable[[], bool],
     *,
+    away: Callable[[StoreError], None] = raised,
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[bytes]:
@@ -54,6 +60,7 @@ def read_log(
         query: What to show.
         readers: Each gives a worker's log as it can be read now: live or from the store.
         ended: Tells whether the job is over and all its log saved.
+        away: Told that the store failed while it was followed; if it returns, the store is asked again.
         clock: The time, in seconds since the epoch.
         sleep: Waits for so many seconds.
 
@@ -63,7 +70,7 @@ def read_log(
     pattern = _compile(query.grep)
     logs = [reader() for reader in readers]
     starts = [_start(query, log, clock()) for log in logs]
-    blocks = _follow(starts, readers, ended, sleep) if query.follow else _in_order(starts, logs)
+    blocks = _follow(starts, readers, ended, sleep, away) if query.follow else _in_order(starts, logs)
     if pattern is None and not query.timestamps and len(logs) == 1:
         yield from (block for _, block in blocks)
         return
@@ -135,20 +142,26 @@ def _follow(
     readers: Sequence[Callable[[], LogReader]],
     ended: Callable[[], bool],
     sleep: Callable[[float], None],
+    away: Callable[[StoreError], None],
 ) -> Blocks:
     positions = list(starts)
     idle = until_asked = 0.0  # seconds
     while True:
-        # Asked before reading: what was written until the end is then surely read.
-        over = until_asked <= 0 and ended()
-        if until_asked <= 0:
-            until_asked = min(SELDOM, idle / 2)
-        for index, reader in enumerate(readers):
-            log = reader()
-            for block in log.read(positions[index], log.final_size() if over else log.size()):
-                positions[index] += len(block)
-                idle = 0.0
-                yield index, block
+        over = False
+        try:
+            # Asked before reading: what was written until the end is then surely read.
+            over = until_asked <= 0 and ended()
+            if until_asked <= 0:
+                until_asked = min(SELDOM, idle / 2)
+            for index, reader in enumerate(readers):
+                log = reader()
+                for block in log.read(positions[index], log.final_size() if over else log.size()):
+                    positions[index] += len(block)
+                    idle = 0.0
+                    yield index, block
+        except StoreError as error:  # what cannot be read now can be later
+            over = False
+            away(error)
         if over:
             return
         pause = min(LONGEST_POLL, max(POLL, idle / 10))

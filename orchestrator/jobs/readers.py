@@ -1,16 +1,21 @@
 """Where the logs of a job version are read: of which worker, of the script or of what works beside it."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from functools import partial
 
 from orchestrator.backends.base import Backend
-from orchestrator.errors import NotFoundError
+from orchestrator.errors import NotFoundError, StoreError
 from orchestrator.jobs.logs import LogQuery, read_log
 from orchestrator.jobs.record import JobRecord, version_prefix
-from orchestrator.jobs.view import JobView, is_here
+from orchestrator.jobs.view import is_here, watcher
+from orchestrator.progress import SILENT, Reporter
 from orchestrator.runtime.logread import LogReader
 from orchestrator.runtime.worker import MAIN, Source, log_prefix
 from orchestrator.store.base import Store
+
+STORE_PATIENCE = 3600.0  # seconds that a follower waits for a store that is away; a pod waits no longer, either
+CALM = 90.0  # seconds without a failure, longer than one request may take, after which the store was there between
 
 
 def read_job_log(
@@ -18,10 +23,10 @@ def read_job_log(
     backend: Backend,
     record: JobRecord,
     query: LogQuery,
-    look_on: Callable[[], JobView],
     *,
     source: Source = MAIN,
     worker: int | None = None,
+    reporter: Reporter = SILENT,
 ) -> Iterator[bytes]:
     """Yield the log of a job version.
 
@@ -30,9 +35,9 @@ def read_job_log(
         backend: Where it may run.
         record: Of the version.
         query: What to show.
-        look_on: Tells its state.
         source: The script, or what mlctl itself says before (`fetch`) and beside it (`sync`).
         worker: Only this one's, as it is; by default all, where each line of several begins with its worker.
+        reporter: Told what a follower waits for: a store that is away, an end that cannot be saved.
 
     Raises:
         NotFoundError: It has no such worker.
@@ -50,9 +55,22 @@ def read_job_log(
         live = backend.live_log(record.as_run(), source=source, worker=index) if near else None
         return LogReader(store, prefix + log_prefix(source, index), live)
 
+    look_on = watcher(store, backend, record, reporter)
+
     def ended() -> bool:
         status = look_on().status
         return status.state.finished or (source == "fetch" and bool(status.started))
 
+    failing: list[float] = []  # since when, and when it was last seen
+
+    def away(error: StoreError) -> None:
+        now = time.monotonic()
+        if not failing or now - failing[1] > CALM:
+            failing[:] = now, now
+            reporter.note(f"{error.message}: going on as soon as it is back")
+        failing[1] = now
+        if now - failing[0] > STORE_PATIENCE:
+            raise error
+
     workers = range(record.workers) if worker is None else [worker]
-    return read_log(query, [partial(reader, index) for index in workers], ended)
+    return read_log(query, [partial(reader, index) for index in workers], ended, away=away)

@@ -1,5 +1,6 @@
 """Why a pod ended, as far as the cluster can tell: pure functions."""
 
+import re
 import signal
 from typing import Any, NamedTuple
 
@@ -21,6 +22,8 @@ _DISRUPTIONS = {
     "EvictionByEvictionAPI": Reason.EVICTED,
     "TerminationByKubelet": Reason.EVICTED,
 }
+
+_OVER = re.compile("(?:EmptyDir|ephemeral).* exceeds? the|exceeded its local ephemeral storage limit")
 
 
 class Ending(NamedTuple):
@@ -45,6 +48,8 @@ def disruption(pod: Json) -> Ending | None:
     status = pod.get("status", {})
     told = str(target.get("message") or status.get("message") or "")
     node = pods.node_of(pod)
+    if _is_over_its_disk(pod):
+        return None
     if target.get("status") == "True" or status.get("reason") in ("Evicted", "Preempting", "NodeLost", "NodeShutdown"):
         reason = _DISRUPTIONS.get(str(target.get("reason")), Reason.EVICTED)
         if status.get("reason") == "NodeLost":
@@ -58,6 +63,12 @@ def disruption(pod: Json) -> Ending | None:
     return None
 
 
+def _is_over_its_disk(pod: Json) -> bool:
+    """Tell whether the node put a pod out for more than its own limits, which another node would do, too."""
+    status = pod.get("status", {})
+    return status.get("reason") == "Evicted" and bool(_OVER.search(str(status.get("message", ""))))
+
+
 def ending(pod: Json) -> Ending:
     """Return why a pod that does not run any more ended."""
     if disrupted := disruption(pod):
@@ -65,6 +76,8 @@ def ending(pod: Json) -> Ending:
     status = pod.get("status", {})
     if status.get("reason") == "DeadlineExceeded":
         return Ending(Reason.TIMEOUT, "its pod ran longer than it may in all (max_duration and two hours)")
+    if _is_over_its_disk(pod):
+        return Ending(Reason.DISK_FULL, f"it took more disk than it may: {status['message'].strip()}")
     main, fetch = pods.ended(pod, MAIN), pods.ended(pod, FETCH)
     if main is None and pods.is_running(pod, MAIN):
         return Ending(Reason.POD_DELETED, "its pod is being deleted")

@@ -132,13 +132,22 @@ def _failed(told: Status | None, seen: Seen, *, cancelled: bool) -> Status:
 
 
 def _clear(told: Status, seen: Seen) -> Status:
-    """Return a final status with the cause that only the cluster knows."""
-    found = [ending(pod) for pod in sorted(seen.pods, key=pods.created) if pods.index_of(pod) == 0]
+    """Return a final status with the cause that only the cluster knows, as soon as it does."""
+    first = [pod for pod in sorted(seen.pods, key=pods.created) if pods.index_of(pod) == 0]
+    if first and _seems_to_run(first[-1]):  # the kubelet tells a moment later than the pod
+        return msgspec.structs.replace(
+            told, state=State.RUNNING, reason=None, message="it has ended; why, is not told yet"
+        )
+    found = [ending(pod) for pod in first]
     if not found and seen.job and pods.holds(seen.job, "Failed"):
         found = [Ending(Reason.POD_DELETED, "its pod was deleted")]
     if not found or found[-1].reason is None:
         return msgspec.structs.replace(told, unclear=False)
     return _final(told, told.state, found[-1], told.finished)
+
+
+def _seems_to_run(pod: Json) -> bool:
+    return pods.is_running(pod, MAIN) and not pod["metadata"].get("deletionTimestamp") and disruption(pod) is None
 
 
 def _final(told: Status | None, state: State, end: Ending, when: float) -> Status:

@@ -9,6 +9,7 @@ from tests.kubernetes.standin.defaults import now
 from tests.kubernetes.standin.events import Recorder
 from tests.kubernetes.standin.kubelet import Kubelets
 from tests.kubernetes.standin.pod import FINAL, Pod, set_condition
+from tests.kubernetes.standin.quantity import parse
 from tests.kubernetes.standin.request import Request
 from tests.kubernetes.standin.resources import NODES, PODS, Object
 from tests.kubernetes.standin.store import Store
@@ -58,6 +59,19 @@ class Disruptions:
         running.events.warning(running.object, "Evicted", message)
         usual = running.spec["terminationGracePeriodSeconds"]
         running.end(usual if grace is None else grace, "Evicted", message)
+
+    def weigh(self, pod: str, namespace: str = "default") -> bool:
+        """Let the node look, as it does every 10 s, whether a pod's volumes hold more than they may; tells if so."""
+        running = self._pod(pod, namespace)
+        for volume in running.spec.get("volumes") or []:
+            limit = (volume.get("emptyDir") or {}).get("sizeLimit")
+            used = sum(file.stat().st_size for file in running.volumes[volume["name"]].rglob("*") if file.is_file())
+            if limit and used > parse(limit):
+                message = f'Usage of EmptyDir volume "{volume["name"]}" exceeds the limit "{limit}". '
+                running.events.warning(running.object, "Evicted", message)
+                running.end(1, "Evicted", message)
+                return True
+        return False
 
     def preempt(self, pod: str, namespace: str = "default") -> None:
         """Let the scheduler remove a pod for a more important one."""
