@@ -52,7 +52,11 @@ def judge(told: Status | None, seen: Seen, *, created: float, cancelled: bool, n
         The status. If it is final and `told` is not, nobody else will write it down.
     """
     if told and told.state.finished:
-        return _clear(told, seen) if told.unclear else told
+        if not told.unclear or not _is_undecided(seen.job):
+            return _clear(told, seen) if told.unclear else told
+        # It may yet go on, in another pod.
+        message = "the script has ended; the cluster has not said yet what becomes of it"
+        told = msgspec.structs.replace(told, state=State.RUNNING, reason=None, message=message, hint="")
     if seen.job is None or seen.job["metadata"].get("deletionTimestamp"):
         return _without_job(told, created=created, cancelled=cancelled, now=now)
     if pods.holds(seen.job, "Failed"):
@@ -132,13 +136,8 @@ def _failed(told: Status | None, seen: Seen, *, cancelled: bool) -> Status:
 
 
 def _clear(told: Status, seen: Seen) -> Status:
-    """Return a final status with the cause that only the cluster knows, as soon as it does."""
-    first = [pod for pod in sorted(seen.pods, key=pods.created) if pods.index_of(pod) == 0]
-    if first and _seems_to_run(first[-1]):  # the kubelet tells a moment later than the pod
-        return msgspec.structs.replace(
-            told, state=State.RUNNING, reason=None, message="it has ended; why, is not told yet"
-        )
-    found = [ending(pod) for pod in first]
+    """Return a final status with the cause that only the cluster knows."""
+    found = [ending(pod) for pod in sorted(seen.pods, key=pods.created) if pods.index_of(pod) == 0]
     if not found and seen.job and pods.holds(seen.job, "Failed"):
         found = [Ending(Reason.POD_DELETED, "its pod was deleted")]
     if not found or found[-1].reason is None:
@@ -146,8 +145,10 @@ def _clear(told: Status, seen: Seen) -> Status:
     return _final(told, told.state, found[-1], told.finished)
 
 
-def _seems_to_run(pod: Json) -> bool:
-    return pods.is_running(pod, MAIN) and not pod["metadata"].get("deletionTimestamp") and disruption(pod) is None
+def _is_undecided(job: Json | None) -> bool:
+    """Tell whether the cluster may make another pod for a job."""
+    over = job is None or job["metadata"].get("deletionTimestamp")
+    return not over and not any(pods.holds(job or {}, end) for end in ("Failed", "Complete"))
 
 
 def _final(told: Status | None, state: State, end: Ending, when: float) -> Status:

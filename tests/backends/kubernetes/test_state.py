@@ -181,12 +181,24 @@ def test_a_job_that_the_cluster_gave_up_says_why(main: Json, reason: Reason, say
 def test_the_cluster_adds_the_cause_that_only_it_knows() -> None:
     told = Status(state=State.FAILED, reason=Reason.KILLED, message="killed", finished=NOW - 9, unclear=True)
     states = {"fetch": ended(0, "Completed"), "main": ended(137, "OOMKilled")}
-    found = look(Seen(job(), [pod("Failed", containers=states)]), told)
+    failed = job(Failed=("PodFailurePolicy", ""))
+    found = look(Seen(failed, [pod("Failed", containers=states)]), told)
     assert (found.reason, found.unclear, found.finished) == (Reason.OUT_OF_MEMORY, False, told.finished)
     gone = look(Seen(None), told)
     assert (gone.reason, gone.unclear) == (Reason.KILLED, False)
     sure = msgspec.structs.replace(told, unclear=False)
-    assert look(Seen(job(), [pod("Failed", containers=states)]), sure) == sure
+    assert look(Seen(failed, [pod("Failed", containers=states)]), sure) == sure
+
+
+def test_what_a_pod_says_that_was_put_out_is_not_the_end_of_a_job_that_goes_on() -> None:
+    told = Status(state=State.FAILED, reason=Reason.KILLED, message="killed", finished=NOW - 9, unclear=True, pod="x")
+    states = {"fetch": ended(0, "Completed"), "main": ended(143, "Error")}
+    evicted = pod("Failed", DisruptionTarget=("EvictionByEvictionAPI", "evicting"), containers=states)
+    found = look(Seen(job(), [evicted]), told)
+    assert (found.state, found.reason) == (State.RECOVERING, Reason.EVICTED)
+    assert not look(Seen(job(), [pod("Running", containers={"main": {"running": {}}})]), told).state.finished
+    given_up = look(Seen(job(Failed=("BackoffLimitExceeded", "")), [evicted]), told)
+    assert (given_up.state, given_up.reason) == (State.FAILED, Reason.EVICTED)
 
 
 def test_fetching_that_failed_and_a_deadline() -> None:
