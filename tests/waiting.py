@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-SECONDS = 25.0  # a busy machine needs some
+SECONDS = 90.0  # a busy machine needs some
 POLL = 0.02  # seconds
 T = TypeVar("T")
 

@@ -28,8 +28,17 @@ def script_arguments(task: Task, workspace: Workspace, worker: Worker = ALONE, r
     return [str(boot_file), *urls, *distributed_arguments(task, worker, role), *task.arguments]
 
 
-def contract_environment(task: Task, workspace: Workspace, worker: Worker = ALONE) -> dict[str, str]:
-    """Return the variables that every script gets, wherever it runs."""
+def contract_environment(
+    task: Task, workspace: Workspace, worker: Worker = ALONE, *, attempt: int = 1
+) -> dict[str, str]:
+    """Return the variables that every script gets, wherever it runs.
+
+    Args:
+        task: The work order.
+        workspace: Its folders.
+        worker: Which of the job's workers it is.
+        attempt: How many times the script was started, this time included.
+    """
     data_url, train_url = script_urls(task, workspace)
     code = workspace.job_dir / task.code_name
     return {
@@ -37,6 +46,7 @@ def contract_environment(task: Task, workspace: Workspace, worker: Worker = ALON
         "PYTHONUNBUFFERED": "1",
         "MLCTL_JOB": task.job,
         "MLCTL_VERSION": task.version,
+        "MLCTL_ATTEMPT": str(attempt),
         "MLCTL_SOCKET": str(workspace.socket),
         "MLCTL_SHARED": str(workspace.work),
         "MLCTL_EXCHANGE": str(workspace.exchange),

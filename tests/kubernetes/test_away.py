@@ -1,6 +1,5 @@
-"""The API server is away, or the store: what was asked for is done when they are back; who follows misses nothing."""
+"""The API server is away: what was asked for is done when it is back."""
 
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -10,8 +9,6 @@ from orchestrator.backends.kubernetes.mirror import Mirror
 from orchestrator.backends.kubernetes.refusals import TroubleError
 from orchestrator.errors import ClusterError
 from orchestrator.runtime.status import State
-from orchestrator.store.serve import S3Server
-from tests.buckets import BUCKET
 from tests.jobs.conftest import project  # noqa: F401
 from tests.kubernetes.standin import Standin
 from tests.kubernetes.test_jobs import Lab, lab  # noqa: F401
@@ -44,39 +41,6 @@ def test_the_api_server_is_away_while_a_job_is_deleted(lab: Lab, standin: Standi
     standin.up()
     assert list(lab.client.jobs.delete("demo")) == ["V0001"]
     wait_until(lambda: not standin.objects("jobs") and not standin.objects("pods"))
-
-
-@pytest.fixture
-def server(lab: Lab, tmp_path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:  # noqa: F811
-    """Give the server of the lab's store."""
-    server = S3Server(tmp_path / "server")
-    server.start()
-    server.make_bucket(BUCKET)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.secret_key)
-    lab.change(store=f"s3://{BUCKET}/away", endpoint=server.endpoint)
-    yield server
-    server.kill()
-
-
-def test_the_store_is_away_while_a_log_is_followed(lab: Lab, server: S3Server, monkeypatch) -> None:  # noqa: F811
-    monkeypatch.setattr("orchestrator.store.s3.PATIENCE", 2.0)  # of a follower; pods have their own
-    go = lab.folder / "go"
-    lab.script(UNTIL.format(str(go)))
-    view = lab.create()
-    lab.wait_for_log(view, b"begun\n")
-    told: list[str] = []
-    client = lab.client
-    client.jobs._reporter.note = told.append
-    followed = client.jobs.logs(view.name, view.version, follow=True)
-    assert next(followed) == b"begun\n"
-    server.kill()
-    back = threading.Thread(target=lambda: (wait_until(lambda: told), go.touch(), server.start()))
-    back.start()
-    assert b"".join(followed) == b"done\n"
-    back.join()
-    assert "going on as soon as it is back" in told[0]
-    assert client.jobs.wait("demo").status.state is State.SUCCEEDED
 
 
 class Clock:

@@ -3,7 +3,6 @@
 import pytest
 
 from orchestrator.errors import NotFoundError
-from orchestrator.jobs.view import JobView
 from orchestrator.runtime.status import State
 from tests.jobs.conftest import project  # noqa: F401
 from tests.kubernetes.clusters import Cluster
@@ -84,19 +83,3 @@ def test_several_workers_are_told_apart(lab: Lab, cluster: Cluster, standin: Sta
     with pytest.raises(NotFoundError, match="demo/V0001 has no worker 2") as caught:
         lab.log(view, worker=2)
     assert "0 to 1" in caught.value.hint
-
-
-def test_lines_come_in_the_order_in_which_they_arrived(lab: Lab, standin: Standin) -> None:  # noqa: F811
-    folder = str(lab.folder)
-    lab.script(f"""
-        me = int(os.environ["VC_TASK_INDEX"])
-        for turn in range(4):
-            while turn % 2 != me and not os.path.exists({folder!r} + "/turn-%d" % turn): time.sleep(0.05)
-            if turn % 2 == me:
-                print("turn", turn, flush=True)
-                time.sleep(1)
-                open({folder!r} + "/turn-%d" % turn, "w")
-    """)
-    view: JobView = lab.run(resources={"nodes": 2, "cpus": 1})
-    assert view.status.state is State.SUCCEEDED
-    assert lab.log(view).splitlines() == [f"[worker-{turn % 2}] turn {turn}".encode() for turn in range(4)]

@@ -249,3 +249,45 @@ def test_following_ends_with_the_job_and_misses_nothing(log):
     reader.live = False
     blocks = read_log(LogQuery(follow=True), [reader], lambda: ended, sleep=sleep)
     assert b"".join(blocks) == b"a\nb\nc\n"
+
+
+def test_lines_of_several_workers_come_in_the_order_of_their_arrival(tmp_path):
+    logs = []
+    for worker in (0, 1):
+        (tmp_path / str(worker)).mkdir()
+        logs.append(Log(tmp_path / str(worker)))
+    for turn in range(6):
+        log = logs[turn % 2]
+        log.now = 1000.0 + turn
+        log.write(b"turn %d, be" % turn)
+        log.ship()
+        log.write(b"gun\n" if turn < 4 else b"gun")
+        log.ship()
+    readers = [log.reader for log in logs]
+    shown = b"".join(read_log(LogQuery(), readers, lambda: True))
+    assert shown.splitlines() == [b"[worker-%d] turn %d, begun" % (turn % 2, turn) for turn in range(6)]
+    last = b"".join(read_log(LogQuery(tail=1, grep="5"), readers, lambda: True))
+    assert last == b"[worker-1] turn 5, begun\n"
+    stamped = b"".join(read_log(LogQuery(timestamps=True), readers, lambda: True)).splitlines()
+    assert stamped[1] == b"[worker-1] 1970-01-01T00:16:41.000Z turn 1, begun"
+
+
+def test_a_follower_waits_for_a_store_that_is_away(log):
+    log.write(b"a\n")
+    log.ship()
+    told = []
+
+    def ended():
+        if len(told) < 3:
+            raise StoreError("cannot reach it")
+        if len(told) == 3:
+            log.write(b"b\n")
+            log.ship()
+        return True
+
+    blocks = read_log(LogQuery(follow=True), [log.reader], ended, away=told.append, sleep=lambda _seconds: None)
+    assert b"".join(blocks) == b"a\nb\n"
+    assert len(told) == 3
+    del told[:]
+    with pytest.raises(StoreError, match="cannot reach it"):
+        list(read_log(LogQuery(follow=True), [log.reader], ended))

@@ -52,7 +52,7 @@ def judge(told: Status | None, seen: Seen, *, created: float, cancelled: bool, n
         The status. If it is final and `told` is not, nobody else will write it down.
     """
     if told and told.state.finished:
-        if not told.unclear or not _is_undecided(seen.job):
+        if not told.unclear or told.state is not State.FAILED or not _is_undecided(seen.job):
             return _clear(told, seen) if told.unclear else told
         # It may yet go on, in another pod.
         message = "the script has ended; the cluster has not said yet what becomes of it"

@@ -69,7 +69,7 @@ class Volume(Workspace):
         try:
             (self.start / "order.json").write_bytes(msgspec.json.encode(order))
             (self.start / "exit.part").write_bytes(b"\n" * ROOM)
-            (self.start / "command").write_bytes(command(order.task, self, worker, bucket).encode())
+            (self.start / "command").write_bytes(command(order, self, worker, bucket).encode())
             shutil.copyfile(_LAUNCHER, self.start / "launch.sh")
         except OSError as error:
             raise as_mlctl_error(error, f"cannot write {self.start}") from error
@@ -139,12 +139,13 @@ class Volume(Workspace):
         )
 
 
-def command(task: Task, volume: Volume, worker: Worker, bucket: Mapping[str, str]) -> str:
+def command(order: Order, volume: Volume, worker: Worker, bucket: Mapping[str, str]) -> str:
     """Return a line of shell that sets the positional parameters to what `env` is to run.
 
     The launcher gives `$python` and `$cache`. Of the image's own environment all stays, and its PYTHONPATH comes last.
     """
-    contract = contract_environment(task, volume, worker)
+    task = order.task
+    contract = contract_environment(task, volume, worker, attempt=order.status.attempt)
     code = contract.pop("PYTHONPATH")
     contract.pop("DLS_LOCAL_CACHE_PATH")
     words = [

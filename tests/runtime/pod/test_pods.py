@@ -13,20 +13,20 @@ def test_a_later_pod_goes_on(job):
         path = given['train_url'] + 'epochs'
         before = open(path).read() if os.path.exists(path) else ''
         open(path, 'w').write(before + '1')
-        print('epoch', len(before), flush=True)
+        print('epoch', len(before), 'attempt', os.environ['MLCTL_ATTEMPT'], flush=True)
         time.sleep(0 if before else 600)
         """
     )
     first = job.pod("demo-0-first")
     assert first.fetch() == 0
     sync, main = first.start("sync"), first.main()
-    wait_until(lambda: first.volume.log.read_bytes() == b"epoch 0\n")
+    wait_until(lambda: first.volume.log.read_bytes() == b"epoch 0 attempt 1\n")
     main.terminate()
     finish(first, sync, main)
     second = job.pod("demo-0-second")
     assert second.fetch() == 0
     assert finish(second, second.start("sync"), second.main()) == 0
-    assert job.log() == b"epoch 0\nepoch 1\n" == second.stdout.read_bytes()
+    assert job.log() == b"epoch 0 attempt 1\nepoch 1 attempt 2\n" == second.stdout.read_bytes()
     status = job.status()
     assert (status.state, status.attempt, status.pod) == (State.SUCCEEDED, 2, "demo-0-second")
     assert saved(job) == {"epochs": b"11"}
