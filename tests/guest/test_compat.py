@@ -60,6 +60,7 @@ def test_the_tutorials_module_is_there_where_tensorflow_lacks_it(tmp_path, packe
     tensorflow(tmp_path)
     write_digits(tmp_path, packed=packed)
     more = """
+    assert input_data.read_data_sets(".", validation_size=0).validation.num_examples == 0
     print([part.num_examples for part in mnist], mnist.train.images.shape, mnist.train.labels.shape)
     print(mnist.test.images.dtype, mnist.test.images.max(), mnist.test.labels.argmax(1)[:12].tolist())
     """

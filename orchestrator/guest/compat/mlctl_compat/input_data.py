@@ -61,7 +61,7 @@ class DataSet(object):
         self, images, labels, fake_data=False, one_hot=False, dtype=np.float32, reshape=True, seed=None
     ):  # the tutorials' own order
         if reshape:
-            images = images.reshape(images.shape[0], -1)
+            images = images.reshape(len(images), images.shape[1] * images.shape[2])
         if getattr(dtype, "as_numpy_dtype", dtype) == np.float32:  # TensorFlow's types as well as NumPy's
             images = images.astype(np.float32) / 255
         self._images, self._labels = images, labels
