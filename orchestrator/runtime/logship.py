@@ -21,6 +21,14 @@ def chunk_key(prefix: str, offset: int) -> str:
     return f"{prefix}{offset:0{DIGITS}d}.log"
 
 
+def first_chunk(store: Store, prefix: str) -> bytes:
+    """Return the beginning of a log, nothing if there is none yet."""
+    try:
+        return store.get(chunk_key(prefix, 0)).data
+    except ObjectNotFoundError:
+        return b""
+
+
 def times_key(prefix: str, offset: int) -> str:
     """Return the key of that chunk's arrival times."""
     return f"{prefix}{offset:0{DIGITS}d}.times"

@@ -41,6 +41,23 @@ def test_what_fetch_and_sync_say_is_shown_live_and_kept(lab: Lab, cluster: Clust
     assert lab.log(view) == b"begun\n"
 
 
+def test_what_an_earlier_pod_said_is_not_forgotten(lab: Lab, standin: Standin) -> None:  # noqa: F811
+    lab.script("""
+        print("attempt", os.environ["MLCTL_ATTEMPT"], flush=True)
+        time.sleep(0 if os.environ["MLCTL_ATTEMPT"] == "2" else 600)
+    """)
+    view = lab.create()
+    lab.wait_for_log(view, b"attempt 1\n")
+    wait_until(lambda: WAITING in lab.log(view, source="sync"))
+    standin.drain("node-1")
+    wait_until(lambda: lab.client.jobs.get("demo").status.state is State.RECOVERING)
+    standin.add_node("node-2")
+    assert lab.client.jobs.wait("demo").status.state is State.SUCCEEDED
+    assert lab.log(view) == b"attempt 1\nattempt 2\n"
+    assert lab.log(view, source="sync").count(WAITING) == 2
+    assert lab.log(view, source="fetch").count(b"\n") == 2
+
+
 def test_a_store_that_the_pod_does_not_reach_is_told_by_what_fetch_says(
     lab: Lab,  # noqa: F811
     cluster: Cluster,

@@ -28,6 +28,7 @@ from orchestrator.engines.catalog import Engine
 from orchestrator.errors import ClusterError, MlctlError, PermissionDeniedError
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.runtime.logread import Live
+from orchestrator.runtime.logship import first_chunk
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import CANCEL, STATUS
 from orchestrator.runtime.worker import FIRST, MAIN, Source, log_prefix
@@ -178,12 +179,15 @@ class KubernetesBackend:
         # first byte.
         if len(mine) != 1 or not pods.is_first_start(mine[0], source):
             return None
-        pod = pods.name_of(mine[0])
+        pod, store, prefix = (
+            pods.name_of(mine[0]),
+            self._open(run.task.store),
+            run.task.prefix + log_prefix(source, worker),
+        )
         if source != MAIN:
-            self._logs[which] = ContainerLog(self._api, pod, source)
+            self._logs[which] = ContainerLog(self._api, pod, source, functools.partial(first_chunk, store, prefix))
         elif pods.is_running(mine[0], source):
-            prefix = run.task.prefix + log_prefix(source, worker)
-            self._logs[which] = PodLog(KubeletLog(self._api, pod, source), self._open(run.task.store), prefix)
+            self._logs[which] = PodLog(KubeletLog(self._api, pod, source), store, prefix)
         return self._logs.get(which)
 
     def live_output(self, run: Run) -> None:

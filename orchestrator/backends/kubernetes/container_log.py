@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from orchestrator.backends.kubernetes.api import READ_TIMEOUT, Api
 from orchestrator.errors import MlctlError
@@ -16,13 +17,23 @@ class ContainerLog:
         api: The cluster.
         pod: Name of the pod.
         container: Name of the container.
+        saved: Gives the first chunk of that log in the store, nothing if there is none.
         clock: Seconds that only go up.
     """
 
-    def __init__(self, api: Api, pod: str, container: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        api: Api,
+        pod: str,
+        container: str,
+        saved: Callable[[], bytes],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._api = api
         self._path = api.path("v1/pods", pod, part="log")
         self._container = container
+        self._saved = saved
         self._clock = clock
         self._asked = float("-inf")
         self._text: bytes | None = b""
@@ -42,4 +53,8 @@ class ContainerLog:
             text = b"".join(self._api.stream(self._path, read_timeout=READ_TIMEOUT, container=self._container))
         except MlctlError:
             return None
+        with suppress(MlctlError):  # a store that is away contradicts nothing
+            saved = self._saved()
+            if not text.startswith(saved) and not saved.startswith(text):  # an earlier pod has spoken before
+                return None
         return text if text.startswith(known) else None

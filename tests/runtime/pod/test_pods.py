@@ -2,6 +2,7 @@
 
 import signal
 
+from orchestrator.runtime.logread import LogReader
 from orchestrator.runtime.status import Reason, State
 from tests.runtime.pod.conftest import PREFIX, Pod, finish, saved
 from tests.waiting import wait_until
@@ -27,6 +28,9 @@ def test_a_later_pod_goes_on(job):
     assert second.fetch() == 0
     assert finish(second, second.start("sync"), second.main()) == 0
     assert job.log() == b"epoch 0 attempt 1\nepoch 1 attempt 2\n" == second.stdout.read_bytes()
+    for speaker, lines in (("fetch", 2), ("sync", 4)):
+        words = LogReader(job.store, f"{PREFIX}logs/{speaker}-0/", None)
+        assert b"".join(words.read(0, words.size())).count(b"\n") == lines
     status = job.status()
     assert (status.state, status.attempt, status.pod) == (State.SUCCEEDED, 2, "demo-0-second")
     assert saved(job) == {"epochs": b"11"}
