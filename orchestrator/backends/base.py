@@ -145,11 +145,11 @@ class Backend(Protocol):
     def environment(self, engine: Engine, spec: JobSpec, *, gpus: int) -> str:
         """Return what a job's framework environment really is: the hash of a local one, or an image."""
 
-    def is_ready(self, engine: Engine) -> bool:
+    def is_ready(self, engine: Engine, spec: JobSpec) -> bool:
         """Tell whether `prepare` has nothing to do."""
 
-    def prepare(self, engine: Engine, reporter: Reporter) -> None:
-        """Make what an engine's jobs need."""
+    def prepare(self, engine: Engine, spec: JobSpec, reporter: Reporter) -> None:
+        """Make what a job of an engine needs."""
 
     def manifests(self, launch: Launch, run_id: str) -> list[dict[str, Any]]:
         """Return the objects that `start` would make, where it makes any."""

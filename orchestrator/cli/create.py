@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
     from orchestrator.jobs.plan import Plan
     from orchestrator.jobs.view import JobView
 
+
+class Runtime(StrEnum):
+    """What a spec's `runtime` may be."""
+
+    environment = "environment"
+    container = "container"
+
+
 LARGE_CODE = 100_000_000  # bytes of code that are not sent without asking
 
 
@@ -31,6 +40,12 @@ def create(
     parameters: Annotated[
         list[str] | None,
         typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Change a parameter of the script. Repeatable."),
+    ] = None,
+    runtime: Annotated[
+        Runtime | None,
+        typer.Option(
+            "--runtime", metavar="environment|container", help="Where it runs on this machine, whatever the spec says."
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Return when the job is submitted (the default).")] = False,
@@ -58,8 +73,9 @@ def create(
     from orchestrator.cli.plan_view import plan_details, plan_document
     from orchestrator.jobs.plan import require_possible
 
+    assignments = [*(assignments or ()), *([f"runtime={runtime.value}"] if runtime else [])]
     client = open_client(context)
-    plan = client.jobs.plan(spec, assignments=assignments or (), parameters=parameters or ())
+    plan = client.jobs.plan(spec, assignments=assignments, parameters=parameters or ())
     if dry_run and output in (Format.YAML, Format.JSON) and client.context.backend == "kubernetes":
         _show_manifests(client, plan, output)
         return
@@ -67,7 +83,7 @@ def create(
         show_one(plan, output, name=plan.name, details=plan_details, document=plan_document)
         _warn(plan)
         require_possible(plan)
-        next_steps(_command(spec, assignments or (), parameters or ()))
+        next_steps(_command(spec, assignments, parameters or ()))
         return
     require_possible(plan)
     note(detail_lines(plan_details(plan), sys.stderr).rstrip())

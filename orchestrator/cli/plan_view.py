@@ -83,6 +83,8 @@ def _data(data: "DataPlan") -> str:
 def _engine(plan: "Plan") -> str:
     if plan.engine is None:
         return ""
+    if plan.spec.runtime == "container":
+        return f"{plan.engine.name}, in {plan.environment}" + ("" if plan.engine_ready else ", which is pulled first")
     return plan.engine.name if plan.engine_ready else f"{plan.engine.name}: its environment is built first, once"
 
 

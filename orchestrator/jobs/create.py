@@ -45,7 +45,7 @@ def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, re
     assert plan.engine and plan.code
     assert plan.sizes
     backend.rehearse(plan.spec, plan.sizes)
-    backend.prepare(plan.engine, reporter)
+    backend.prepare(plan.engine, plan.spec, reporter)
     data = _bring_data(plan, datasets)
     begun = time.time()
     store_code(store, plan.code, reporter=reporter)

@@ -169,7 +169,7 @@ def make_plan(
         code=code,
         data=data,
         engine=engine,
-        engine_ready=bool(engine and backend.is_ready(engine)),
+        engine_ready=bool(engine and _try(partial(backend.is_ready, engine, spec), [])),
         environment=backend.environment(engine, spec, gpus=sizes.gpus if sizes else 0) if engine else "",
         sizes=sizes,
         gpus=advice.gpus,

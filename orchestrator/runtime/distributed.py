@@ -10,7 +10,8 @@ from typing import NamedTuple
 from orchestrator.runtime.task import Task
 from orchestrator.runtime.worker import FIRST, Worker
 
-WORKER, PS, SERVER, SCHEDULER = "worker", "ps", "server", "scheduler"  # roles
+WORKER, PS, SERVER, SCHEDULER = "worker", "ps", "server", "scheduler"
+ROLES = (PS, SERVER, SCHEDULER)  # of companions
 # What is passed to scripts that declare it, when there are several workers (CONTRACT, section 1).
 FLAGS = ("job_name", "task_index", "ps_hosts", "worker_hosts", "init_method", "rank", "world_size")
 _MXNET = "MXNet"

@@ -236,6 +236,14 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Resources,
         describe_field("What each node of the job gets.", must="a mapping", example={"flavor": "cpu.small"}),
     ] = Resources()
+    runtime: Annotated[
+        Literal["environment", "container"],
+        describe_field(
+            "Where the script runs on this machine: in the engine's Python environment, or in its container image.",
+            must="`environment` or `container`",
+            example="container",
+        ),
+    ] = "environment"
     output: Annotated[
         Annotated[str, msgspec.Meta(pattern=rf"^(?:{_REMOTE}|{_FILE}|{_FOLDER})$", max_length=MAX_PATH)] | None,
         describe_field(

@@ -101,10 +101,10 @@ class KubernetesBackend:
     def environment(self, engine: Engine, spec: JobSpec, *, gpus: int) -> str:
         return image_of(engine, spec, gpus=gpus)
 
-    def is_ready(self, engine: Engine) -> bool:
+    def is_ready(self, engine: Engine, spec: JobSpec) -> bool:
         return True
 
-    def prepare(self, engine: Engine, reporter: Reporter) -> None:
+    def prepare(self, engine: Engine, spec: JobSpec, reporter: Reporter) -> None:
         pass  # nodes pull images by themselves
 
     def manifests(self, launch: Launch, run_id: str) -> list[dict[str, Any]]:

@@ -12,24 +12,46 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from orchestrator.backends.base import Advice, Event, Launch, Run, Session, Usage
+from orchestrator.backends.kubernetes.images import from_registry
 from orchestrator.backends.local.capacity import capacity
+from orchestrator.backends.local.containers import (
+    container_name,
+    ensure_image,
+    find_program,
+    has_image,
+    names_of,
+    remove,
+    true_end,
+)
 from orchestrator.backends.local.finish import finish
 from orchestrator.backends.local.gpus import count_gpus
-from orchestrator.backends.local.rundir import Order, RunDir, acquire, all_runs, holder, is_looked_after, new_run_id
+from orchestrator.backends.local.rundir import (
+    Contained,
+    Order,
+    RunDir,
+    acquire,
+    all_runs,
+    holder,
+    is_looked_after,
+    new_run_id,
+)
 from orchestrator.backends.local.script import RUN_ID, kill_leftover
 from orchestrator.backends.local.usage import environment_of, measure
-from orchestrator.config import home_dir, machine_id
+from orchestrator.config import get_context, home_dir, machine_id
 from orchestrator.engines.catalog import Engine
 from orchestrator.engines.environment import ensure_environment, environment_path, environment_state
 from orchestrator.errors import MlctlError
 from orchestrator.progress import Reporter
+from orchestrator.runtime.distributed import ROLES
 from orchestrator.runtime.exits import Exit
 from orchestrator.runtime.logread import FileLog
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import STATUS, Task
 from orchestrator.runtime.worker import FIRST, MAIN, Source
-from orchestrator.specs.flavors import Flavor
+from orchestrator.specs.flavors import Flavor, resolve_resources
 from orchestrator.specs.job import JobSpec
 from orchestrator.store import open_store
 from orchestrator.store.parallel import as_mlctl_error
@@ -50,13 +72,18 @@ class LocalSubmission:
 
     def start(self, launch: Launch) -> None:
         run, lock = self._run, self._lock
+        contained = None
+        if launch.spec.runtime == "container":
+            image = _image(launch.engine, launch.spec, self._context)
+            contained = Contained(program=find_program(), image=image)
         order = Order(
             task=launch.task,
-            python=str(ensure_environment(launch.engine)),
+            python="" if contained else str(ensure_environment(launch.engine)),
             environment=launch.engine.env,
             created=time.time(),
             context=self._context,
             nodes=launch.spec.resources.nodes,
+            contained=contained,
         )
         run.save_order(order)
         supervisor = [sys.executable, "-m", "orchestrator.backends.local.supervisor", run.id, str(lock)]
@@ -103,6 +130,8 @@ class LocalBackend:
 
     def advise(self, spec: JobSpec, sizes: Flavor) -> Advice:
         warnings: list[str] = []
+        if spec.runtime == "container":
+            find_program()
         there = count_gpus() if sizes.gpus else 0
         gpus = there // spec.resources.nodes
         if sizes.gpus > gpus:
@@ -119,13 +148,18 @@ class LocalBackend:
         pass  # this machine takes everything
 
     def environment(self, engine: Engine, spec: JobSpec, *, gpus: int) -> str:
-        return environment_path(engine).name
+        return _image(engine, spec, self._context) if spec.runtime == "container" else environment_path(engine).name
 
-    def is_ready(self, engine: Engine) -> bool:
+    def is_ready(self, engine: Engine, spec: JobSpec) -> bool:
+        if spec.runtime == "container":
+            return has_image(_image(engine, spec, self._context))
         return environment_state(engine).ready
 
-    def prepare(self, engine: Engine, reporter: Reporter) -> None:
-        ensure_environment(engine, reporter=reporter)
+    def prepare(self, engine: Engine, spec: JobSpec, reporter: Reporter) -> None:
+        if spec.runtime == "container":
+            ensure_image(_image(engine, spec, self._context), engine, reporter)
+        else:
+            ensure_environment(engine, reporter=reporter)
 
     def manifests(self, launch: Launch, run_id: str) -> list[dict[str, Any]]:
         return []
@@ -172,8 +206,13 @@ class LocalBackend:
         environment = environment_of(run.id, worker)
         if environment is None:
             return None
+        folder = RunDir(run.id)
+        if (order := folder.order()) and order.contained:
+            name = container_name(folder.worker(worker))
+            options = ["--interactive", *(["--tty"] if terminal else [])]
+            return Session([order.contained.program, "exec", *options, name, *(command or ["/bin/sh"])])
         shell = os.environ.get("SHELL", "/bin/sh")
-        return Session([*command] or [shell], environment, RunDir(run.id).worker(worker).workspace.job_dir)
+        return Session([*command] or [shell], environment, folder.worker(worker).workspace.job_dir)
 
     def request_cancel(self, run: Run) -> None:
         folder = RunDir(run.id)
@@ -212,7 +251,11 @@ class LocalBackend:
         # Of a run that never began there is the first one's end alone.
         others = (run.worker(index) for index in range(1, order.nodes))
         nodes = order.nodes if any(other.workspace.log.exists() for other in others) else 1
-        ends = [run.worker(index).exit() or lost for index in range(nodes)]
+        places = [run.worker(index) for index in range(nodes)]
+        ends = [place.exit() or msgspec.structs.replace(lost) for place in places]
+        if order.contained:
+            remove(order.contained, [name for place in places for name in names_of(place, ROLES)])
+            ends = [true_end(place, end) for place, end in zip(places, ends, strict=True)]
         final = finish(run, order, run.status() or status or Status(), ends)
         if final.reason is Reason.OUTPUT_NOT_SAVED:
             with contextlib.suppress(MlctlError):  # on a full disk even this may fail
@@ -229,6 +272,13 @@ class LocalBackend:
             written.message = "its folder on this machine was removed while it ran"
             written.hint = Reason.SUPERVISOR_LOST.hint.format(job=task.job, version=task.version)
         return written
+
+
+def _image(engine: Engine, spec: JobSpec, context: str | None) -> str:
+    """Return the image that a job's containers are made of."""
+    gpus = resolve_resources(spec.resources).gpus and count_gpus()
+    image = engine.images.gpu if gpus and engine.images.gpu else engine.images.cpu
+    return from_registry(image, get_context(context).image_registry)
 
 
 def _submitted() -> Status:

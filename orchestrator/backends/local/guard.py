@@ -86,7 +86,8 @@ def _start(spec: dict[str, Any]) -> "subprocess.Popen[bytes]":
             spec["argv"],
             cwd=spec["cwd"],
             env=spec["env"],
-            stdin=subprocess.DEVNULL,
+            # Of a container, whose processes may be anywhere, the input ends when this process does.
+            stdin=subprocess.PIPE if spec["hold"] else subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,

@@ -4,13 +4,23 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from orchestrator.backends.local.containers import (
+    client_environment,
+    container_name,
+    here,
+    names_of,
+    remove,
+    run_command,
+    true_end,
+)
 from orchestrator.backends.local.rundir import Order, WorkerDir
-from orchestrator.backends.local.scratch import cache_path
+from orchestrator.backends.local.scratch import USUAL, cache_path
 from orchestrator.backends.local.script import WORKER, Guarded, RunningScript, marks
 from orchestrator.backends.local.usage import tree_memory
-from orchestrator.runtime.command import script_arguments, script_environment
+from orchestrator.runtime.command import contract_environment, script_arguments, script_environment
 from orchestrator.runtime.distributed import companions
 from orchestrator.runtime.exits import Cause, Exit, signal_name
+from orchestrator.runtime.files.operations import EVERYWHERE
 from orchestrator.runtime.files.server import FileService
 from orchestrator.runtime.worker import Worker
 from orchestrator.store.base import Store
@@ -42,32 +52,51 @@ class Member:
         self._place = place
         self._peak = 0
         self._error = ""
-        task, python = order.task, Path(order.python)
-        engine = {**order.environment, **variables, **_devices(worker, task.gpus)}
-        cache = cache_path(place.workspace.cache)
-        environment = script_environment(task, place.workspace, python, engine, os.environ, worker, cache=cache)
-        self._files = FileService(task, place.workspace, connect)
+        self._contained = order.contained
+        task = order.task
+        own = {**order.environment, **variables, **_devices(worker, task.gpus)}
+        shared = (place.workspace.work,) if order.contained else EVERYWHERE
+        self._files = FileService(task, place.workspace, connect, shared=shared)
         self._files.start()
-        self._beside = {
-            one.role: Guarded(
-                _argv(python, one.statement, script_arguments(task, place.workspace, worker, one.role)),
-                environment | one.environment | marks(place) | {WORKER: f"{worker.index}-{one.role}"},
+
+        def program(words: list[str], more: dict[str, str], role: str = "") -> tuple[list[str], dict[str, str]]:
+            if order.contained is None:
+                python = Path(order.python)
+                cache = cache_path(place.workspace.cache)
+                environment = script_environment(task, place.workspace, python, own, os.environ, worker, cache=cache)
+                return [str(python), *words], environment | more
+            contract = contract_environment(task, place.workspace, worker) | {"DLS_LOCAL_CACHE_PATH": str(USUAL)}
+            inside = own | contract | task.environment | more
+            user, processors = here()
+            argv = run_command(order.contained, place, task, words, inside, user=user, processors=processors, role=role)
+            return argv, client_environment(inside, os.environ)
+
+        place.workspace.log.touch()
+        self._beside: dict[str, Guarded] = {}
+        for one in companions(task, worker):
+            words = script_arguments(task, place.workspace, worker, one.role)
+            more = one.environment | marks(place) | {WORKER: f"{worker.index}-{one.role}"}
+            argv, environment = program(["-c", one.statement] if one.statement else words, more, one.role)
+            self._beside[one.role] = Guarded(
+                argv,
+                environment,
                 folder=place.workspace.job_dir,
-                log=place.workspace.log,
+                log=place.container_log if order.contained else place.workspace.log,
                 exit_path=place.companion_exit_path(one.role),
                 lock=lock,
+                hold=order.contained is not None,
             )
-            for one in companions(task, worker)
-        }
-        argv = _argv(python, None, script_arguments(task, place.workspace, worker))
-        self._script = RunningScript(place, argv, environment, lock)
+        argv, environment = program(script_arguments(task, place.workspace, worker), marks(place))
+        self._script = RunningScript(place, argv, environment, lock, contained=order.contained is not None)
 
     def running(self, wait: float = 0.0) -> bool:
         """Wait up to so many seconds; tell whether the script has not ended."""
         return not self._script.ended(wait)
 
     def memory(self) -> int:
-        """Return the bytes that the script uses now."""
+        """Return the bytes that the script uses now; in a container that is the kernel's to know and to limit."""
+        if self._contained:
+            return 0
         used = tree_memory(self._script.pid)
         self._peak = max(self._peak, used)
         return used
@@ -90,10 +119,14 @@ class Member:
         """Kill the script; the first cause counts."""
         if self._cause == "exit":
             self._cause = cause
+        if self._contained:
+            remove(self._contained, [container_name(self._place)])
         self._script.kill()
 
     def clear(self) -> None:
-        """End what is beside the script, when no worker needs it any more."""
+        """End what is beside the script, when no worker needs it any more, and all that is left."""
+        if self._contained:
+            remove(self._contained, names_of(self._place, self._beside))
         for beside in self._beside.values():
             beside.kill()
         self._files.stop()
@@ -101,14 +134,12 @@ class Member:
     def result(self) -> Exit:
         """Return how the script ended."""
         end = self._script.result()
+        if self._contained:
+            end = true_end(self._place, end)
         if self._cause != "exit":
             end.cause, end.error = self._cause, self._error
         end.peak_memory = max(end.peak_memory, self._peak)
         return end
-
-
-def _argv(python: Path, statement: str | None, arguments: list[str]) -> list[str]:
-    return [str(python), *(arguments if statement is None else ["-c", statement])]
 
 
 def _devices(worker: Worker, gpus: int) -> dict[str, str]:

@@ -31,16 +31,29 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 ABANDONED = 600.0  # seconds after which a folder without a task belongs to a dead command
 
 
+class Contained(msgspec.Struct, frozen=True, kw_only=True):
+    """The container that a script runs in.
+
+    Attributes:
+        program: `podman` or `docker`.
+        image: Name of the image.
+    """
+
+    program: str
+    image: str
+
+
 class Order(msgspec.Struct, kw_only=True):
     """What the supervisor is told: the task and how to run it here.
 
     Attributes:
         task: The work order.
-        python: The engine's interpreter.
+        python: The engine's interpreter on this machine; that of a container is in its image.
         environment: Variables that the engine asks for.
         created: Seconds since the epoch.
         context: Name of the context whose endpoint and profile the stores are reached with; keys are looked up anew.
         nodes: Number of workers, all of them on this machine.
+        contained: The container that they run in; None is the engine's environment.
     """
 
     task: Task
@@ -49,6 +62,7 @@ class Order(msgspec.Struct, kw_only=True):
     created: float
     context: str | None = None
     nodes: int = 1
+    contained: Contained | None = None
 
     @property
     def cpus(self) -> float:
@@ -88,6 +102,11 @@ class WorkerDir:
     def save_exit(self, end: Exit) -> None:
         """Write how the script ended."""
         _save(self.exit_path, end)
+
+    @property
+    def container_log(self) -> Path:
+        """Return the file with what the container's program says."""
+        return self.folder / "container.log"
 
     def companion_exit_path(self, role: str) -> Path:
         """Return the file that tells how what runs beside the script has ended."""

@@ -29,12 +29,28 @@ class Guarded:
         log: File that its output is appended to.
         exit_path: File that the guard writes how it ended into.
         lock: A descriptor that the guard keeps open as long as anything of the program is left.
+        hold: Whether the program has an input, which ends when the guard does.
     """
 
     def __init__(
-        self, argv: list[str], environment: dict[str, str], *, folder: Path, log: Path, exit_path: Path, lock: int
+        self,
+        argv: list[str],
+        environment: dict[str, str],
+        *,
+        folder: Path,
+        log: Path,
+        exit_path: Path,
+        lock: int,
+        hold: bool = False,
     ) -> None:
-        spec = {"argv": argv, "env": environment, "cwd": str(folder), "log": str(log), "exit": str(exit_path)}
+        spec = {
+            "argv": argv,
+            "env": environment,
+            "cwd": str(folder),
+            "log": str(log),
+            "exit": str(exit_path),
+            "hold": hold,
+        }
         self._guard = subprocess.Popen(
             [sys.executable, "-I", "-S", str(GUARD)],
             stdin=subprocess.PIPE,
@@ -74,9 +90,11 @@ class Guarded:
 
 
 class RunningScript(Guarded):
-    """The script of a worker."""
+    """The script of a worker, or the program whose container it runs in."""
 
-    def __init__(self, run: WorkerDir, argv: list[str], environment: dict[str, str], lock: int) -> None:
+    def __init__(
+        self, run: WorkerDir, argv: list[str], environment: dict[str, str], lock: int, *, contained: bool = False
+    ) -> None:
         self._run = run
         work = run.workspace
         # The guard holds the run's lock too: nobody may clean up before the script has ended.
@@ -84,9 +102,10 @@ class RunningScript(Guarded):
             argv,
             environment | marks(run),
             folder=work.job_dir,
-            log=work.log,
+            log=run.container_log if contained else work.log,
             exit_path=run.exit_path,
             lock=lock,
+            hold=contained,
         )
 
     def kill(self) -> None:

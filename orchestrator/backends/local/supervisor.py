@@ -76,7 +76,7 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._on_stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         os.pwrite(self._lock, str(os.getpid()).encode(), 0)
-        if self._order.nodes == 1:  # several workers would share it
+        if self._order.nodes == 1 and not self._order.contained:  # several workers would share it; containers have one
             own_cache(self._run.workspace.cache)
         self._tell(State.QUEUED, "")
         try:

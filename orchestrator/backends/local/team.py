@@ -78,7 +78,7 @@ class Team:
             member.clear()
         ends = [member.result() for member in self._members]
         for end in ends:
-            end.out_of_memory = end.signal == signal.SIGKILL and out_of_memory_kills() > self._kills
+            end.out_of_memory |= end.signal == signal.SIGKILL and out_of_memory_kills() > self._kills
         return ends
 
     def _check(self, member: Member) -> None:
