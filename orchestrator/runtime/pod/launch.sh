@@ -104,6 +104,7 @@ kills_before=$kills
 . "$here/command"              # sets the positional parameters, from $python and $cache
 
 : > "$here/started"
+. "$here/beside"               # starts what several workers need beside their scripts
 $session env $defaults "$@" < /dev/null >> "$log" 2>&1 &
 script=$!
 [ $asked = 0 ] || to_script TERM

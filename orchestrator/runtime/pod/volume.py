@@ -2,13 +2,14 @@
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 
 import msgspec
 
 from orchestrator.runtime.command import contract_environment, script_arguments
+from orchestrator.runtime.distributed import companions
 from orchestrator.runtime.exits import Cause, Exit
 from orchestrator.runtime.status import Status
 from orchestrator.runtime.task import Task, Workspace
@@ -70,6 +71,7 @@ class Volume(Workspace):
             (self.start / "order.json").write_bytes(msgspec.json.encode(order))
             (self.start / "exit.part").write_bytes(b"\n" * ROOM)
             (self.start / "command").write_bytes(command(order, self, worker, bucket).encode())
+            (self.start / "beside").write_bytes(beside(order, self, worker, bucket).encode())
             shutil.copyfile(_LAUNCHER, self.start / "launch.sh")
         except OSError as error:
             raise as_mlctl_error(error, f"cannot write {self.start}") from error
@@ -144,6 +146,29 @@ def command(order: Order, volume: Volume, worker: Worker, bucket: Mapping[str, s
 
     The launcher gives `$python` and `$cache`. Of the image's own environment all stays, and its PYTHONPATH comes last.
     """
+    arguments = script_arguments(order.task, volume, worker)
+    return f"set -- {_words(order, volume, worker, bucket, {}, arguments)}\n"
+
+
+def beside(order: Order, volume: Volume, worker: Worker, bucket: Mapping[str, str]) -> str:
+    """Return lines of shell that start the servers beside the script, which end with the container."""
+    lines = []
+    for one in companions(order.task, worker):
+        arguments = script_arguments(order.task, volume, worker, one.role)
+        program = ["-c", one.statement] if one.statement else arguments
+        words = _words(order, volume, worker, bucket, one.environment, program)
+        lines.append(f'$session env {words} < /dev/null >> "$log" 2>&1 &\n')
+    return "".join(lines)
+
+
+def _words(
+    order: Order,
+    volume: Volume,
+    worker: Worker,
+    bucket: Mapping[str, str],
+    more: Mapping[str, str],
+    arguments: Sequence[str],
+) -> str:
     task = order.task
     contract = contract_environment(task, volume, worker, attempt=order.status.attempt)
     code = contract.pop("PYTHONPATH")
@@ -152,11 +177,14 @@ def command(order: Order, volume: Volume, worker: Worker, bucket: Mapping[str, s
         f'PYTHONPATH={quote(code)}"${{PYTHONPATH:+:$PYTHONPATH}}"',
         'DLS_LOCAL_CACHE_PATH="$cache"',
         *(f'{name}="${{AWS_{name}:-}}"' for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY") if bucket),
-        *(quote(f"{name}={value}") for name, value in (contract | dict(bucket) | task.environment).items()),
+        *(
+            quote(f"{name}={value}")
+            for name, value in (contract | dict(bucket) | task.environment | dict(more)).items()
+        ),
         '"$python"',
-        *(quote(word) for word in script_arguments(task, volume, worker)),
+        *map(quote, arguments),
     ]
-    return f"set -- {' '.join(words)}\n"
+    return " ".join(words)
 
 
 def _children(lines: list[str]) -> float:
