@@ -79,8 +79,6 @@ def script_environment(
     engine: Mapping[str, str],
     inherited: Mapping[str, str],
     worker: Worker = ALONE,
-    *,
-    cache: Path,
 ) -> dict[str, str]:
     """Return the script's environment: this machine's, the engine's, the contract's, the spec's; the last wins.
 
@@ -91,10 +89,8 @@ def script_environment(
         engine: Variables that the engine asks for.
         inherited: The environment of this process.
         worker: Which of the job's workers it is.
-        cache: Its scratch space.
     """
     own = {name: value for name, value in inherited.items() if name not in _OURS}
     path = {"PATH": f"{python.parent}:{inherited.get('PATH', '/usr/bin:/bin')}"}
-    # Script and supervisor see the same files.
-    here = {"MLCTL_SHARED": "/", "DLS_LOCAL_CACHE_PATH": str(cache)}
-    return own | dict(engine) | path | contract_environment(task, workspace, worker) | here | task.environment
+    shared = {"MLCTL_SHARED": "/"}  # script and supervisor see the same files
+    return own | dict(engine) | path | contract_environment(task, workspace, worker) | shared | task.environment

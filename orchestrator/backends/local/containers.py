@@ -11,8 +11,8 @@ import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from orchestrator.backends.local.guard import CACHE
 from orchestrator.backends.local.rundir import Contained, WorkerDir
-from orchestrator.backends.local.scratch import USUAL
 from orchestrator.engines.catalog import Engine
 from orchestrator.errors import NotFoundError, PreflightError
 from orchestrator.progress import Reporter
@@ -115,7 +115,7 @@ def run_command(
     memory = ["--memory", f"{task.memory}b", "--memory-swap", f"{task.memory}b"] if task.memory else []
     # Reading the data is what a script beside the first one has of its folders.
     folders = dict.fromkeys((work.work, work.data, work.log))
-    mounts = [*(f"{folder}:{folder}" for folder in folders), f"{work.cache}:{USUAL}", f"{LAUNCHER}:{LAUNCHER}:ro"]
+    mounts = [*(f"{folder}:{folder}" for folder in folders), f"{work.cache}:{CACHE}", f"{LAUNCHER}:{LAUNCHER}:ro"]
     return [
         *(contained.program, "run", "--rm", "--interactive", "--pull", "never"),
         *("--name", container_name(place, role), "--network", "host", "--security-opt", "label=disable"),

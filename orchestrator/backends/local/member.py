@@ -13,8 +13,8 @@ from orchestrator.backends.local.containers import (
     run_command,
     true_end,
 )
+from orchestrator.backends.local.guard import CACHE
 from orchestrator.backends.local.rundir import Order, WorkerDir
-from orchestrator.backends.local.scratch import USUAL, cache_path
 from orchestrator.backends.local.script import WORKER, Guarded, RunningScript, marks
 from orchestrator.backends.local.usage import tree_memory
 from orchestrator.runtime.command import contract_environment, script_arguments, script_environment
@@ -62,10 +62,9 @@ class Member:
         def program(words: list[str], more: dict[str, str], role: str = "") -> tuple[list[str], dict[str, str]]:
             if order.contained is None:
                 python = Path(order.python)
-                cache = cache_path(place.workspace.cache)
-                environment = script_environment(task, place.workspace, python, own, os.environ, worker, cache=cache)
+                environment = script_environment(task, place.workspace, python, own, os.environ, worker)
                 return [str(python), *words], environment | more
-            contract = contract_environment(task, place.workspace, worker) | {"DLS_LOCAL_CACHE_PATH": str(USUAL)}
+            contract = contract_environment(task, place.workspace, worker) | {"DLS_LOCAL_CACHE_PATH": CACHE}
             inside = own | contract | task.environment | more
             user, processors = here()
             argv = run_command(order.contained, place, task, words, inside, user=user, processors=processors, role=role)
@@ -85,6 +84,7 @@ class Member:
                 exit_path=place.companion_exit_path(one.role),
                 lock=lock,
                 hold=order.contained is not None,
+                cache=None if order.contained else place.workspace.cache,
             )
         argv, environment = program(script_arguments(task, place.workspace, worker), marks(place))
         self._script = RunningScript(place, argv, environment, lock, contained=order.contained is not None)

@@ -30,6 +30,7 @@ class Guarded:
         exit_path: File that the guard writes how it ended into.
         lock: A descriptor that the guard keeps open as long as anything of the program is left.
         hold: Whether the program has an input, which ends when the guard does.
+        cache: What the program sees as /cache, if root runs it.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Guarded:
         exit_path: Path,
         lock: int,
         hold: bool = False,
+        cache: Path | None = None,
     ) -> None:
         spec = {
             "argv": argv,
@@ -50,6 +52,7 @@ class Guarded:
             "log": str(log),
             "exit": str(exit_path),
             "hold": hold,
+            "cache": str(cache) if cache else "",
         }
         self._guard = subprocess.Popen(
             [sys.executable, "-I", "-S", str(GUARD)],
@@ -106,6 +109,7 @@ class RunningScript(Guarded):
             exit_path=run.exit_path,
             lock=lock,
             hold=contained,
+            cache=None if contained else work.cache,
         )
 
     def kill(self) -> None:

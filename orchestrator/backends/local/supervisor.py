@@ -17,7 +17,6 @@ import msgspec
 from orchestrator.backends.local.capacity import Place, wait_for_place
 from orchestrator.backends.local.finish import finish
 from orchestrator.backends.local.rundir import Order, RunDir
-from orchestrator.backends.local.scratch import own_cache
 from orchestrator.backends.local.team import Team
 from orchestrator.errors import MlctlError
 from orchestrator.progress import SILENT
@@ -76,8 +75,6 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._on_stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         os.pwrite(self._lock, str(os.getpid()).encode(), 0)
-        if self._order.nodes == 1 and not self._order.contained:  # several workers would share it; containers have one
-            own_cache(self._run.workspace.cache)
         self._tell(State.QUEUED, "")
         try:
             self._interruptible = True
