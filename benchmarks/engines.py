@@ -23,7 +23,7 @@ from orchestrator.engines import Engine, ensure_environment, environment_state, 
 from orchestrator.runtime.guests import bring_guests, python_path
 from orchestrator.runtime.task import Task, Workspace
 
-ROUNDS = 9
+ROUNDS = 5
 SCRIPT = "import sys, time\nopen(sys.argv[-1].split('=')[1] + 'stamp', 'w').write(repr(time.time()))\n"
 GUESTS = ("moxing", "compat")
 MEGABYTE = 1_000_000  # bytes
