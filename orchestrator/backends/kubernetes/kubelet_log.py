@@ -41,6 +41,7 @@ class KubeletLog:
         self._changed = threading.Condition()
         self._blocks: deque[bytes] = deque()
         self._start = self._end = 0  # offsets of what is held
+        self._seen = self._start  # up to here it was read
         self._stamped = Stamped()
         self._gone = False
         self._over = False
@@ -67,14 +68,17 @@ class KubeletLog:
                 return None
             while self._blocks and self._start + len(self._blocks[0]) <= start:
                 self._start += len(self._blocks.popleft())
-            self._changed.notify_all()
             found, position = [], self._start
             for block in self._blocks:
                 if position >= start + length:
                     break
                 found.append(block[max(0, start - position) : start + length - position])
                 position += len(block)
-            return b"".join(found)
+            data = b"".join(found)
+            # Not when the blocks go: who has read all that there is does not read again before there is more.
+            self._seen = start + len(data)
+            self._changed.notify_all()
+            return data
 
     def close(self) -> None:
         """Stop asking."""
@@ -121,7 +125,7 @@ class KubeletLog:
 
     def _take(self, text: bytes) -> None:
         with self._changed:
-            if not self._changed.wait_for(lambda: self._over or self._end - self._start < HELD, STALL):
+            if not self._changed.wait_for(lambda: self._over or self._end - self._seen < HELD, STALL):
                 raise LostPlaceError
             if text:
                 self._blocks.append(text)
