@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orchestrator.version import __version__
 from tests.backends.kubernetes.pod_security import violations
 from tests.kubernetes_schemas import VERSIONS, problems
 
@@ -46,8 +47,7 @@ def pod_of(obj):
 
 def test_it_has_the_projects_version():
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    [version] = re.findall(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    assert (chart["version"], chart["appVersion"]) == (version, version)
+    assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
 
 
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)

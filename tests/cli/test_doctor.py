@@ -8,9 +8,11 @@ import pytest
 
 from orchestrator import doctor
 from orchestrator.doctor import Level
+from orchestrator.engines import list_engines
 from orchestrator.store.file import FileStore
 
-SUBJECTS = {"Python", "uv", "home", "cache", "store", "GPUs", "engine mxnet-1.9", "engine pytorch-2"}
+ENGINES = {f"engine {engine.name}" for engine in list_engines()}
+SUBJECTS = {"Python", "uv", "home", "cache", "store", "GPUs", *ENGINES}
 
 
 def test_all_is_well(mlctl, home):

@@ -67,7 +67,7 @@ def test_contexts_are_added_used_and_overridden(mlctl, tmp_path):
         (["context", "add", "x", "--store", "ftp://host"], 2, "is not a store that mlctl can use"),
         (["context", "add", "x", "--store", "/tmp/x"], 2, "'/tmp/x' is a folder, and a store is a URL"),
         (["context", "add", "A Name", "--store", "file:///tmp/x"], 2, "cannot be the name of a context"),
-        (["engine", "get", "mxnt-1.9"], 4, "did you mean mxnet-1.9?"),
+        (["engine", "get", "mxnt-1.9"], 4, "did you mean mxnet-1.9"),
         (["dataset", "import", "minst"], 4, "the catalog has no dataset 'minst'"),
         (["job", "list", "-c", "nope"], 4, "there is no context 'nope'"),
     ],

@@ -101,7 +101,8 @@ def test_a_read_only_store(project, small_disk):
     disk = small_disk("size=10m")
     use(project, disk.as_uri())
     view, stop = train(project)
-    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    # Refused while somebody writes.
+    wait_until(lambda: subprocess.run(["mount", "-o", "remount,ro", disk]).returncode == 0)
     seen = steps(project.log(view))
     wait_until(goes_on(view))
     assert steps(project.log(view)) > seen  # what is written here is shown

@@ -110,11 +110,11 @@ def test_a_push_that_was_never_finished_is_given_up_for_good(store, datasets, la
 
 
 def test_who_goes_on_with_a_push_that_was_given_up_is_told(store, datasets, later, folder, monkeypatch):
-    from orchestrator.datasets import push
+    from orchestrator.datasets import send
 
     datasets.push(folder, name="words", layout="plain")
     store.delete(["datasets/words/V0001/dataset.json"])
-    upload = push.upload_tree
+    upload = send.upload_tree
 
     def upload_while_collected(*args, **options):
         manifest = upload(*args, **options)
@@ -122,7 +122,7 @@ def test_who_goes_on_with_a_push_that_was_given_up_is_told(store, datasets, late
         return manifest
 
     with monkeypatch.context() as patch:
-        patch.setattr(push, "upload_tree", upload_while_collected)
+        patch.setattr(send, "upload_tree", upload_while_collected)
         with pytest.raises(ConflictError, match="V0001 was finished, or given up"):
             datasets.push(folder, name="words")
     assert datasets.push(folder, name="words").version.version == "V0002"

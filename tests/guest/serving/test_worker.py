@@ -66,7 +66,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Ask]]:
         path = tmp_path / "socket"
         command = [python(version), "-m", "mlctl_model.worker", "--folder", folder, "--name", "echo", "--socket", path]
         environment = {"PYTHONPATH": str(GUESTS / "serving"), "PYTHONDONTWRITEBYTECODE": "1"}
-        worker = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+        worker = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         started.append(worker)
         assert worker.stdout
         assert json.loads(worker.stdout.readline())["service"] == "Echo"
