@@ -4,6 +4,7 @@ A line of a file is `2026-01-02T03:04:05.123456789Z stdout F text`; `P` instead 
 too long or that no newline ended. A file that has become too big is set aside, and only the newest is ever served.
 """
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -121,8 +122,11 @@ class PodLog:
         rotations = self._rotations
         if wanted.lines is not None:
             file.seek(_last_lines(self.path, wanted.lines))
-        while not gone.is_set():
+        over = False
+        while not over and not gone.is_set():
             lines = file.readlines()
+            if lines and not lines[-1].endswith(b"\n"):  # it is being written
+                file.seek(-len(lines.pop()), os.SEEK_CUR)
             yield from lines
             if lines:
                 continue
@@ -133,7 +137,7 @@ class PodLog:
                     file.close()
                     file = self.path.open("rb")
                 elif not wanted.follow or self.ended:
-                    break
+                    over, lines = True, file.readlines()
                 else:
                     here = file.tell()
                     if here == self.path.stat().st_size:
