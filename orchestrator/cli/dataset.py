@@ -215,9 +215,7 @@ def delete(
     """Delete a version, or with NAME alone all versions. Numbers stay taken; `mlctl store gc` frees unused packs."""
     datasets = open_client(context).datasets
     dataset, chosen = split(name, version)
-    if terminal.is_interactive() and not yes:
-        what = f"{dataset}/{chosen}" if chosen else f"all versions of {dataset}"
-        terminal.confirm(f"Delete {what}?", default=False)
+    terminal.confirm_deletion(f"{dataset}/{chosen}" if chosen else f"all versions of {dataset}", yes=yes)
     deleted = datasets.delete(dataset, chosen, force=force)
     write("".join(f"{dataset}/{number} deleted\n" for number in deleted))
 

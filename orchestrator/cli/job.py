@@ -121,9 +121,8 @@ def delete(
     """Delete a job version, or with NAME alone all versions: records, logs and output. Numbers stay taken."""
     client = open_client(context)
     job, chosen = split(name, version)
-    if terminal.is_interactive() and not yes:
-        what = f"{job}/{chosen}" if chosen else f"all versions of {job}"
-        terminal.confirm(f"Delete {what}, with logs and output?", default=False)
+    what = f"{job}/{chosen}" if chosen else f"all versions of {job}"
+    terminal.confirm_deletion(f"{what}, with logs and output", yes=yes)
     deleted = client.jobs.delete(job, chosen)
     write("".join(f"{job}/{number} deleted\n" for number in deleted))
     if not deleted:

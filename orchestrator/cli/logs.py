@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import complete
-from orchestrator.cli.options import ContextOption, JobVersionOption, checked, open_client, pick
+from orchestrator.cli.options import ContextOption, JobVersionOption, LastJobArgument, open_client, pick
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
@@ -19,15 +18,7 @@ class _Source(StrEnum):
 
 @app.command()
 def logs(
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[NAME]",
-            help="The job, as NAME or NAME/V0003; by default the last one created from this folder.",
-            callback=checked("job"),
-            autocompletion=complete.jobs,
-        ),
-    ] = None,
+    name: LastJobArgument = None,
     version: JobVersionOption = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
     tail: Annotated[int | None, typer.Option("--tail", "-n", metavar="N", help="Only the last N lines.", min=0)] = None,

@@ -264,9 +264,7 @@ def delete(
     """Delete a version, or with NAME alone all versions. Numbers stay taken, and jobs keep their output."""
     models = open_client(context).models
     model, chosen = split(name, version)
-    if terminal.is_interactive() and not yes:
-        what = f"{model}/{chosen}" if chosen else f"all versions of {model}"
-        terminal.confirm(f"Delete {what}?", default=False)
+    terminal.confirm_deletion(f"{model}/{chosen}" if chosen else f"all versions of {model}", yes=yes)
     write("".join(f"{model}/{number} deleted\n" for number in models.delete(model, chosen)))
 
 

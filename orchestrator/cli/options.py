@@ -67,6 +67,15 @@ JobArgument = Annotated[
         metavar="NAME", help="The job, as NAME or NAME/V0003.", callback=checked("job"), autocompletion=complete.jobs
     ),
 ]
+LastJobArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[NAME]",
+        help="The job, as NAME or NAME/V0003; by default the last one created from this folder.",
+        callback=checked("job"),
+        autocompletion=complete.jobs,
+    ),
+]
 DatasetArgument = Annotated[
     str,
     typer.Argument(

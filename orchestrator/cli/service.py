@@ -80,8 +80,7 @@ def delete(name: ServiceArgument, yes: YesOption = False, context: ContextOption
     """End a service and forget it; its models stay."""
     services = open_client(context).services
     services.get(name)
-    if terminal.is_interactive() and not yes:
-        terminal.confirm(f"Delete {name}?", default=False)
+    terminal.confirm_deletion(name, yes=yes)
     services.delete(name)
     write(f"{name} deleted\n")
 

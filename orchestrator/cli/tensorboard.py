@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import complete, terminal
-from orchestrator.cli.options import ContextOption, checked, open_client, pick
+from orchestrator.cli.options import ContextOption, LastJobArgument, open_client, pick
 from orchestrator.cli.render import note, write
 from orchestrator.errors import UsageError
 
@@ -19,15 +19,7 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 
 @app.command()
 def tensorboard(
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[NAME]",
-            help="The job, as NAME or NAME/V0003; by default the last one created from this folder.",
-            callback=checked("job"),
-            autocompletion=complete.jobs,
-        ),
-    ] = None,
+    name: LastJobArgument = None,
     versions: Annotated[
         str | None,
         typer.Option(

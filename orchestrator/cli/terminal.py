@@ -62,6 +62,12 @@ def confirm(question: str, *, default: bool = True) -> None:
         sys.stderr.write("please answer y or n\n")
 
 
+def confirm_deletion(what: str, *, yes: bool) -> None:
+    """Ask on a terminal whether something is to be deleted, unless that is said already. Raises typer.Exit."""
+    if is_interactive() and not yes:
+        confirm(f"Delete {what}?", default=False)
+
+
 def clean(text: str) -> str:
     """Return text from elsewhere without what could harm a terminal."""
     return Cleaner(colour=False).feed(text.encode(errors="replace")).decode(errors="replace")

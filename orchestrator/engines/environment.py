@@ -22,6 +22,7 @@ from orchestrator.engines.build import build
 from orchestrator.engines.catalog import Engine
 from orchestrator.engines.uv import EngineBuildError
 from orchestrator.errors import MlctlError, PermissionDeniedError
+from orchestrator.files import write_whole
 from orchestrator.progress import SILENT, Reporter
 
 LAYOUT = 1  # part of the hash: raise it when environments are built in a new way
@@ -114,9 +115,7 @@ def _build(engine: Engine, path: Path, lock: int, reporter: Reporter) -> None:
             shutil.rmtree(path)
         version = build(engine, path, lock=lock, reporter=reporter)
         size = sum(entry.lstat().st_size for entry in path.rglob("*"))
-        temporary = path / f"{MARKER}.new"
-        temporary.write_bytes(msgspec.json.encode(_Marker(python=version, size=size)))
-        temporary.replace(path / MARKER)
+        write_whole(path / MARKER, msgspec.json.encode(_Marker(python=version, size=size)))
     finally:
         if not (path / MARKER).exists():
             shutil.rmtree(path, ignore_errors=True)

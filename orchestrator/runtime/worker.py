@@ -5,9 +5,9 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator.ports import HERE
 from orchestrator.runtime.task import OUTPUT, STATUS
 
-HERE = "127.0.0.1"
 FIRST = 0  # the worker whose status and output are the job's
 Source = Literal["main", "fetch", "sync"]  # the script, or what works before and beside it
 MAIN: Source = "main"

@@ -3,13 +3,13 @@
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from orchestrator.config import home_dir
+from orchestrator.detached import start_detached
 from orchestrator.errors import ConflictError, MlctlError, PreflightError
 from orchestrator.locks import take
 from orchestrator.services.ask import ServiceError, ask
@@ -67,19 +67,8 @@ def end(place: Place) -> None:
 def _launch(place: Place, lock: int) -> None:
     keeper = [sys.executable, "-m", "orchestrator.services.keeper", place.name]
     try:
-        with place.log.open("ab") as log:
-            # Through a shell that ends at once, so that the keeper is nobody's zombie.
-            subprocess.run(
-                ["/bin/sh", "-c", '"$@" &', "sh", *keeper],
-                cwd=place.folder,
-                env=os.environ | {"MLCTL_HOME": str(home_dir())},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=(lock,),
-                check=True,
-            )
+        environment = os.environ | {"MLCTL_HOME": str(home_dir())}
+        start_detached(keeper, folder=place.folder, environment=environment, log=place.log, inherited=lock)
     except OSError as error:
         raise as_mlctl_error(error, f"cannot start the service in {place.folder}") from error
 

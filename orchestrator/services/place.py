@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 from pathlib import Path
 
 import msgspec
@@ -125,10 +124,3 @@ class Place:
         if (kept := self.kept()) and self.is_kept:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(kept.pid, number)
-
-
-def free_port() -> int:
-    """Return a port of this machine that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

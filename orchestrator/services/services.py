@@ -14,10 +14,11 @@ from orchestrator.errors import ConflictError, NotFoundError, UsageError
 from orchestrator.models.load import engine_for
 from orchestrator.models.models import Models
 from orchestrator.models.record import ModelVersion
+from orchestrator.ports import HERE, free_ports
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.services.ask import Answer, ask, form_of
 from orchestrator.services.local import end, put_in_force
-from orchestrator.services.place import Place, free_port
+from orchestrator.services.place import Place
 from orchestrator.services.record import (
     WHOLE,
     ServiceRecord,
@@ -32,11 +33,10 @@ from orchestrator.services.record import (
 from orchestrator.services.state import ServiceView, look
 from orchestrator.serving.auth import token_hash
 from orchestrator.serving.settings import Deployed, Settings
-from orchestrator.specs.names import check_name
+from orchestrator.specs.names import check_name, format_version
 from orchestrator.store.base import AlreadyExistsError, Store
 from orchestrator.store.records import change, claim
 
-HOST = "127.0.0.1"
 IMAGES = "images"  # the field of a form, where config.json names none
 
 # A method is called `list`.
@@ -94,7 +94,7 @@ class Services:
             place = Place(name)
             shutil.rmtree(place.folder, ignore_errors=True)  # of a service of that name that was deleted
             token = place.new_token()
-            record = self._claim(name, port or free_port())
+            record = self._claim(name, port or free_ports(1)[0])
         self._require_here(record)
         shares = balanced([] if record.stopped else record.shares, share, traffic)
         return self._put(record, shares, "deploy"), token
@@ -181,7 +181,7 @@ class Services:
                 body, kind = form_of({self._field(record): path for path in files})
             except OSError as error:
                 raise NotFoundError(f"cannot read {error.filename}: {error.strerror}", hint="check the path") from error
-        host = HOST if record.machine == machine_id() else record.host
+        host = HERE if record.machine == machine_id() else record.host
         return ask(host, record.port, "/", body=body, kind=kind, token=token or Place(name).token())
 
     def users(self, model: str) -> Users:
@@ -191,7 +191,7 @@ class Services:
             if record := find_service(self._store, name):
                 for share in record.shares:
                     if share.model == model:
-                        found.setdefault(f"V{share.number:04d}", []).append(name)
+                        found.setdefault(format_version(share.number), []).append(name)
         return found
 
     def _field(self, record: ServiceRecord) -> str:
@@ -238,7 +238,7 @@ class Services:
             revision=time.time_ns(),
             models=tuple(deployed),
             tokens=tokens,
-            host=HOST,
+            host=HERE,
             port=record.port,
         )
 

@@ -6,11 +6,10 @@ from typing import Any
 import msgspec
 
 from orchestrator.config import machine_id
+from orchestrator.ports import HERE
 from orchestrator.services.ask import ServiceError, ask
 from orchestrator.services.place import Place
 from orchestrator.services.record import ServiceRecord
-
-HOST = "127.0.0.1"
 
 
 class ServiceState(StrEnum):
@@ -41,7 +40,7 @@ class ServiceView(msgspec.Struct, frozen=True):
     @property
     def url(self) -> str:
         """Where it is asked."""
-        host = self.record.host if self.state is ServiceState.ELSEWHERE else HOST
+        host = self.record.host if self.state is ServiceState.ELSEWHERE else HERE
         return f"http://{host}:{self.record.port}"
 
 
@@ -58,7 +57,7 @@ def look(record: ServiceRecord) -> ServiceView:
         problem = "nobody keeps it: this machine was restarted, or its keeper was killed"
         return ServiceView(record, ServiceState.FAILED, f"{problem}; mlctl service start {record.name}", restarts)
     try:
-        told: dict[str, Any] = ask(HOST, record.port, "/service", token=place.token(), method="GET").document
+        told: dict[str, Any] = ask(HERE, record.port, "/service", token=place.token(), method="GET").document
     except ServiceError:
         return ServiceView(record, ServiceState.STARTING, kept.problem if kept else "", restarts)
     problems = [f"{one['model']}/v{one['number']} {one['problem']}" for one in told.get("models", []) if one["problem"]]

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import msgspec
 
+from orchestrator.ports import HERE
+
 WITH_PARENT = "--with-parent"  # argument: the service ends when its stdin does
 BODY = 12 << 20  # bytes of a request, as ModelArts has it
 TIMEOUT = 40.0  # seconds for an answer, as ModelArts has it
@@ -57,7 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     revision: int = 0
     models: tuple[Deployed, ...]
     tokens: tuple[str, ...] = ()
-    host: str = "127.0.0.1"
+    host: str = HERE
     port: int = 0
     processes: Annotated[int, msgspec.Meta(ge=1)] = 1
     timeout: Annotated[float, msgspec.Meta(gt=0)] = TIMEOUT

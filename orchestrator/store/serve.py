@@ -21,8 +21,8 @@ from types import TracebackType
 from typing import IO
 
 from orchestrator.errors import ConflictError, NotFoundError, PermissionDeniedError, StoreError
+from orchestrator.ports import HERE
 
-HOST = "127.0.0.1"
 DEFAULT_PORT = 8333
 GRPC_OFFSET = 10_000  # each service also listens at its port and this
 PORTS = range(10_000, 22_000)  # to choose from: with the offset still below those that connections take at random
@@ -56,7 +56,7 @@ class S3Server:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self._port = port or free_ports(1)[0]
-        self.endpoint = f"http://{HOST}:{self._port}"
+        self.endpoint = f"http://{HERE}:{self._port}"
         try:
             (folder / "data").mkdir(parents=True, exist_ok=True)
             self.access_key, self.secret_key = _keys(folder / "s3.json")
@@ -153,7 +153,7 @@ class S3Server:
     def _options(self) -> list[str]:
         master, volume, filer, admin = free_ports(4)
         options = {
-            "dir": self._folder / "data", "ip": HOST, "ip.bind": HOST,
+            "dir": self._folder / "data", "ip": HERE, "ip.bind": HERE,
             "s3.port": self._port, "s3.config": self._folder / "s3.json", "s3.autoCreateBucket": "false",
             "s3.domainName": "localhost",  # so that BUCKET.localhost is another name of a bucket
             "s3.localSocket": self._folder / "s3.sock", "s3.port.iceberg": 0, "s3.port.lance": 0,
@@ -176,7 +176,7 @@ class S3Server:
             time.sleep(POLL)
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(HOST, self._port, timeout=2)
+        connection = http.client.HTTPConnection(HERE, self._port, timeout=2)
         try:
             connection.request("GET", "/")
             return connection.getresponse().status == http.client.FORBIDDEN
@@ -226,7 +226,7 @@ def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((HERE, port))
         except OSError:
             return False
     return True

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from orchestrator.backends.local.script import Guarded
 from orchestrator.errors import ConflictError, MlctlError
+from orchestrator.ports import HERE
 
-HOST = "127.0.0.1"
 PORT = 6006  # TensorBoard's own default
 START = 60.0  # seconds until it must answer
 POLL = 0.1  # seconds
@@ -30,7 +30,7 @@ def choose_port(wanted: int | None) -> int:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((HOST, port))
+                probe.bind((HERE, port))
             except OSError as error:
                 if wanted is not None:
                     message = f"port {port} of this machine cannot be had: {(error.strerror or '').lower()}"
@@ -55,10 +55,10 @@ class Server:
     """
 
     def __init__(self, python: Path, folder: Path, *, scratch: Path, port: int, title: str, lock: int) -> None:
-        self.url = f"http://{HOST}:{port}/"
+        self.url = f"http://{HERE}:{port}/"
         self._port = port
         self._log = scratch / "tensorboard.log"
-        arguments = [f"--logdir={folder}", f"--host={HOST}", f"--port={port}", f"--window_title={title}"]
+        arguments = [f"--logdir={folder}", f"--host={HERE}", f"--port={port}", f"--window_title={title}"]
         # Several writers of one run, as workers are, all go on at once, whatever their clocks say.
         arguments += ["--reload_interval=1", "--reload_multifile=true", "--reload_multifile_inactive_secs=-1"]
         self._process = Guarded(
@@ -94,7 +94,7 @@ class Server:
             self._process.kill()
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(HOST, self._port, timeout=START)
+        connection = http.client.HTTPConnection(HERE, self._port, timeout=START)
         try:
             connection.request("GET", "/")
             return connection.getresponse().status == http.client.OK

@@ -41,6 +41,7 @@ from orchestrator.backends.local.rundir import (
 from orchestrator.backends.local.script import RUN_ID, kill_leftover
 from orchestrator.backends.local.usage import environment_of, measure
 from orchestrator.config import get_context, home_dir, machine_id
+from orchestrator.detached import start_detached
 from orchestrator.engines.catalog import Engine
 from orchestrator.engines.environment import ensure_environment, environment_path, environment_state
 from orchestrator.errors import MlctlError
@@ -89,19 +90,13 @@ class LocalSubmission:
         supervisor = [sys.executable, "-m", "orchestrator.backends.local.supervisor", run.id, str(lock)]
         inherited = {name: value for name, value in os.environ.items() if name != RUN_ID}
         try:
-            with run.supervisor_log.open("ab") as log:
-                # Through a shell that ends at once, so that the supervisor is nobody's zombie.
-                subprocess.run(
-                    ["/bin/sh", "-c", '"$@" &', "sh", *supervisor],
-                    cwd=run.folder,
-                    env=inherited | {"MLCTL_HOME": str(home_dir())},
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                    pass_fds=(lock,),
-                    check=True,
-                )
+            start_detached(
+                supervisor,
+                folder=run.folder,
+                environment=inherited | {"MLCTL_HOME": str(home_dir())},
+                log=run.supervisor_log,
+                inherited=lock,
+            )
         except OSError as error:
             raise as_mlctl_error(error, f"cannot start the job in {run.folder}") from error
         os.close(lock)

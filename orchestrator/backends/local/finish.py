@@ -8,12 +8,13 @@ import time
 from collections.abc import Sequence
 
 from orchestrator.backends.local.rundir import Order, RunDir
+from orchestrator.ports import HERE
 from orchestrator.runtime.arrivals import Arrivals
 from orchestrator.runtime.ending import concluded, save_end
 from orchestrator.runtime.exits import Exit
 from orchestrator.runtime.status import Reason, Status
 from orchestrator.runtime.together import end_of_all
-from orchestrator.runtime.worker import HERE, Worker
+from orchestrator.runtime.worker import Worker
 from orchestrator.store import open_store
 
 

@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable, Mapping
 
 from orchestrator.backends.local.member import Member
-from orchestrator.backends.local.ports import free_ports
+from orchestrator.backends.local.ports import ports_of
 from orchestrator.backends.local.rundir import Order, RunDir
 from orchestrator.backends.local.usage import out_of_memory_kills
+from orchestrator.ports import HERE
 from orchestrator.runtime.exits import Cause, Exit
-from orchestrator.runtime.worker import HERE, Worker
+from orchestrator.runtime.worker import Worker
 from orchestrator.store.base import Store
 
 POLL = 0.1  # seconds between two looks at the scripts and their logs
@@ -22,7 +23,7 @@ def workers_of(order: Order) -> list[Worker]:
     Raises:
         ConflictError: No ports are free.
     """
-    ports = free_ports(order.nodes) if order.nodes > 1 else ()
+    ports = ports_of(order.nodes) if order.nodes > 1 else ()
     return [Worker(index=index, hosts=(HERE,) * order.nodes, ports=ports) for index in range(order.nodes)]
 
 
