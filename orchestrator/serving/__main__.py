@@ -46,7 +46,11 @@ def main(arguments: list[str]) -> int:
             backlog=BACKLOG,
             server_header=False,
         )
-        asyncio.run(_serve(_Server(config), service, path))
+        try:
+            asyncio.run(_serve(_Server(config), service, path))
+        finally:
+            if not service.pools:  # the last word, which is what the status of a pod has of it
+                LOG.error("%s", service.refused[1])
     return 0 if service.pools else FAILED
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,13 @@ from typing import Any
 import msgspec
 
 from orchestrator.serving import wire
+from orchestrator.serving.launch import Running, launch
 from orchestrator.serving.settings import Deployed
 
-GUEST = Path(__file__).parents[1] / "guest" / "serving"
 LOAD = 600.0  # seconds that a model may take to load
 FIRST_PAUSE = 0.5  # seconds before a process that died is started again; doubled each time
 LONGEST_PAUSE = 60.0  # seconds
 STEADY = 60.0  # seconds after which a process that dies is started again at once
-LINE = 1 << 20  # bytes of the line in which a process tells what it has loaded
 _serial = itertools.count()
 
 
@@ -53,7 +51,7 @@ class ModelProcess:
         self._deployed = deployed
         self._socket = scratch / f"{next(_serial)}.sock"
         self._log = log
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Running | None = None
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._pause = 0.0
         self._not_before = 0.0
@@ -123,19 +121,8 @@ class ModelProcess:
         self._socket.unlink(missing_ok=True)
 
     async def _load(self) -> None:
-        one = self._deployed
-        command = [one.python, "-m", "mlctl_model.worker", "--folder", one.folder, "--name", one.model]
-        command += ["--socket", str(self._socket), *([] if one.gpu is None else ["--gpu", str(one.gpu)])]
-        own = {"PYTHONPATH": str(GUEST), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
         with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *command,
-                env={**os.environ, **one.environment, **own},
-                stdin=asyncio.subprocess.PIPE,  # it ends when this is closed, whatever ends this process
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                limit=LINE,
-            )
+            self._process = await launch(self._deployed, self._socket, log)
         output = self._process.stdout
         assert output
         self.described = await self._told(output)
@@ -164,6 +151,8 @@ class ModelProcess:
                 self._write(line)
 
     def _write(self, data: bytes) -> None:
+        if self._deployed.host:  # which has written it to its container's log
+            return
         with contextlib.suppress(OSError), self._log.open("ab") as log:  # a full disk does not stop a service
             log.write(data)
 

@@ -21,8 +21,9 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
         number: Of the version.
         weight: Share of the requests, of all weights together.
         folder: The package, on this machine.
-        python: The engine's interpreter.
+        python: The engine's interpreter; unused where there is a host.
         environment: Variables for it.
+        host: Socket of the host that starts its processes, in a container that has the engine; empty is this machine.
         gpu: Number of the GPU; None is the processor.
     """
 
@@ -30,8 +31,9 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     weight: Annotated[int, msgspec.Meta(ge=0, le=100)] = 100
     folder: str
-    python: str
+    python: str = "python"
     environment: dict[str, str] = {}
+    host: str = ""
     gpu: int | None = None
 
     @property
