@@ -39,6 +39,11 @@ def check_environment(site: Site) -> list[Json]:
     return [*(_plain(name, value) for name, value in _settings(site, "check").items()), *_store_keys(site)]
 
 
+def store_environment(site: Site) -> list[Json]:
+    """Return the variables of a pod that reads from the store, and has no job."""
+    return [_plain("MLCTL_STORE", _store(site)), *_store_keys(site)]
+
+
 def main_environment(order: Order, site: Site, section: Kubernetes) -> list[Json]:
     """Return the variables of the script's container.
 
@@ -61,12 +66,12 @@ def main_sources(section: Kubernetes) -> list[Json]:
 
 
 def _settings(site: Site, key: str) -> dict[str, str]:
+    return {"MLCTL_STORE": _store(site), "MLCTL_JOB_KEY": key, "MLCTL_VOLUME": SHARED}
+
+
+def _store(site: Site) -> str:
     store = {**site.store, "ca_bundle": f"{CA_FOLDER}/{CA_FILE}"} if site.ca_bundle else site.store
-    return {
-        "MLCTL_STORE": msgspec.json.encode(store, order="sorted").decode(),
-        "MLCTL_JOB_KEY": key,
-        "MLCTL_VOLUME": SHARED,
-    }
+    return msgspec.json.encode(store, order="sorted").decode()
 
 
 def _store_keys(site: Site) -> list[Json]:

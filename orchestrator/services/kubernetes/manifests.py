@@ -1,0 +1,124 @@
+"""The objects of a service: pure functions, the same objects for the same input."""
+
+import base64
+from typing import Any
+
+import msgspec
+
+from orchestrator.services.kubernetes.plan import PORT_NAME, SERVICE, STORE, Plan
+from orchestrator.services.kubernetes.pod import pod_template
+
+Json = dict[str, Any]
+
+PUBLIC = 80  # port of the Service
+BUSY = 70  # per cent of the requested CPUs beyond which there are more replicas
+PATIENCE = 660  # seconds for new pods to be ready
+DEPLOYMENT, SERVICES, SECRETS = "apps/v1/deployments", "v1/services", "v1/secrets"
+PDB, HPA = "policy/v1/poddisruptionbudgets", "autoscaling/v2/horizontalpodautoscalers"
+INGRESS, ROUTE = "networking.k8s.io/v1/ingresses", "gateway.networking.k8s.io/v1/httproutes"
+
+
+def manifests(plan: Plan) -> dict[str, Json]:
+    """Return all objects, by the paths of their kinds; what holds settings and token before what needs it."""
+    wanted = {
+        f"{SECRETS}/{plan.secret}": secret(plan, plan.secret, {"settings.json": msgspec.json.encode(plan.settings)}),
+        f"{SECRETS}/{token_name(plan.name)}": secret(plan, token_name(plan.name), {"token": plan.token.encode()}),
+        DEPLOYMENT: deployment(plan),
+        SERVICES: service(plan),
+        PDB: budget(plan) if max(plan.shape.replicas, plan.shape.max_replicas) > 1 else None,
+        HPA: autoscaler(plan) if plan.shape.max_replicas else None,
+        INGRESS: ingress(plan) if plan.shape.ingress and not plan.shape.gateway else None,
+        ROUTE: route(plan) if plan.shape.gateway else None,
+    }
+    if not plan.token:
+        del wanted[f"{SECRETS}/{token_name(plan.name)}"]
+    return {path: made for path, made in wanted.items() if made}
+
+
+def token_name(name: str) -> str:
+    """Return the name of the Secret with a service's token."""
+    return f"{name}-token"
+
+
+def deployment(plan: Plan) -> Json:
+    """Return the Deployment: no pod goes before the one in its place is ready."""
+    made = _object(plan, "apps/v1", "Deployment", plan.name)
+    made["metadata"]["annotations"] = {STORE: str(plan.site.store["store"])}
+    made["spec"] = {
+        "replicas": plan.replicas or plan.shape.replicas,
+        "revisionHistoryLimit": 0,  # what was before is in the service's record
+        "progressDeadlineSeconds": PATIENCE,
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+        "selector": {"matchLabels": {SERVICE: plan.name}},
+        "template": pod_template(plan),
+    }
+    return made
+
+
+def service(plan: Plan) -> Json:
+    """Return the Service, by whose name the cluster's pods ask."""
+    port = {"name": PORT_NAME, "port": PUBLIC, "targetPort": PORT_NAME}
+    spec = {"type": "ClusterIP", "selector": {SERVICE: plan.name}, "ports": [port]}
+    return {**_owned(plan, "v1", "Service", plan.name), "spec": spec}
+
+
+def secret(plan: Plan, name: str, data: dict[str, bytes]) -> Json:
+    """Return a Secret."""
+    encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
+    return {**_owned(plan, "v1", "Secret", name), "type": "Opaque", "data": encoded}
+
+
+def budget(plan: Plan) -> Json:
+    """Return what has nodes be drained one replica at a time."""
+    spec = {
+        "maxUnavailable": 1,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": {"matchLabels": {SERVICE: plan.name}},
+    }
+    return {**_owned(plan, "policy/v1", "PodDisruptionBudget", plan.name), "spec": spec}
+
+
+def autoscaler(plan: Plan) -> Json:
+    """Return what makes replicas as the load grows."""
+    target = {"type": "Utilization", "averageUtilization": BUSY}
+    spec = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": plan.name},
+        "minReplicas": plan.shape.replicas,
+        "maxReplicas": plan.shape.max_replicas,
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+    }
+    return {**_owned(plan, "autoscaling/v2", "HorizontalPodAutoscaler", plan.name), "spec": spec}
+
+
+def ingress(plan: Plan) -> Json:
+    """Return the Ingress of a host's name."""
+    backend = {"service": {"name": plan.name, "port": {"name": PORT_NAME}}}
+    paths = [{"path": "/", "pathType": "Prefix", "backend": backend}]
+    spec = {"rules": [{"host": plan.shape.ingress, "http": {"paths": paths}}]}
+    return {**_owned(plan, "networking.k8s.io/v1", "Ingress", plan.name), "spec": spec}
+
+
+def route(plan: Plan) -> Json:
+    """Return the HTTPRoute from a Gateway."""
+    namespace, _, gateway = plan.shape.gateway.rpartition("/")
+    spec: Json = {
+        "parentRefs": [{"name": gateway} | ({"namespace": namespace} if namespace else {})],
+        "rules": [{"backendRefs": [{"name": plan.name, "port": PUBLIC}]}],
+    }
+    if plan.shape.ingress:
+        spec["hostnames"] = [plan.shape.ingress]
+    return {**_owned(plan, "gateway.networking.k8s.io/v1", "HTTPRoute", plan.name), "spec": spec}
+
+
+def _object(plan: Plan, version: str, kind: str, name: str) -> Json:
+    metadata: Json = {"name": name, "namespace": plan.site.namespace, "labels": plan.labels}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata}
+
+
+def _owned(plan: Plan, version: str, kind: str, name: str) -> Json:
+    """Return the beginning of an object that goes with the Deployment."""
+    made = _object(plan, version, kind, name)
+    if plan.owner:
+        owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": plan.name, "uid": plan.owner}
+        made["metadata"]["ownerReferences"] = [{**owner, "controller": True}]
+    return made

@@ -1,0 +1,127 @@
+"""What the manifests of a service are made from."""
+
+import hashlib
+
+import msgspec
+
+from orchestrator.backends.kubernetes.images import from_registry
+from orchestrator.backends.kubernetes.names import MANAGED_BY, MANAGER
+from orchestrator.backends.kubernetes.order import Site
+from orchestrator.backends.kubernetes.volumes import SHARED
+from orchestrator.engines import Engine, get_engine
+from orchestrator.services.record import Share
+from orchestrator.services.shape import Shape
+from orchestrator.serving.settings import Deployed, Settings
+
+SERVICE, REVISION = "mlctl/service", "mlctl/revision"  # labels
+STORE = "mlctl/store"  # annotation: which store has the service's record
+PORT, PORT_NAME = 8080, "http"
+FRONT = "front"  # container
+MODEL = "model-"  # containers: model-1 and so on, one for each engine
+
+_SHOWN = 10  # characters of the hash
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """A container that runs models with its engine.
+
+    Attributes:
+        name: Of the container.
+        image: The engine's own.
+        environment: Variables that the engine needs.
+    """
+
+    name: str
+    image: str
+    environment: dict[str, str]
+
+    @property
+    def socket(self) -> str:
+        """Where it takes orders."""
+        return f"{SHARED}/{self.name}.sock"
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A service as a cluster is to run it.
+
+    Attributes:
+        settings: What its front is told.
+        hosts: Containers of the engines.
+        shape: How large it is.
+        site: Where it runs.
+        token: That lets in; empty where it is not known, and the cluster's own is left as it is.
+        replicas: That it has now, if the cluster decides on their number; 0 is what the shape says.
+        owner: `metadata.uid` of the Deployment, with which all else goes; empty if there is none yet.
+    """
+
+    settings: Settings
+    hosts: tuple[Host, ...]
+    shape: Shape
+    site: Site
+    token: str = ""
+    replicas: int = 0
+    owner: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the service, and of what there is one of."""
+        return self.settings.name
+
+    @property
+    def revision(self) -> str:
+        """What tells these settings from all others."""
+        return hashlib.sha256(msgspec.json.encode(self.settings, order="sorted")).hexdigest()[:_SHOWN]
+
+    @property
+    def secret(self) -> str:
+        """Name of the Secret with the settings."""
+        return f"{self.name}-{self.revision}"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Of everything that is made."""
+        return {
+            "app.kubernetes.io/name": MANAGER,
+            "app.kubernetes.io/instance": self.name,
+            "app.kubernetes.io/component": "serving",
+            MANAGED_BY: MANAGER,
+            SERVICE: self.name,
+        }
+
+
+def plan_of(
+    name: str, shares: list[Share], tokens: tuple[str, ...], shape: Shape, site: Site, *, token: str = ""
+) -> Plan:
+    """Return what has a service answer with these shares; the same for the same input.
+
+    Args:
+        name: Of the service.
+        shares: The versions.
+        tokens: Hashes of those that let in.
+        shape: How large it is.
+        site: Where it runs.
+        token: One of them.
+
+    Raises:
+        NotFoundError: There is no such engine.
+    """
+    engines = {engine: f"{MODEL}{number}" for number, engine in enumerate(sorted({one.engine for one in shares}), 1)}
+    hosts = {engine: _host(container, get_engine(engine), shape, site) for engine, container in engines.items()}
+    models = tuple(
+        Deployed(
+            model=share.model,
+            number=share.number,
+            weight=share.weight,
+            folder=f"{SHARED}/models/{share.model}-v{share.number}",
+            host=hosts[share.engine].socket,
+            gpu=0 if shape.gpus else None,
+        )
+        for share in shares
+    )
+    settings = Settings(name=name, models=models, tokens=tokens, host="", port=PORT)
+    return Plan(settings=settings, hosts=tuple(hosts.values()), shape=shape, site=site, token=token)
+
+
+def _host(container: str, engine: Engine, shape: Shape, site: Site) -> Host:
+    image = engine.images.gpu if shape.gpus and engine.images.gpu else engine.images.cpu
+    return Host(name=container, image=from_registry(image, site.image_registry), environment=engine.env)
