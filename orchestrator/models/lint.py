@@ -101,6 +101,10 @@ def _check_config(config: dict[str, Any]) -> Iterator[Finding]:
         for name, value in metrics.items():
             if name in _METRICS and (isinstance(value, bool) or not isinstance(value, int | float)):
                 yield Finding("warn", CONFIG, f'"metrics" has {name} {value!r}, which is no number')
+    for name, least in (("max_batch_size", 1), ("max_delay_ms", 0)):
+        value = config.get(name, least)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+            yield Finding("error", CONFIG, f'"{name}" is {value!r}, and must be a number from {least} on')
     yield from _check_apis(config.get("apis"))
     yield from _check_dependencies(config.get("dependencies", []))
 

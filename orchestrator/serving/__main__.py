@@ -15,6 +15,7 @@ import msgspec
 import uvicorn
 
 from orchestrator.serving.app import make_app
+from orchestrator.serving.front import Front
 from orchestrator.serving.process import UnavailableError
 from orchestrator.serving.service import Service
 from orchestrator.serving.settings import WITH_PARENT, read_settings
@@ -36,7 +37,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="mlctl-service-") as scratch:
         service = Service(settings, Path(scratch), path.with_name("models.log"))
         config = uvicorn.Config(
-            make_app(service),
+            make_app(Front(service)),
             host=settings.host,
             port=settings.port,
             log_config=None,

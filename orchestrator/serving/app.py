@@ -18,54 +18,34 @@ from starlette.routing import Route
 
 from orchestrator.serving import modelarts, openinference, tfserving
 from orchestrator.serving.auth import is_allowed
-from orchestrator.serving.metrics import Metrics
-from orchestrator.serving.pool import BusyError, Pool
-from orchestrator.serving.process import ModelError, UnavailableError
+from orchestrator.serving.front import Front
+from orchestrator.serving.pool import Pool
 from orchestrator.serving.replies import RequestError, refusal, reply
-from orchestrator.serving.service import Service, UnknownModelError
+from orchestrator.serving.service import UnknownModelError
 
 ACCESS = logging.getLogger("mlctl.access")
 REQUEST_ID = "X-Request-Id"
-_CALLERS_FAULT = {"ValueError", "TypeError", "UnidentifiedImageError"}  # kinds of exceptions that mostly are
 _OPEN = {"/health", "/ready", "/metrics", "/v2/health/live", "/v2/health/ready"}
 
-Endpoint = Callable[["Front", Request], Awaitable[Response]]
+Endpoint = Callable[["Web", Request], Awaitable[Response]]
 
 
-class Front:
-    """Answers requests.
+class Web:
+    """Answers requests over HTTP.
 
     Args:
-        service: What stands behind it.
+        front: Asks the versions.
     """
 
-    def __init__(self, service: Service) -> None:
-        self.service = service
-        self.metrics = Metrics()
+    def __init__(self, front: Front) -> None:
+        self.front = front
+        self.service = front.service
 
     async def ask(self, request: Request, pool: Pool, question: dict[str, Any], protocol: str) -> Any:
-        """Have a version answer, and count it.
-
-        Raises:
-            RequestError: It did not; says why.
-        """
+        """Have a version answer; the client is told which. Raises RequestError."""
         request.state.model = pool.deployed.ref
-        labels = (pool.deployed.model, f"v{pool.deployed.number}", protocol)
-        self.metrics.requests.labels(*labels).inc()
-        begun = time.perf_counter()
-        try:
-            with self.metrics.waiting.track_inprogress():
-                return await pool.ask(question)
-        except (BusyError, UnavailableError) as error:
-            self.metrics.failures.labels(*labels).inc()
-            raise RequestError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
-        except ModelError as error:
-            self.metrics.failures.labels(*labels).inc()
-            fault = error.kind in _CALLERS_FAULT
-            status = HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.INTERNAL_SERVER_ERROR
-            raise RequestError(status, f"{pool.deployed.ref}: {error.kind}: {error.message}") from error
-        finally:
-            self.metrics.seconds.labels(*labels).observe(time.perf_counter() - begun)
+        shadowed = "number" not in request.path_params
+        return await self.front.ask(pool, question, protocol, shadowed=shadowed)
 
     def guarded(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         """Return an endpoint that lets in whom it should, turns faults into answers, and is logged."""
@@ -103,24 +83,25 @@ class Front:
         return answer
 
 
-async def _health(front: Front, request: Request) -> Response:
+async def _health(web: Web, request: Request) -> Response:
     return reply({"status": "alive"})
 
 
-async def _ready(front: Front, request: Request) -> Response:
-    if front.service.ready:
+async def _ready(web: Web, request: Request) -> Response:
+    if web.service.ready:
         return reply({"status": "ready"})
-    problems = [pool.problem for pool in front.service.pools if pool.problem]
+    problems = [pool.problem for pool in web.service.pools if pool.problem]
     raise RequestError(HTTPStatus.SERVICE_UNAVAILABLE, "; ".join(problems) or "the models are being loaded")
 
 
-async def _service(front: Front, request: Request) -> Response:
-    service = front.service
+async def _service(web: Web, request: Request) -> Response:
+    service = web.service
     models = [
         {
             "model": pool.deployed.model,
             "number": pool.deployed.number,
             "weight": pool.deployed.weight,
+            "shadow": pool.deployed.shadow,
             "ready": pool.ready,
             "problem": pool.problem,
         }
@@ -133,13 +114,13 @@ async def _service(front: Front, request: Request) -> Response:
     )
 
 
-async def _metrics(front: Front, request: Request) -> Response:
-    return Response(generate_latest(front.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+async def _metrics(web: Web, request: Request) -> Response:
+    return Response(generate_latest(web.front.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def make_app(service: Service) -> Starlette:
+def make_app(front: Front) -> Starlette:
     """Return the ASGI application of a service."""
-    front = Front(service)
+    web = Web(front)
     table: list[tuple[str, str, Endpoint]] = [
         ("GET", "/health", _health),
         ("GET", "/ready", _ready),
@@ -152,14 +133,17 @@ def make_app(service: Service) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        await service.start()
+        await web.service.start()
         yield
-        await service.stop()
+        await web.service.stop()
 
     async def unknown(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         message = f"{request.method} {request.url.path}: {error.detail}; to be asked: POST /"
         return refusal(HTTPStatus(error.status_code), message)
 
-    routes = [Route(path, front.guarded(endpoint), methods=[method]) for method, path, endpoint in table]
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: unknown})
+    async def broken(request: Request, error: Exception) -> Response:
+        return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, f"the service itself failed: {type(error).__name__}: {error}")
+
+    routes = [Route(path, web.guarded(endpoint), methods=[method]) for method, path, endpoint in table]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: unknown, Exception: broken})

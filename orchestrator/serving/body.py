@@ -15,28 +15,39 @@ FILES, FIELDS = 1000, 1000  # of a form at most
 
 
 async def read_json(request: Request, limit: int) -> Any:
-    """Return the JSON of a request.
+    """Return what the JSON of a request says.
 
     Raises:
         RequestError: It is none, or has more than `limit` bytes.
     """
-    body = b"".join([block async for block in _blocks(request, limit)])
+    return _decoded(await _read(request, limit))
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    return b"".join([block async for block in _blocks(request, limit)])
+
+
+def _decoded(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
+    except RecursionError:
+        raise RequestError(HTTPStatus.BAD_REQUEST, "the request's JSON is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         message = f"the request is not valid JSON: {error}" if body else "the request has no body"
         raise RequestError(HTTPStatus.BAD_REQUEST, message) from error
 
 
 async def read_request(request: Request, limit: int) -> dict[str, Any]:
-    """Return what a model's process is asked: `{"files": {field: {name: bytes}}}` or `{"json": ...}`.
+    """Return what a model's process is asked: `{"files": {field: {name: bytes}}}` or `{"json": bytes}`.
 
     Raises:
         RequestError: It is neither JSON nor a form with files, or has more than `limit` bytes.
     """
     kind = request.headers.get("content-type", "")
     if not kind.startswith(FORM):
-        return {"json": await read_json(request, limit)}
+        body = await _read(request, limit)
+        _decoded(body)
+        return {"json": body}
     try:
         form = await MultiPartParser(
             request.headers, _blocks(request, limit), max_files=FILES, max_fields=FIELDS, max_part_size=limit

@@ -51,6 +51,7 @@ async def launch(deployed: Deployed, socket: Path, log: IO[bytes]) -> Running:
     """
     arguments = ["-m", "mlctl_model.worker", "--folder", deployed.folder, "--name", deployed.model]
     arguments += ["--socket", str(socket), *([] if deployed.gpu is None else ["--gpu", str(deployed.gpu)])]
+    arguments += ["--last"] if deployed.shadow else []
     if deployed.host:
         return await Hosted.start(deployed.host, arguments, {**deployed.environment, **OWN})
     return await asyncio.create_subprocess_exec(

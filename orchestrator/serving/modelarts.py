@@ -7,21 +7,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orchestrator.serving.body import read_request
-from orchestrator.serving.replies import RequestError, reply
+from orchestrator.serving.replies import RequestError
 
 if TYPE_CHECKING:
-    from orchestrator.serving.app import Endpoint, Front
+    from orchestrator.serving.app import Endpoint, Web
 
 NAME = "modelarts"
 
 
-async def _infer(front: "Front", request: Request) -> Response:
+async def _infer(web: "Web", request: Request) -> Response:
     identity = request.path_params.get("id")
-    if identity and identity != front.service.settings.name:
-        message = f"there is no service {identity!r} here; this is {front.service.settings.name!r}"
+    if identity and identity != web.service.settings.name:
+        message = f"there is no service {identity!r} here; this is {web.service.settings.name!r}"
         raise RequestError(HTTPStatus.NOT_FOUND, message)
-    question = await read_request(request, front.service.settings.body)
-    return reply(await front.ask(request, front.service.choose(), {"do": "infer", **question}, NAME))
+    question = await read_request(request, web.service.settings.body)
+    answer: bytes = await web.ask(request, web.service.choose(), {"do": "infer", **question}, NAME)
+    return Response(answer, media_type="application/json")
 
 
 ROUTES: list[tuple[str, str, "Endpoint"]] = [

@@ -13,7 +13,7 @@ from orchestrator.serving.pool import Pool
 from orchestrator.serving.replies import RequestError, reply
 
 if TYPE_CHECKING:
-    from orchestrator.serving.app import Endpoint, Front
+    from orchestrator.serving.app import Endpoint, Web
 
 NAME = "openinference"
 SERVER = "mlctl"
@@ -47,29 +47,29 @@ class Question(msgspec.Struct):
     outputs: list[Wanted] = []
 
 
-async def _server(front: "Front", request: Request) -> Response:
+async def _server(web: "Web", request: Request) -> Response:
     from orchestrator.version import __version__
 
     return reply({"name": SERVER, "version": __version__, "extensions": []})
 
 
-async def _live(front: "Front", request: Request) -> Response:
+async def _live(web: "Web", request: Request) -> Response:
     return reply({"live": True})
 
 
-async def _ready(front: "Front", request: Request) -> Response:
-    status = HTTPStatus.OK if front.service.ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return reply({"ready": front.service.ready}, status)
+async def _ready(web: "Web", request: Request) -> Response:
+    status = HTTPStatus.OK if web.service.ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return reply({"ready": web.service.ready}, status)
 
 
-async def _model_ready(front: "Front", request: Request) -> Response:
-    pool = _pool(front, request)
+async def _model_ready(web: "Web", request: Request) -> Response:
+    pool = _pool(web, request)
     status = HTTPStatus.OK if pool.ready else HTTPStatus.SERVICE_UNAVAILABLE
     return reply({"name": pool.deployed.model, "ready": pool.ready}, status)
 
 
-async def _metadata(front: "Front", request: Request) -> Response:
-    pool = _pool(front, request)
+async def _metadata(web: "Web", request: Request) -> Response:
+    pool = _pool(web, request)
     sides = {
         side: [
             {"name": one["name"], "datatype": _NAMES.get(one["dtype"], "BYTES"), "shape": one["shape"] or [-1]}
@@ -77,21 +77,21 @@ async def _metadata(front: "Front", request: Request) -> Response:
         ]
         for side in ("inputs", "outputs")
     }
-    versions = [str(one.deployed.number) for one in front.service.pools if one.deployed.model == pool.deployed.model]
+    versions = [str(one.deployed.number) for one in web.service.pools if one.deployed.model == pool.deployed.model]
     platform = str(pool.described.get("kind", "")).lower()
     return reply({"name": pool.deployed.model, "versions": versions, "platform": platform, **sides})
 
 
-async def _infer(front: "Front", request: Request) -> Response:
-    pool = _pool(front, request)
-    body = await read_json(request, front.service.settings.body)
+async def _infer(web: "Web", request: Request) -> Response:
+    body = await read_json(request, web.service.settings.body)
     try:
         question = msgspec.convert(body, Question)
     except msgspec.ValidationError as error:
         raise RequestError(HTTPStatus.BAD_REQUEST, f"this is no inference request: {error}") from error
+    pool = _pool(web, request)
     inputs = {one.name: _array(one) for one in question.inputs}
     asked = {"do": "predict", "inputs": inputs, "outputs": [one.name for one in question.outputs] or None}
-    found: dict[str, Any] = await front.ask(request, pool, asked, NAME)
+    found: dict[str, Any] = await web.ask(request, pool, asked, NAME)
     answer = {
         "model_name": pool.deployed.model,
         "model_version": str(pool.deployed.number),
@@ -100,8 +100,8 @@ async def _infer(front: "Front", request: Request) -> Response:
     return reply(answer | ({"id": question.id} if question.id else {}))
 
 
-def _pool(front: "Front", request: Request) -> Pool:
-    return front.service.choose(request.path_params["model"], request.path_params.get("number"))
+def _pool(web: "Web", request: Request) -> Pool:
+    return web.service.choose(request.path_params["model"], request.path_params.get("number"))
 
 
 def _array(tensor: Tensor) -> Any:

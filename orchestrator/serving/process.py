@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -38,6 +38,10 @@ class UnavailableError(Exception):
     """There is no process that could answer now."""
 
 
+class LateError(UnavailableError):
+    """The model took too long; its process is replaced."""
+
+
 class ModelProcess:
     """One process with a model, for one request at a time.
 
@@ -45,6 +49,11 @@ class ModelProcess:
         deployed: What it loads.
         scratch: A folder for its socket.
         log: Where what it says goes.
+
+    Attributes:
+        there: Set while it could be asked.
+        described: What its model is, once it was loaded.
+        problem: Why it is not there, for people.
     """
 
     def __init__(self, deployed: Deployed, scratch: Path, log: Path) -> None:
@@ -53,55 +62,68 @@ class ModelProcess:
         self._log = log
         self._process: Running | None = None
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._started = 0.0
         self._pause = 0.0
         self._not_before = 0.0
+        self._gone = asyncio.Event()
+        self._dying = asyncio.Lock()
+        self.there = asyncio.Event()
         self.described: dict[str, Any] = {}
-        self.problem = ""  # why it is not there, for people
+        self.problem = ""
 
     @property
-    def ready(self) -> bool:
-        """Whether it could be asked now."""
-        return self._streams is not None
+    def wait(self) -> float:
+        """Seconds until it may be started again."""
+        return max(0.0, self._not_before - time.monotonic())
 
     async def start(self) -> None:
         """Start the process and wait until it has loaded its model.
 
         Raises:
-            UnavailableError: It cannot, or must not yet, as it has just failed.
+            UnavailableError: It cannot.
         """
-        if (wait := self._not_before - time.monotonic()) > 0:
-            raise UnavailableError(f"{self._deployed.ref} {self.problem}; it is tried again in {wait:.0f} s")
-        begun = time.monotonic()
+        self._started = time.monotonic()
+        self._gone.clear()
         try:
             await asyncio.wait_for(self._load(), LOAD)
         except TimeoutError:
-            await self._failed(f"did not load within {LOAD:g} s", begun)
+            await self._failed(f"did not load within {LOAD:g} s")
         except (OSError, asyncio.IncompleteReadError, msgspec.DecodeError, UnavailableError) as error:
-            await self._failed(str(error), begun)
+            await self._failed(str(error))
+
+    async def keep_alive(self) -> None:
+        """Start the process again whenever it has gone, with pauses that grow."""
+        while True:
+            await self._gone.wait()
+            with contextlib.suppress(UnavailableError):
+                await self._died()
+            await asyncio.sleep(self.wait)
+            with contextlib.suppress(UnavailableError):  # `problem` says so, and it is tried again
+                await self.start()
 
     async def ask(self, request: dict[str, Any], timeout: float) -> Any:
         """Return the answer to a request.
 
         Raises:
             ModelError: The model's own code failed.
-            UnavailableError: The process died, or did not answer in time; it is ended then.
+            LateError: It did not answer in time, and is ended.
+            UnavailableError: The process has died.
         """
         if self._streams is None:
-            await self.start()
-        assert self._streams
+            raise UnavailableError(f"{self._deployed.ref} {self.problem}")
         reader, writer = self._streams
-        begun = time.monotonic()
         try:
             async with asyncio.timeout(timeout):
                 await wire.send(writer, request)
                 answer = await wire.receive(reader)
         except TimeoutError:
             await self.stop()
-            raise UnavailableError(f"{self._deployed.ref} did not answer in time") from None
+            self.problem = f"did not answer within {timeout:g} s"
+            self._gone.set()
+            raise LateError(f"{self._deployed.ref} did not answer in time") from None
         except (OSError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
-            code = await self._code()
-            await self._failed(f"has died ({code})", begun, error)
-        except BaseException:  # the client went in the middle: the answer that still comes is nobody's
+            await self._died(error)
+        except asyncio.CancelledError:  # the answer that still comes is nobody's
             await self.stop()
             raise
         if "error" in answer:
@@ -110,6 +132,7 @@ class ModelProcess:
 
     async def stop(self) -> None:
         """End the process."""
+        self.there.clear()
         if self._streams:
             self._streams[1].close()
             self._streams = None
@@ -131,6 +154,7 @@ class ModelProcess:
         keep.add_done_callback(_background.discard)
         self._streams = await self._connect()
         self.problem = ""
+        self.there.set()
 
     async def _told(self, output: asyncio.StreamReader) -> dict[str, Any]:
         """Return what the process tells of its model; what it says before that goes to the log."""
@@ -149,6 +173,8 @@ class ModelProcess:
         with contextlib.suppress(ValueError):  # a line that is too long
             while line := await output.readline():
                 self._write(line)
+        if self._process and self._process.stdout is output:
+            self._gone.set()
 
     def _write(self, data: bytes) -> None:
         if self._deployed.host:  # which has written it to its container's log
@@ -174,12 +200,20 @@ class ModelProcess:
             return f"signal {-code}" if code < 0 else f"exit code {code}"
         return "it closed its connection"
 
-    async def _failed(self, problem: str, begun: float, cause: BaseException | None = None) -> None:
+    async def _died(self, cause: BaseException | None = None) -> NoReturn:
+        """Take note of the process's death, whoever sees it first: who asked it, or nobody."""
+        async with self._dying:
+            if self.there.is_set():
+                await self._failed(f"has died ({await self._code()})", cause)
+            raise UnavailableError(f"{self._deployed.ref} {self.problem}") from cause
+
+    async def _failed(self, problem: str, cause: BaseException | None = None) -> NoReturn:
         await self.stop()
         now = time.monotonic()
-        self._pause = 0.0 if now - begun > STEADY else min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
+        self._pause = 0.0 if now - self._started > STEADY else min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
         self._not_before = now + self._pause
         self.problem = problem
+        self._gone.set()
         raise UnavailableError(f"{self._deployed.ref} {problem}") from cause
 
 

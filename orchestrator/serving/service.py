@@ -1,7 +1,6 @@
 """The versions that a service answers with: chosen by weight, replaced without losing a request."""
 
 import asyncio
-import contextlib
 import random
 from pathlib import Path
 
@@ -10,8 +9,6 @@ import msgspec
 from orchestrator.serving.pool import Pool
 from orchestrator.serving.process import UnavailableError
 from orchestrator.serving.settings import Deployed, Settings
-
-TEND = 0.25  # seconds between two looks at processes that have died
 
 
 class UnknownModelError(Exception):
@@ -37,7 +34,6 @@ class Service:
         self._scratch = scratch
         self._log = log
         self._pools: dict[bytes, Pool] = {}
-        self._tending: asyncio.Task[None] | None = None
 
     @property
     def pools(self) -> list[Pool]:
@@ -47,7 +43,7 @@ class Service:
     @property
     def ready(self) -> bool:
         """Whether every version that gets requests could answer one."""
-        asked = [pool for pool in self.pools if pool.deployed.weight]
+        asked = [pool for pool in self.pools if pool.deployed.weight and not pool.deployed.shadow]
         return bool(asked) and all(pool.ready for pool in asked)
 
     async def start(self) -> None:
@@ -57,7 +53,6 @@ class Service:
             UnavailableError: One cannot be loaded.
         """
         await self.change(self.settings)
-        self._tending = asyncio.create_task(self._tend())
 
     async def change(self, settings: Settings) -> None:
         """Answer as the new settings say: new versions are loaded first, then those that went are ended.
@@ -65,7 +60,7 @@ class Service:
         Raises:
             UnavailableError: A new version cannot be loaded; all is as before then.
         """
-        wanted = {_core(one): one for one in settings.models}
+        wanted = {_core(one, settings): one for one in settings.models}
         there = self._pools
         new = {core: one for core, one in wanted.items() if core not in there}
         made = {core: Pool(one, settings, self._scratch, self._log) for core, one in new.items()}
@@ -84,36 +79,35 @@ class Service:
     def choose(self, model: str | None = None, number: int | None = None) -> Pool:
         """Return the version that a request goes to: the one that is named, else one by weight.
 
+        It has to be asked at once, before the event loop gets to anything else: later it may have been replaced.
+
         Raises:
             UnknownModelError: There is none of that name or number.
         """
-        fitting = [pool for pool in self.pools if model in (None, pool.deployed.model, self.settings.name)]
-        if number is not None:
-            fitting = [pool for pool in fitting if pool.deployed.number == number]
+        named = [pool for pool in self.pools if model in (None, pool.deployed.model, self.settings.name)]
+        if number is None:
+            fitting = [pool for pool in named if not pool.deployed.shadow]
+        else:
+            fitting = [pool for pool in named if pool.deployed.number == number]
         if not fitting:
             has = ", ".join(pool.deployed.ref for pool in self.pools)
             asked = model if number is None else f"{model} v{number}"
             raise UnknownModelError(f"there is no model {asked} in this service; it has {has}")
-        if number is not None or len(fitting) == 1:
+        if len(fitting) == 1:
             return fitting[0]
         weights = [pool.deployed.weight for pool in fitting]
         return random.choices(fitting, weights)[0] if any(weights) else fitting[0]
 
+    def shadows(self, chosen: Pool) -> list[Pool]:
+        """Return the versions that get a copy of what the chosen one is asked."""
+        return [pool for pool in self.pools if pool.deployed.shadow and pool is not chosen]
+
     async def stop(self) -> None:
         """End all processes, each when it has answered."""
-        if self._tending:
-            self._tending.cancel()
         await asyncio.gather(*(pool.stop() for pool in self.pools))
 
-    async def _tend(self) -> None:
-        """Start again what has died, so that not the next request has to wait for it."""
-        while True:
-            await asyncio.sleep(TEND)
-            for pool in self.pools:
-                with contextlib.suppress(UnavailableError):  # it says so in `problem`, and is tried again
-                    await pool.tend()
 
-
-def _core(deployed: Deployed) -> bytes:
+def _core(deployed: Deployed, settings: Settings) -> bytes:
     """Return what of a version makes it another process: the weight does not."""
-    return msgspec.json.encode(msgspec.structs.replace(deployed, weight=0))
+    how = (settings.processes, settings.timeout, settings.queue)
+    return msgspec.json.encode((msgspec.structs.replace(deployed, weight=0), how))

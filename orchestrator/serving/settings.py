@@ -20,6 +20,7 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
         model: Name of the model.
         number: Of the version.
         weight: Share of the requests, of all weights together.
+        shadow: It gets a copy of every request that names no version; what it answers is only counted.
         folder: The package, on this machine.
         python: The engine's interpreter; unused where there is a host.
         environment: Variables for it.
@@ -30,6 +31,7 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     number: int
     weight: Annotated[int, msgspec.Meta(ge=0, le=100)] = 100
+    shadow: bool = False
     folder: str
     python: str = "python"
     environment: dict[str, str] = {}

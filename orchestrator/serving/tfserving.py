@@ -12,51 +12,57 @@ from orchestrator.serving.pool import Pool
 from orchestrator.serving.replies import RequestError, reply
 
 if TYPE_CHECKING:
-    from orchestrator.serving.app import Endpoint, Front
+    from orchestrator.serving.app import Endpoint, Web
 
 NAME = "tfserving"
 
 
-async def _predict(front: "Front", request: Request) -> Response:
-    pool = _pool(front, request)
-    body = await read_json(request, front.service.settings.body)
+async def _predict(web: "Web", request: Request) -> Response:
+    body = await read_json(request, web.service.settings.body)
+    pool = _pool(web, request)
     if not isinstance(body, dict) or ("instances" in body) == ("inputs" in body):
         raise RequestError(HTTPStatus.BAD_REQUEST, 'the request is an object with either "instances" or "inputs"')
     rows = "instances" in body
     names = [one["name"] for one in pool.described.get("inputs", [])]
     inputs = _by_rows(body["instances"], names) if rows else _by_columns(body["inputs"], names)
     question = {"do": "predict", "inputs": inputs, "signature": body.get("signature_name")}
-    outputs: dict[str, Any] = await front.ask(request, pool, question, NAME)
-    if not rows:
-        columns = {name: np.asarray(value).tolist() for name, value in outputs.items()}
-        return reply({"outputs": next(iter(columns.values())) if len(columns) == 1 else columns})
+    outputs: dict[str, Any] = await web.ask(request, pool, question, NAME)
     lists = {name: np.asarray(value).tolist() for name, value in outputs.items()}
-    if len(lists) == 1:
-        return reply({"predictions": next(iter(lists.values()))})
-    return reply({"predictions": [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]})
+    only = next(iter(lists.values())) if len(lists) == 1 else None
+    if not rows:
+        return reply({"outputs": lists if only is None else only})
+    return reply({"predictions": _rows(lists) if only is None else only})
 
 
-async def _status(front: "Front", request: Request) -> Response:
-    pool = _pool(front, request)
+async def _status(web: "Web", request: Request) -> Response:
+    pool = _pool(web, request)
     state = {"error_code": "OK", "error_message": pool.problem}
     version = {"version": str(pool.deployed.number), "state": "AVAILABLE" if pool.ready else "LOADING", "status": state}
     return reply({"model_version_status": [version]})
 
 
-async def _metadata(front: "Front", request: Request) -> Response:
-    pool = _pool(front, request)
+async def _metadata(web: "Web", request: Request) -> Response:
+    pool = _pool(web, request)
     sides = {side: _tensors(pool.described.get(side, [])) for side in ("inputs", "outputs")}
     spec = {"name": pool.deployed.model, "signature_name": "", "version": str(pool.deployed.number)}
     return reply({"model_spec": spec, "metadata": {"signature_def": {"signature_def": {"serving_default": sides}}}})
+
+
+def _rows(lists: dict[str, Any]) -> list[dict[str, Any]]:
+    try:
+        return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
+    except (TypeError, ValueError) as error:
+        message = 'the outputs do not have a row for each instance: ask with "inputs" instead of "instances"'
+        raise RequestError(HTTPStatus.BAD_REQUEST, message) from error
 
 
 def _tensors(described: list[dict[str, Any]]) -> dict[str, Any]:
     return {one["name"]: {"dtype": one["dtype"], "tensor_shape": one["shape"]} for one in described}
 
 
-def _pool(front: "Front", request: Request) -> Pool:
+def _pool(web: "Web", request: Request) -> Pool:
     number = request.path_params.get("number")
-    return front.service.choose(request.path_params["model"], number)
+    return web.service.choose(request.path_params["model"], number)
 
 
 def _by_rows(instances: Any, names: list[str]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ async def receive(reader: asyncio.StreamReader) -> dict[str, Any]:
 
 def _put(value: Any, blobs: list[bytes], at: list[int]) -> Any:
     if isinstance(value, dict):
-        return {key: _put(one, blobs, at) for key, one in value.items()}
+        return {"$" + key if key.startswith("$") else key: _put(one, blobs, at) for key, one in value.items()}
     if isinstance(value, list):
         return [_put(one, blobs, at) for one in value]
     if isinstance(value, bytes):
@@ -59,4 +59,4 @@ def _take(value: Any, data: bytes) -> Any:
     if "$array" in value:
         start, length, kind, shape = value["$array"]
         return np.frombuffer(data[start : start + length], dtype=kind).reshape(shape)
-    return {key: _take(one, data) for key, one in value.items()}
+    return {key[1:] if key.startswith("$") else key: _take(one, data) for key, one in value.items()}

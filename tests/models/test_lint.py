@@ -61,6 +61,7 @@ def test_without_a_service_a_default_serves():
         ('{"model_algorithm": "x"}', 'lacks "model_type"'),
         ('{"model_algorithm": "x", "model_type": "mxnet"}', "did you mean MXNet?"),
         ('{"model_algorithm": "x", "model_type": "MXNet", "dependencies": [{}]}', "without a list of"),
+        ('{"model_algorithm": "x", "model_type": "MXNet", "max_batch_size": 0}', '"max_batch_size" is 0'),
     ],
 )
 def test_what_is_wrong_in_the_config(config, message):
@@ -112,6 +113,6 @@ def test_whatever_is_in_the_files_is_told_and_never_raised(config, service):
     )
 )
 def test_whatever_is_in_a_field_is_told_and_never_raised(value):
-    for field in ("model_algorithm", "model_type", "metrics", "apis", "dependencies"):
+    for field in ("model_algorithm", "model_type", "metrics", "apis", "dependencies", "max_batch_size"):
         findings(with_config(**{field: value}))
     findings(with_config(apis=[value], dependencies=[value], metrics={"f1": value}))

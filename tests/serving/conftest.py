@@ -18,7 +18,7 @@ import pytest
 from orchestrator.serving.settings import Deployed, Settings
 from tests.store.trees import make_tree
 
-CONFIG = json.dumps({"model_algorithm": "echo", "model_type": "Custom"})
+CONFIG = {"model_algorithm": "echo", "model_type": "Custom"}
 ECHO = """
 import os, sys, time
 import numpy as np
@@ -100,8 +100,9 @@ def free_port() -> int:
 def deployed(tmp_path: Path) -> Callable[..., Deployed]:
     """Give a function that makes a version of the model."""
 
-    def make(number: int = 1, source: str = ECHO, **fields: Any) -> Deployed:
-        files = {"config.json": CONFIG, "customize_service.py": source.replace("VERSION", str(number))}
+    def make(number: int = 1, source: str = ECHO, config: dict[str, Any] | None = None, **fields: Any) -> Deployed:
+        text = json.dumps(CONFIG | (config or {}))
+        files = {"config.json": text, "customize_service.py": source.replace("VERSION", str(number))}
         folder = make_tree(tmp_path / f"v{number}", files)
         return Deployed(model="echo", number=number, folder=str(folder), python=sys.executable, **fields)
 

@@ -53,7 +53,7 @@ def test_what_exits_or_hangs_is_started_again(run, deployed, host, address, tmp_
     service.wait()
     after = service.http.post("/", json={}).json()["pid"]
     assert after != pid
-    assert service.http.post("/", json={"do": "sleep", "seconds": 600}).status_code == 503
+    assert service.http.post("/", json={"do": "sleep", "seconds": 600}).status_code == 504
     wait_until(lambda: not is_alive(after))
     service.wait()
     assert service.http.post("/", json={}).status_code == 200

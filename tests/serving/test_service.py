@@ -1,6 +1,7 @@
 """What a client of a service sees, by each protocol, and what it never does to others."""
 
 import json
+import os
 import signal
 import socket
 import threading
@@ -10,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from orchestrator.serving.auth import token_hash
+from tests.serving.conftest import ECHO
+from tests.waiting import wait_until
 
 TOKEN = "secret"
 
@@ -58,6 +61,9 @@ def test_the_open_inference_protocol(run, deployed):
         ("/v1/models/echo:predict", b'{"instances": [[1, 2], [3]]}', 400, "ragged"),
         ("/v1/models/echo:predict", b'{"instances": ["a"]}', 400, "not made of numbers"),
         ("/v1/models/echo:predict", b'{"instances": [{"z": 1}]}', 422, "the model's inputs are x"),
+        ("/v1/models/echo:predict", b'{"inputs": {"$array": [1], "$bytes": [0, 9]}}', 422, "the model's inputs are x"),
+        ("/", b'[{"$array": [0, 9, "f4", [1]]}]', 422, "an object is wanted"),
+        ("/", b"[" * 100_000, 400, "nested too deeply"),
         ("/v2/models/echo/infer", b"{}", 400, "no inference request"),
         (
             "/v2/models/echo/infer",
@@ -97,7 +103,7 @@ def test_a_model_that_raises_dies_or_hangs_harms_nobody_else(once):
     once.wait()
     assert once.http.post("/", json={}).json()["pid"] != before
     answer = once.http.post("/", json={"do": "sleep", "seconds": 60})
-    assert (answer.status_code, "did not answer in time" in answer.json()["msg"]) == (503, True)
+    assert (answer.status_code, "did not answer in time" in answer.json()["msg"]) == (504, True)
     once.wait()
     assert once.http.post("/", json={}).status_code == 200
     assert "RuntimeError: as it was asked to" in once.models_log.read_text()
@@ -130,6 +136,53 @@ def test_weights_and_versions(run, deployed):
     answers = [running.http.post("/", json={}).json()["version"] for _ in range(200)]
     assert 20 <= answers.count(2) <= 90
     assert running.http.post("/v1/models/echo/versions/2:predict", json={"instances": [[1, 1]]}).status_code == 200
+
+
+def test_a_shadow_gets_a_copy_and_nobody_its_answer(run, deployed):
+    failing = ECHO.replace(
+        "def _inference(self, data):", "def _inference(self, data):\n        raise RuntimeError('mine')"
+    )
+    running = run(deployed(1), deployed(2, source=failing, shadow=True, weight=0))
+    for _ in range(20):
+        answer = running.http.post("/", json={})
+        assert (answer.json()["version"], answer.headers["X-Mlctl-Model"]) == (1, "echo/v1")
+    named = running.http.post("/v1/models/echo/versions/2:predict", json={"inputs": [[1, 1]]})
+    assert named.headers["X-Mlctl-Model"] == "echo/v2"
+    counted = 'mlctl_failures_total{model="echo",protocol="shadow",version="v2"} 20.0'
+    wait_until(lambda: counted in running.http.get("/metrics").text)
+    text = running.http.get("/metrics").text
+    assert 'mlctl_failures_total{model="echo",protocol="modelarts",version="v1"}' not in text
+    assert 'mlctl_invocations_total{model="echo",protocol="shadow",version="v1"}' not in text
+
+
+def test_a_shadow_that_hangs_slows_nobody(run, deployed):
+    slow = ECHO.replace("def _inference(self, data):", "def _inference(self, data):\n        time.sleep(60)")
+    running = run(deployed(1), deployed(2, source=slow, shadow=True, weight=0), queue=5, timeout=5.0)
+    begun = time.monotonic()
+    assert {running.http.post("/", json={}).status_code for _ in range(50)} == {200}
+    assert time.monotonic() - begun < 30  # one answer of the shadow alone would take twice as long
+
+
+def test_weights_change_while_requests_come(run, deployed):
+    running = run(deployed(1), deployed(2, weight=0))
+    pids = {running.http.post("/", json={}).json()["pid"] for _ in range(20)}
+    running.change(models=(deployed(1, weight=0), deployed(2)), revision=1)
+    wait_until(lambda: running.http.get("/service").json()["revision"] == 1)
+    answers = [running.http.post("/", json={}).json() for _ in range(20)]
+    assert {answer["version"] for answer in answers} == {2}
+    running.change(models=(deployed(1), deployed(2, weight=0)), revision=2)
+    wait_until(lambda: running.http.get("/service").json()["revision"] == 2)
+    assert {running.http.post("/", json={}).json()["pid"] for _ in range(20)} == pids  # it was never loaded anew
+
+
+def test_a_process_that_dies_while_nobody_asks_is_back_for_the_next_request(run, deployed):
+    running = run(deployed())
+    pid = running.http.post("/", json={}).json()["pid"]
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: "has died" in running.http.get("/ready").text)
+    answer = running.http.post("/", json={})  # waits for the new one
+    assert answer.status_code == 200
+    assert answer.json()["pid"] != pid
 
 
 def test_a_new_version_takes_over_without_a_lost_request(run, deployed):

@@ -2,6 +2,8 @@
 
 import io
 
+from mlctl_model.together import by_rows
+
 
 def service_for(kind):
     """Return the default service's class for a kind of model; None if there is none."""
@@ -25,8 +27,7 @@ def service_for(kind):
 class _Default(object):
     """Takes JSON `{input: numbers}`, or files of pictures under the inputs' names, and gives `{output: numbers}`."""
 
-    def inference(self, data):
-        """Return the answer to one request."""
+    def _preprocess(self, data):
         described = self.describe()
         wanted = {one["name"]: one for one in described["inputs"]}
         given = _fields(data)
@@ -37,8 +38,14 @@ class _Default(object):
             raise ValueError(
                 "the model's inputs are %s, and %s came" % (", ".join(wanted), ", ".join(given) or "nothing")
             )
-        arrays = {name: _array(value, wanted[name]) for name, value in given.items()}
-        return {name: value.tolist() for name, value in self.predict(arrays).items()}
+        return {name: _array(value, wanted[name]) for name, value in given.items()}
+
+    @by_rows
+    def _inference(self, data):
+        return self.predict(data)
+
+    def _postprocess(self, data):
+        return {name: value.tolist() for name, value in data.items()}
 
 
 def _fields(data):
@@ -115,9 +122,15 @@ def _pytorch():
                 raise ValueError(message % model_path)
             self.model.eval()
 
-        def inference(self, data):
-            arrays = {name: torch.as_tensor(value, dtype=torch.float32) for name, value in _fields(data).items()}
+        def _preprocess(self, data):
+            return {name: torch.as_tensor(value, dtype=torch.float32) for name, value in _fields(data).items()}
+
+        @by_rows
+        def _inference(self, data):
             with torch.no_grad():
-                return {name: self.model(value).tolist() for name, value in arrays.items()}
+                return {name: self.model(value) for name, value in data.items()}
+
+        def _postprocess(self, data):
+            return {name: value.tolist() for name, value in data.items()}
 
     return DefaultService

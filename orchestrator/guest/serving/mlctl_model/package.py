@@ -58,6 +58,23 @@ def read_config(folder):
     return found
 
 
+def batching(folder):
+    """Return how many requests the package's model is to be asked at once.
+
+    Raises:
+        PackageError: It is not a number that it can be.
+    """
+    config, found = read_config(folder), {}
+    for name, least, most in (("max_batch_size", 1, 1 << 16), ("max_delay_ms", 0, 10000)):
+        value = config.get(name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+            raise PackageError("%s: %s is %r, and must be from %d to %d" % (CONFIG, name, value, least, most))
+        found[name] = int(value) if name == "max_batch_size" else value
+    return found
+
+
 def model_path(folder, kind):
     """Return what a service is given as `model_path`. Raises PackageError if the one file is not there."""
     if kind not in ONE_FILE:

@@ -1,7 +1,8 @@
 """How front and model talk: frames over a Unix socket, each a JSON document and the bytes that it refers to.
 
 A frame is two lengths (big-endian, of 4 and 8 bytes), that of the document and that of all bytes, then both. In the
-document `{"$bytes": [start, length]}` stands for bytes, and `{"$array": [start, length, dtype, shape]}` for an array.
+document `{"$bytes": [start, length]}` stands for bytes, and `{"$array": [start, length, dtype, shape]}` for an array;
+other keys that begin with `$` have one more.
 """
 
 import json
@@ -18,15 +19,19 @@ class ClosedError(Exception):
 def send(connection, document):
     """Send a document, which may hold bytes and NumPy arrays."""
     blobs = []
-    plain = _put(document, blobs, [0])
-    try:
-        text = json.dumps(plain, allow_nan=False)
-    except ValueError:
-        text = json.dumps(_finite(plain))
-    text = text.encode("utf-8")
+    text = json_of(_put(document, blobs, [0]))
     connection.sendall(HEAD.pack(len(text), sum(len(blob) for blob in blobs)) + text)
     for blob in blobs:
         connection.sendall(blob)
+
+
+def json_of(document):
+    """Return a document as JSON; numbers that JSON does not have are null."""
+    try:
+        text = json.dumps(document, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(document))
+    return text.encode("utf-8")
 
 
 def receive(connection):
@@ -56,7 +61,7 @@ def _read(connection, length):
 
 def _put(value, blobs, at):
     if isinstance(value, dict):
-        return {key: _put(one, blobs, at) for key, one in value.items()}
+        return {"$" + key if key.startswith("$") else key: _put(one, blobs, at) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_put(one, blobs, at) for one in value]
     if isinstance(value, (bytes, bytearray, memoryview)):
@@ -95,4 +100,4 @@ def _take(value, data):
 
         start, length, kind, shape = value["$array"]
         return np.frombuffer(data[start : start + length], dtype=kind).reshape(shape)
-    return {key: _take(one, data) for key, one in value.items()}
+    return {key[1:] if key.startswith("$") else key: _take(one, data) for key, one in value.items()}

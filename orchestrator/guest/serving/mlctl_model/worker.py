@@ -13,10 +13,11 @@ import sys
 import threading
 import traceback
 
-from mlctl_model import wire
-from mlctl_model.package import PackageError, load_service
+from mlctl_model import together, wire
+from mlctl_model.package import PackageError, batching, load_service
 
 BACKLOG = 16
+LAST = 19  # niceness
 LOADED, NOT_LOADED = 0, 3  # exit codes
 
 
@@ -27,9 +28,14 @@ def main(arguments=None):
     parser.add_argument("--name", required=True, help="of the model")
     parser.add_argument("--socket", help="Unix socket to answer at")
     parser.add_argument("--gpu", help="number of the GPU")
+    parser.add_argument("--last", action="store_true", help="let other processes go first")
     asked = parser.parse_args(arguments)
+    if asked.last:
+        os.nice(LAST)
     try:
-        service, kind = load_service(os.path.abspath(asked.folder), asked.name, asked.gpu)
+        folder = os.path.abspath(asked.folder)
+        service, kind = load_service(folder, asked.name, asked.gpu)
+        told = dict(service.describe(), kind=kind, service=type(service).__name__, batching=batching(folder))
     except Exception as error:  # noqa: BLE001
         # Whatever the package's own code raises is what its owner needs to see.
         if not isinstance(error, PackageError):
@@ -38,7 +44,6 @@ def main(arguments=None):
             {"error": "%s: %s" % (type(error).__name__, error) if not isinstance(error, PackageError) else str(error)}
         )
         return NOT_LOADED
-    told = dict(service.describe(), kind=kind, service=type(service).__name__)
     _tell(told)
     if asked.socket:
         threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -70,15 +75,27 @@ def serve(service, kind, told, path):
 
 def answer(service, kind, told, request):
     """Return the answer to one request, or what went wrong and at which step."""
+    if request["do"] == "batch":
+        return {"value": _answers(service, kind, told, request["requests"])}
     try:
-        if request["do"] == "describe":
-            return {"value": told}
         if request["do"] == "predict":
             return {"value": service.predict(request["inputs"], request.get("outputs"), request.get("signature"))}
-        return {"value": _plain(service.inference(_as_given(kind, request)))}
+        return {"value": wire.json_of(_plain(service.inference(_as_given(kind, request))))}
     except Exception as error:  # noqa: BLE001  (one request's fault is not the next one's)
         traceback.print_exc()
         return {"error": {"kind": type(error).__name__, "message": _explained(error, told)}}
+
+
+def _answers(service, kind, told, requests):
+    """Return the answers to several requests, computed together as far as that can be."""
+    found = {}
+    for indexes, compute in together.groups(service, requests, lambda one: _as_given(kind, one)):
+        try:
+            for index, (value, plain) in zip(indexes, compute()):
+                found[index] = {"value": wire.json_of(_plain(value)) if plain else value}
+        except Exception:  # noqa: BLE001  (whose fault it is, and what, shows when each is asked alone)
+            continue
+    return [found.get(index) or answer(service, kind, told, one) for index, one in enumerate(requests)]
 
 
 def _end_with_parent():
@@ -96,9 +113,10 @@ def _as_given(kind, request):
         return {
             field: {name: io.BytesIO(bytes(content)) for name, content in each.items()} for field, each in files.items()
         }
-    data = request["json"]
+    text = bytes(request["json"]).decode("utf-8")
     if kind in ("Scikit_Learn", "XGBoost"):
-        return json.dumps(data)
+        return text
+    data = json.loads(text)
     return list(data.values()) if kind == "MXNet" and isinstance(data, dict) else data
 
 

@@ -1,5 +1,7 @@
 """Services of PyTorch models."""
 
+from mlctl_model.together import by_rows
+
 from model_service.model_service import SingleNodeService
 
 
@@ -14,6 +16,7 @@ class PTServingBaseService(SingleNodeService):
         super(PTServingBaseService, self).__init__(model_name, model_path)
         self.model = None
 
+    @by_rows
     def _inference(self, data):
         if self.model is None:
             raise ValueError("%s has not put its model into self.model" % type(self).__name__)

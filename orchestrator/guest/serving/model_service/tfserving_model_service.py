@@ -1,6 +1,7 @@
 """Services of SavedModels, written by TensorFlow 1 or 2."""
 
 import numpy as np
+from mlctl_model.together import by_rows
 
 from model_service.model_service import SingleNodeService
 
@@ -36,6 +37,7 @@ class TfServingBaseService(SingleNodeService):
         if not self._signatures:
             raise ValueError("the SavedModel in %s has no signature, so nothing can be asked of it" % model_path)
 
+    @by_rows
     def _inference(self, data):
         found = self.predict(data)
         return {name: value.tolist() for name, value in found.items()}

@@ -3,6 +3,7 @@
 import os
 
 import mxnet as mx
+from mlctl_model.together import by_rows
 from model_service.model_service import SingleNodeService
 from mxnet.io import DataBatch
 
@@ -52,6 +53,7 @@ class MXNetBaseService(SingleNodeService):
     def _preprocess(self, data):
         return [mx.nd.array(one) for one in data]
 
+    @by_rows
     def _inference(self, data):
         if not self._signature.get("guessed"):
             _check(data, self._signature["inputs"])

@@ -1,0 +1,74 @@
+"""Asks the versions for all protocols alike: counts, gives shadows their copy, and tells whose fault a failure is."""
+
+import asyncio
+import time
+from http import HTTPStatus
+from typing import Any
+
+from orchestrator.serving.metrics import Metrics
+from orchestrator.serving.pool import BusyError, Pool
+from orchestrator.serving.process import LateError, ModelError, UnavailableError
+from orchestrator.serving.replies import RequestError
+from orchestrator.serving.service import Service
+
+_CALLERS_FAULT = {"ValueError", "TypeError", "UnidentifiedImageError"}  # kinds of exceptions that mostly are
+
+
+class Front:
+    """What the protocols have in common.
+
+    Args:
+        service: What stands behind it.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.metrics = Metrics()
+        self._copies: set[asyncio.Task[None]] = set()
+
+    async def ask(self, pool: Pool, question: dict[str, Any], protocol: str, *, shadowed: bool = True) -> Any:
+        """Have a version answer, and count it.
+
+        Args:
+            pool: The version.
+            question: For its process.
+            protocol: That it came by.
+            shadowed: Whether shadows get a copy; a request that names a version is for that alone.
+
+        Raises:
+            RequestError: It did not; says why.
+        """
+        if shadowed:
+            for shadow in self.service.shadows(pool):
+                copy = asyncio.create_task(self._copy(shadow, question))
+                self._copies.add(copy)
+                copy.add_done_callback(self._copies.discard)
+        try:
+            with self.metrics.waiting.track_inprogress():
+                return await self._counted(pool, question, protocol)
+        except LateError as error:
+            raise RequestError(HTTPStatus.GATEWAY_TIMEOUT, str(error)) from error
+        except (BusyError, UnavailableError) as error:
+            raise RequestError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
+        except ModelError as error:
+            fault = error.kind in _CALLERS_FAULT
+            status = HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.INTERNAL_SERVER_ERROR
+            raise RequestError(status, f"{pool.deployed.ref}: {error.kind}: {error.message}") from error
+
+    async def _copy(self, shadow: Pool, question: dict[str, Any]) -> None:
+        try:
+            await self._counted(shadow, question, "shadow")
+        except (BusyError, UnavailableError, ModelError):  # it is counted, and nobody waits for it
+            return
+
+    async def _counted(self, pool: Pool, question: dict[str, Any], protocol: str) -> Any:
+        labels = (pool.deployed.model, f"v{pool.deployed.number}", protocol)
+        self.metrics.requests.labels(*labels).inc()
+        begun = time.perf_counter()
+        try:
+            return await pool.ask(question)
+        except (BusyError, UnavailableError, ModelError):
+            self.metrics.failures.labels(*labels).inc()
+            raise
+        finally:
+            self.metrics.seconds.labels(*labels).observe(time.perf_counter() - begun)
