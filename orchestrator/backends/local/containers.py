@@ -24,6 +24,7 @@ PROGRAMS = ("podman", "docker")
 LAUNCHER = Path(__file__).with_name("contain.sh")
 SHARED_MEMORY = "1g"  # /dev/shm, which PyTorch's data loaders use; the default is 64 MB
 SIGNALS = 128  # a shell's exit code of a script that signal n ended is 128 + n
+REMOVALS = 3  # tries to remove a container
 NOT_STARTED = (125, 126, 127)  # exit codes of the program itself
 _NO_SHELL = ("/bin/sh", "no such file")
 # What the program itself reads from its environment; a container's own values of these go onto the command line.
@@ -135,9 +136,11 @@ def client_environment(environment: Mapping[str, str], inherited: Mapping[str, s
 
 def remove(contained: Contained, names: Collection[str]) -> None:
     """Remove containers with all that runs in them; those that are gone are no error."""
-    if names:
-        command = [contained.program, "rm", "--force", "--volumes", *names]
-        subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    command = [contained.program, "rm", "--force", "--volumes", *names]
+    for _ in range(REMOVALS if names else 0):
+        # podman gives up when a container ends by itself at that very moment.
+        if subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0:
+            return
 
 
 def names_of(place: WorkerDir, roles: Collection[str]) -> list[str]:
