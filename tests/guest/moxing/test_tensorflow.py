@@ -20,7 +20,7 @@ TIMEOUT = 300  # seconds
 
 # y = 2 * x + 1, learned by one weight and one bias, of which nothing is by chance.
 HEADER = """
-import glob, os, sys
+import glob, os, sys, time
 import numpy as np
 import tensorflow.compat.v1 as tf
 import moxing.tensorflow as mox
@@ -150,6 +150,7 @@ def test_a_log_dir_may_be_a_url(lab: Lab, beside: Beside):
         url = {beside.url!r} + '/V0001/'
         train(log_dir=url, max_number_of_steps=10)
         assert not os.listdir(os.environ['DLS_LOCAL_CACHE_PATH'])
+        time.sleep(1)  # events are named by the second
         train(log_dir=url, max_number_of_steps=20, export_model=mox.ExportKeys.TF_SERVING)
         common = dict(input_fn=input_fn, model_fn=model_fn, batch_size=5)
         mox.run(run_mode=mox.ModeKeys.EVAL, checkpoint_path=url, **common)
