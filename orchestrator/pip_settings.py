@@ -39,7 +39,10 @@ class PipSettings(msgspec.Struct, frozen=True, kw_only=True):
     no_index: bool = False
 
     def uv_environment(self) -> dict[str, str]:
-        """Return the same settings as variables for `uv`, leaving out what the user has set for `uv` itself."""
+        """Return the same settings as variables for `uv`, leaving out what the user has set for `uv` itself.
+
+        There is no variable for `no_index`.
+        """
         found: dict[str, str] = {}
         if self.index_url != DEFAULT_INDEX and not {"UV_INDEX_URL", "UV_DEFAULT_INDEX"} & os.environ.keys():
             found["UV_DEFAULT_INDEX"] = self.index_url
@@ -54,8 +57,6 @@ class PipSettings(msgspec.Struct, frozen=True, kw_only=True):
             found["SSL_CERT_FILE"] = self.cert
         if self.trusted_hosts:
             found["UV_INSECURE_HOST"] = " ".join(self.trusted_hosts)
-        if self.no_index:
-            found["UV_NO_INDEX"] = "true"
         return {name: value for name, value in found.items() if name not in os.environ}
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from orchestrator.engines.catalog import Engine
+from orchestrator.engines.layer import Requirements
 from orchestrator.progress import Reporter
 from orchestrator.runtime.logread import Live
 from orchestrator.runtime.status import Status
@@ -23,12 +24,14 @@ class Launch(NamedTuple):
         engine: The framework environment.
         sizes: What each node gets.
         spec: What the user wrote, for what only some backends know.
+        requirements: The packages that it brings.
     """
 
     task: Task
     engine: Engine
     sizes: Flavor
     spec: JobSpec
+    requirements: Requirements | None = None
 
 
 class Advice(NamedTuple):
@@ -146,9 +149,16 @@ class Backend(Protocol):
         """Return what a job's framework environment really is: the hash of a local one, or an image."""
 
     def is_ready(self, engine: Engine, spec: JobSpec) -> bool:
-        """Tell whether `prepare` has nothing to do."""
+        """Tell whether the engine is there."""
 
-    def prepare(self, engine: Engine, spec: JobSpec, reporter: Reporter) -> None:
+    def check_requirements(self, engine: Engine, spec: JobSpec, requirements: Requirements) -> None:
+        """Find out whether packages that a job brings can be had, as far as that can be told without installing them.
+
+        Raises:
+            MlctlError: They cannot.
+        """
+
+    def prepare(self, engine: Engine, spec: JobSpec, requirements: Requirements | None, reporter: Reporter) -> None:
         """Make what a job of an engine needs."""
 
     def manifests(self, launch: Launch, run_id: str) -> list[dict[str, Any]]:

@@ -101,7 +101,7 @@ def _make_venv(engine: Engine, path: Path, uv: Callable[[Sequence[str]], Outcome
     if outcome.code == 0:
         return version
     if outcome.fault in ("disk full", "read-only"):
-        raise _storage_error(path, outcome)
+        raise uv_storage_error(path, outcome)
     if interpreter:
         raise EngineBuildError(f"engine {engine.name}: uv cannot use {interpreter}: {outcome.reason}")
     raise EngineBuildError(
@@ -155,7 +155,7 @@ def _pyenv_python(version: str) -> Path | None:
 
 def _install_error(engine: Engine, path: Path, outcome: Outcome) -> MlctlError:
     if outcome.fault in ("disk full", "read-only"):
-        return _storage_error(path, outcome)
+        return uv_storage_error(path, outcome)
     if outcome.fault == "network":
         return EngineBuildError(
             f"engine {engine.name}: its packages cannot be downloaded: {outcome.reason}",
@@ -174,7 +174,8 @@ def _install_error(engine: Engine, path: Path, outcome: Outcome) -> MlctlError:
     )
 
 
-def _storage_error(path: Path, outcome: Outcome) -> MlctlError:
+def uv_storage_error(path: Path, outcome: Outcome) -> MlctlError:
+    """Return what to say of a disk that uv could not write."""
     if outcome.fault == "disk full":
         return EngineBuildError(
             f"the disk is full: {outcome.reason}",

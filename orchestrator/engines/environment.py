@@ -4,15 +4,11 @@ It lives at `<cache>/engines/<name>-<hash>`, where the hash covers everything it
 file is written last: a folder without it was never finished, and is built anew.
 """
 
-import errno
-import fcntl
 import hashlib
 import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -20,8 +16,8 @@ import msgspec
 from orchestrator.config import cache_dir
 from orchestrator.engines.build import build
 from orchestrator.engines.catalog import Engine
-from orchestrator.engines.uv import EngineBuildError
-from orchestrator.errors import MlctlError, PermissionDeniedError
+from orchestrator.engines.making import locked, storage_error
+from orchestrator.errors import PermissionDeniedError
 from orchestrator.files import write_whole
 from orchestrator.progress import SILENT, Reporter
 
@@ -99,11 +95,11 @@ def ensure_environment(engine: Engine, *, reporter: Reporter = SILENT) -> Path:
     path = environment_path(engine)
     if _read_marker(path) is None:
         try:
-            with _locked(path, engine, reporter) as lock:
+            with locked(path, f"engine {engine.name}", reporter) as lock:
                 if _read_marker(path) is None:
                     _build(engine, path, lock, reporter)
         except OSError as error:
-            raise _storage_error(error, path) from error
+            raise storage_error(error, path) from error
     return _python(path)
 
 
@@ -125,22 +121,6 @@ def _build(engine: Engine, path: Path, lock: int, reporter: Reporter) -> None:
     )
 
 
-@contextmanager
-def _locked(path: Path, engine: Engine, reporter: Reporter) -> Iterator[int]:
-    """Hold the right to build at `path`; yields the lock's descriptor."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            reporter.note(f"another process is building engine {engine.name}; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield lock
-    finally:
-        os.close(lock)
-
-
 def _python(path: Path) -> Path:
     return path / "bin" / "python"
 
@@ -152,13 +132,3 @@ def _read_marker(path: Path) -> _Marker | None:
     except (OSError, msgspec.DecodeError):
         return None
     return marker if _python(path).exists() else None
-
-
-def _storage_error(error: OSError, path: Path) -> MlctlError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return EngineBuildError(
-            f"the disk is full: {path.parent}", hint="free some space, or export MLCTL_CACHE=/some/other/disk"
-        )
-    return PermissionDeniedError(
-        f"cannot write {error.filename or path}: {error.strerror}", hint="export MLCTL_CACHE=/some/writable/folder"
-    )

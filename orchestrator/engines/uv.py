@@ -13,7 +13,7 @@ import msgspec
 from orchestrator.errors import PreflightError
 from orchestrator.pip_settings import pip_settings
 
-TAIL_LINES = 12  # of uv's output, shown when nothing better is known
+TAIL_LINES = 24  # of uv's output, shown when nothing better is known
 
 Fault = Literal["disk full", "read-only", "unsatisfiable", "network", "other"]
 
@@ -57,7 +57,12 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def run_uv(
-    arguments: Sequence[str], *, directory: Path, lock: int, on_line: Callable[[str], None] = lambda line: None
+    arguments: Sequence[str],
+    *,
+    directory: Path,
+    lock: int,
+    on_line: Callable[[str], None] = lambda line: None,
+    cwd: Path | None = None,
 ) -> Outcome:
     """Run `uv` to its end, with the user's pip settings where uv's own are not set.
 
@@ -67,14 +72,17 @@ def run_uv(
             have nothing to do with an engine. User and system settings of uv do count.
         lock: See `run`.
         on_line: Called with each line of output as it comes.
+        cwd: Where it starts; None is the current folder.
 
     Raises:
         EngineBuildError: uv itself is missing.
         UsageError: The user's pip settings are malformed.
     """
-    settings = pip_settings().uv_environment() | {"NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
-    command = [_uv_binary(), *arguments, "--project", str(directory)]
-    return run(command, environment=settings, lock=lock, on_line=on_line)
+    settings = pip_settings()
+    environment = settings.uv_environment() | {"NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
+    options = ["--no-index"] if settings.no_index and arguments[0] == "pip" else []
+    command = [_uv_binary(), *arguments, *options, "--project", str(directory)]
+    return run(command, environment=environment, lock=lock, on_line=on_line, cwd=cwd)
 
 
 def run(
@@ -83,6 +91,7 @@ def run(
     environment: Mapping[str, str],
     lock: int,
     on_line: Callable[[str], None] = lambda line: None,
+    cwd: Path | None = None,
 ) -> Outcome:
     """Run a program to its end; kill it, and all that it started, if the caller is interrupted.
 
@@ -92,6 +101,7 @@ def run(
         lock: An open file descriptor that it inherits: a file lock on it lasts until the last process
             of the build is gone, even when the caller was killed.
         on_line: Called with each line of output as it comes.
+        cwd: Where it starts; None is the current folder.
     """
     process = subprocess.Popen(
         command,
@@ -99,6 +109,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=os.environ | environment,
+        cwd=cwd,
         pass_fds=(lock,),
         process_group=0,
         text=True,

@@ -24,6 +24,7 @@ from orchestrator.jobs.record import CodeRef, DataRef, JobRecord, version_prefix
 from orchestrator.jobs.untold import forget, is_untold, telling
 from orchestrator.jobs.view import JobView, look
 from orchestrator.progress import Reporter
+from orchestrator.runtime.guests import PACKAGES
 from orchestrator.runtime.status import Reason
 from orchestrator.runtime.task import Registration, Task
 from orchestrator.specs.job import Model
@@ -45,7 +46,7 @@ def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, re
     assert plan.engine and plan.code
     assert plan.sizes
     backend.rehearse(plan.spec, plan.sizes)
-    backend.prepare(plan.engine, plan.spec, reporter)
+    backend.prepare(plan.engine, plan.spec, plan.requirements, reporter)
     data = _bring_data(plan, datasets)
     begun = time.time()
     store_code(store, plan.code, reporter=reporter)
@@ -86,7 +87,7 @@ def _interrupted(store: Store, wanted: JobRecord) -> JobRecord | None:
 def launch_of(record: JobRecord, plan: Plan) -> Launch:
     """Return what the backend needs to know to start a recorded version."""
     assert record.task and plan.engine and plan.sizes
-    return Launch(record.task, plan.engine, plan.sizes, plan.spec)
+    return Launch(record.task, plan.engine, plan.sizes, plan.spec, plan.requirements)
 
 
 def _go_on(record: JobRecord, plan: Plan, store: Store, backend: Backend, reporter: Reporter) -> None:
@@ -203,7 +204,7 @@ def _with_task(record: JobRecord, plan: Plan, store: Store) -> JobRecord:
         gpus=plan.gpus,
         max_duration=plan.spec.max_seconds,
         model=_registration(record, plan.spec.model),
-        guests=("moxing", *_compatible(plan)),
+        guests=("moxing", *((PACKAGES,) if plan.requirements else ()), *_compatible(plan)),
     )
     return msgspec.structs.replace(record, task=task)
 

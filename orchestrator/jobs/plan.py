@@ -13,6 +13,7 @@ from orchestrator.config import bucket_of
 from orchestrator.datasets import Datasets
 from orchestrator.datasets.versions import DatasetVersion
 from orchestrator.engines.catalog import Engine, get_engine
+from orchestrator.engines.layer import Requirements, RequirementsError
 from orchestrator.errors import MlctlError, NotFoundError, PermissionDeniedError, PreflightError, StoreError
 from orchestrator.jobs.changes import Change, changes_between
 from orchestrator.jobs.code import look_at_code
@@ -20,6 +21,7 @@ from orchestrator.jobs.foresight import argument_warnings, gpu_warnings, layout_
 from orchestrator.jobs.listing import get_record
 from orchestrator.jobs.places import output_url
 from orchestrator.jobs.record import DataRef, EngineRef, JobRecord
+from orchestrator.jobs.requirements import requirements_of
 from orchestrator.jobs.script_args import Declared, render_arguments
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.runtime.distributed import FLAGS
@@ -65,6 +67,7 @@ class Plan(msgspec.Struct, kw_only=True):
         data: Where the data comes from; None for a job without data.
         engine: The framework environment; None if it is unknown.
         engine_ready: Whether its environment is built.
+        requirements: The packages that the job brings.
         environment: What that is: the hash of a local one, or an image.
         sizes: What the job gets.
         gpus: GPUs it gets here.
@@ -84,6 +87,7 @@ class Plan(msgspec.Struct, kw_only=True):
     data: DataPlan | None
     engine: Engine | None
     engine_ready: bool
+    requirements: Requirements | None
     environment: str
     sizes: Flavor | None
     gpus: int
@@ -169,6 +173,7 @@ def make_plan(
         code=code,
         data=data,
         engine=engine,
+        requirements=_requirements(spec, code, engine, sizes, backend, problems),
         engine_ready=bool(engine and _try(partial(backend.is_ready, engine, spec), [])),
         environment=backend.environment(engine, spec, gpus=sizes.gpus if sizes else 0) if engine else "",
         sizes=sizes,
@@ -182,6 +187,24 @@ def make_plan(
     )
     plan.changes = changes_between(previous, plan) if previous else []
     return plan
+
+
+def _requirements(
+    spec: JobSpec,
+    code: CodeSnapshot | None,
+    engine: Engine | None,
+    sizes: Flavor | None,
+    backend: Backend,
+    problems: list[MlctlError],
+) -> Requirements | None:
+    if code is None or engine is None:
+        return None
+    # Of other images than the engine's for CPUs it is not known what is in them.
+    pinned = not (spec.kubernetes.image or (sizes and sizes.gpus and engine.images.gpu))
+    requirements = _try(partial(requirements_of, code, engine if pinned else None), problems)
+    if requirements:
+        _try(partial(backend.check_requirements, engine, spec, requirements), problems)
+    return requirements
 
 
 def _look_at_data(spec: JobSpec, folder: Path, datasets: Datasets, problems: list[MlctlError]) -> DataPlan | None:
@@ -281,8 +304,8 @@ def require_possible(plan: Plan) -> None:
     """Raise the plan's problems, if it has any, as one PreflightError."""
     if plan.problems:
         lines = [f"\n  - {error.message}" + (f" ({error.hint})" if error.hint else "") for error in plan.problems]
-        of_store = [error for error in plan.problems if isinstance(error, PermissionDeniedError | StoreError)]
+        elsewhere = PermissionDeniedError | StoreError | RequirementsError
         hint = f"correct {plan.source} and run it again"
-        if len(of_store) == len(plan.problems):  # nothing is wrong with the spec
-            lines, hint = [f"\n  - {error.message}" for error in of_store], of_store[0].hint
+        if all(isinstance(error, elsewhere) for error in plan.problems):  # nothing is wrong with the spec
+            lines, hint = [f"\n  - {error.message}" for error in plan.problems], plan.problems[0].hint
         raise PreflightError(f"job {plan.name} cannot work:{''.join(lines)}", hint=hint)

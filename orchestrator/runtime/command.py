@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.runtime.distributed import WORKER, distributed_arguments, distributed_environment
-from orchestrator.runtime.guests import python_path
+from orchestrator.runtime.guests import PACKAGES, python_path
 from orchestrator.runtime.task import Task, Workspace
 from orchestrator.runtime.worker import ALONE, Worker
 
@@ -68,8 +68,16 @@ def contract_environment(
         "VC_TASK_INDEX": str(worker.index),
         "VC_WORKER_NUM": str(worker.count),
         "VC_WORKER_HOSTS": ",".join(worker.hosts),
+        **({"MLCTL_PACKAGES": str(workspace.packages)} if PACKAGES in task.guests else {}),
         **distributed_environment(task, worker),
     }
+
+
+def programs_path(task: Task, workspace: Workspace) -> str:
+    """Return what goes to the end of PATH: programs of the packages that the job brings."""
+    if PACKAGES not in task.guests:
+        return ""
+    return "".join(f":{workspace.packages / folder}" for folder in ("bin", "local/bin"))  # the latter is Debian's
 
 
 def script_environment(
@@ -91,6 +99,6 @@ def script_environment(
         worker: Which of the job's workers it is.
     """
     own = {name: value for name, value in inherited.items() if name not in _OURS}
-    path = {"PATH": f"{python.parent}:{inherited.get('PATH', '/usr/bin:/bin')}"}
+    path = {"PATH": f"{python.parent}:{inherited.get('PATH', '/usr/bin:/bin')}{programs_path(task, workspace)}"}
     shared = {"MLCTL_SHARED": "/"}  # script and supervisor see the same files
     return own | dict(engine) | path | contract_environment(task, workspace, worker) | shared | task.environment

@@ -12,6 +12,7 @@ from orchestrator.runtime.task import Task, Workspace
 from orchestrator.store.parallel import as_mlctl_error
 
 _HERE = Path(__file__).parents[1] / "guest"
+PACKAGES = "packages"  # the guest of jobs that bring packages of their own
 _PROGRAMS = ".bin"  # ending of what a script starts by its path
 _MODES = {".py": 0o644, _PROGRAMS: 0o755}
 
@@ -31,6 +32,11 @@ def bring_guests(task: Task, workspace: Workspace) -> None:
                 target.chmod(_MODES[source.suffix])
             except OSError as error:
                 raise as_mlctl_error(error, f"cannot write {target}") from error
+
+
+def guest_folder(name: str) -> Path:
+    """Return the folder of this package that a guest comes from."""
+    return _HERE / name
 
 
 def python_path(task: Task, workspace: Workspace) -> list[str]:

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     CODE_MISSING = "CodeMissing"
     DATA_MISSING = "DataMissing"
     DATA_DAMAGED = "DataDamaged"
+    REQUIREMENTS_FAILED = "RequirementsFailed"
     START_FAILED = "StartFailed"
     OUT_OF_MEMORY = "OutOfMemory"
     DISK_FULL = "DiskFull"
@@ -71,6 +72,7 @@ _MEANINGS = {
     Reason.CODE_MISSING: "The archive of its code is not in the store any more.",
     Reason.DATA_MISSING: "The version of the dataset that it reads is not in the store any more.",
     Reason.DATA_DAMAGED: "A file that it reads is not what its hash says.",
+    Reason.REQUIREMENTS_FAILED: "The packages of `pip-requirements.txt` could not be installed in the image.",
     Reason.START_FAILED: "The script could not be started.",
     Reason.OUT_OF_MEMORY: "The script needed more memory than it may have.",
     Reason.DISK_FULL: "The disk of the machine, or the job's share of it, is full.",
@@ -100,6 +102,8 @@ _HINTS = {
     Reason.CODE_MISSING: "create the job again: its code is sent anew",
     Reason.DATA_MISSING: "look at the data: mlctl dataset list; then create the job again",
     Reason.DATA_DAMAGED: "find what is damaged: mlctl dataset verify NAME; push or import it anew",
+    Reason.REQUIREMENTS_FAILED: "read what pip says: mlctl logs {job} -v {version}; correct pip-requirements.txt, or "
+    "name an index that pods reach in the spec: env: {{PIP_INDEX_URL: ...}}",
     Reason.START_FAILED: "look at the message, mend the cause and create the job again",
     Reason.OUT_OF_MEMORY: "give it more memory (resources.memory or a larger flavor) or a smaller batch size",
     Reason.DISK_FULL: "free some disk space and create the job again",

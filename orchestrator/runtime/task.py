@@ -91,6 +91,7 @@ class Workspace:
         self.logs = self.work / "log"
         self.guests = self.work / "guest"
         self.exchange = self.work / "exchange"
+        self.packages = self.work / "packages"
         self.socket = self.work / "mlctl.sock"
         self.log = folder / "script.log"
 

@@ -14,7 +14,7 @@ import pytest
 
 NAME = f"localhost/mlctl-test:{os.getpid()}"
 PROGRAMS = ("sh", "cat", "env", "sleep", "id")
-_LEFT_OUT = {"site-packages", "test", "idlelib", "tkinter", "ensurepip", "lib2to3", "__pycache__", "turtledemo"}
+_LEFT_OUT = {"site-packages", "test", "idlelib", "tkinter", "lib2to3", "__pycache__", "turtledemo"}
 
 
 def container_program() -> str:

@@ -13,6 +13,7 @@ from orchestrator.backends.local.rundir import Contained, RunDir, holder
 from orchestrator.errors import PreflightError
 from orchestrator.runtime.task import Task
 from tests.backends.container_image import NAME, container_program, container_settings, make_image
+from tests.engines.conftest import make_wheel
 from tests.jobs.conftest import Project, processes_of, project, run_of
 from tests.waiting import wait_until
 
@@ -204,6 +205,26 @@ def test_workers_in_containers_find_each_other(contained):
     view = contained.run(resources={"nodes": 2})
     assert view.status.state == "SUCCEEDED", contained.log(view)
     assert contained.log(view, worker=0) == b"b'hello'\n"
+    assert not left()
+
+
+@pytest.mark.journey
+def test_packages_are_installed_once_by_the_images_own_pip(contained, monkeypatch, tmp_path):
+    monkeypatch.setenv("MLCTL_CACHE", str(tmp_path / "cache"))
+    wheels = contained.folder / "code" / "wheels"
+    wheels.mkdir()
+    make_wheel(wheels, "beta")
+    asked = contained.folder / "code" / "pip-requirements.txt"
+    asked.write_text("--find-links ./wheels\nbeta\n")
+    contained.script("import beta, shutil; print(beta.version, bool(shutil.which('run-beta')))")
+    contained.write(env={"PIP_NO_INDEX": "1"})
+    for _ in range(2):
+        view = contained.run()
+        assert contained.log(view) == b"mlctl: pip-requirements.txt adds beta-1.0\n1.0 True\n"
+    assert len(list((tmp_path / "cache" / "layers").glob("image-*/lib"))) == 1
+    asked.write_text("nowhere\n")
+    with pytest.raises(PreflightError, match="No matching distribution found for nowhere"):
+        contained.run()
     assert not left()
 
 

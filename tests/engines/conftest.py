@@ -15,6 +15,22 @@ from tests.waiting import wait_until
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
+def make_wheel(folder: Path, name: str, version: str = "1.0", *, payload: bytes = b"", requires: str = "") -> str:
+    """Put a pure-Python package into a folder; return its requirement."""
+    info = f"{name}-{version}.dist-info"
+    needs = f"Requires-Dist: {requires}\n" if requires else ""
+    with zipfile.ZipFile(folder / f"{name}-{version}-py2.py3-none-any.whl", "w") as archive:
+        archive.writestr(f"{name}/__init__.py", f"version = {version!r}\n")
+        archive.writestr(f"{name}/payload.bin", payload)
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}")
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py2-none-any\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{info}/entry_points.txt", f"[console_scripts]\nrun-{name} = {name}:version.strip\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return f"{name}=={version}"
+
+
 class Workshop:
     """Makes packages and engines that need them."""
 
@@ -25,16 +41,9 @@ class Workshop:
         for part in (self.engines, self.wheels, self.control):
             part.mkdir()
 
-    def wheel(self, name: str, version: str = "1.0", *, payload: bytes = b"") -> str:
+    def wheel(self, name: str, version: str = "1.0", *, payload: bytes = b"", requires: str = "") -> str:
         """Put a pure-Python package beside the index; return its requirement."""
-        info = f"{name}-{version}.dist-info"
-        with zipfile.ZipFile(self.wheels / f"{name}-{version}-py3-none-any.whl", "w") as archive:
-            archive.writestr(f"{name}/__init__.py", f"version = {version!r}\n")
-            archive.writestr(f"{name}/payload.bin", payload)
-            archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-            archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-            archive.writestr(f"{info}/RECORD", "")
-        return f"{name}=={version}"
+        return make_wheel(self.wheels, name, version, payload=payload, requires=requires)
 
     def source(self, *, before: str) -> str:
         """Make a package that runs the code `before` when it is built; return its requirement."""

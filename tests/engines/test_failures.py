@@ -79,7 +79,7 @@ def test_a_missing_torch_build_is_looked_for_where_pytorch_publishes_it(workshop
         index = workshop.control / "simple" / "torch"
         index.mkdir(parents=True)
         workshop.wheel("torch", "9.9.9")
-        wheel = workshop.wheels / "torch-9.9.9-py3-none-any.whl"
+        wheel = workshop.wheels / "torch-9.9.9-py2.py3-none-any.whl"
         (index / "index.html").write_text(f'<a href="{wheel.as_uri()}">{wheel.name}</a>')
         monkeypatch.delenv("PIP_NO_INDEX")
         monkeypatch.delenv("PIP_FIND_LINKS")

@@ -25,6 +25,7 @@ from orchestrator.backends.kubernetes.submit import manifests, submit
 from orchestrator.backends.kubernetes.usage import metrics, usage_of
 from orchestrator.config import Context
 from orchestrator.engines.catalog import Engine
+from orchestrator.engines.layer import Requirements
 from orchestrator.errors import ClusterError, MlctlError, PermissionDeniedError
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.runtime.logread import Live
@@ -104,8 +105,11 @@ class KubernetesBackend:
     def is_ready(self, engine: Engine, spec: JobSpec) -> bool:
         return True
 
-    def prepare(self, engine: Engine, spec: JobSpec, reporter: Reporter) -> None:
-        pass  # nodes pull images by themselves
+    def check_requirements(self, engine: Engine, spec: JobSpec, requirements: Requirements) -> None:
+        pass  # what is in the image, and which index pods reach, shows there
+
+    def prepare(self, engine: Engine, spec: JobSpec, requirements: Requirements | None, reporter: Reporter) -> None:
+        pass  # nodes pull images by themselves, and pods install packages
 
     def manifests(self, launch: Launch, run_id: str) -> list[dict[str, Any]]:
         return manifests(order_of(launch, run_id), self._site()[0])

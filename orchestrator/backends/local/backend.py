@@ -28,6 +28,7 @@ from orchestrator.backends.local.containers import (
 )
 from orchestrator.backends.local.finish import finish
 from orchestrator.backends.local.gpus import count_gpus
+from orchestrator.backends.local.image_layer import ensure_image_layer
 from orchestrator.backends.local.rundir import (
     Contained,
     Order,
@@ -44,6 +45,8 @@ from orchestrator.config import get_context, home_dir, machine_id
 from orchestrator.detached import start_detached
 from orchestrator.engines.catalog import Engine
 from orchestrator.engines.environment import ensure_environment, environment_path, environment_state
+from orchestrator.engines.extend import ensure_local_layer, rehearse_local_layer
+from orchestrator.engines.layer import Requirements
 from orchestrator.errors import MlctlError
 from orchestrator.progress import Reporter
 from orchestrator.runtime.distributed import ROLES
@@ -85,6 +88,7 @@ class LocalSubmission:
             context=self._context,
             nodes=launch.spec.resources.nodes,
             contained=contained,
+            layer=_layer(launch, contained),
         )
         run.save_order(order)
         supervisor = [sys.executable, "-m", "orchestrator.backends.local.supervisor", run.id, str(lock)]
@@ -150,9 +154,18 @@ class LocalBackend:
             return has_image(_image(engine, spec, self._context))
         return environment_state(engine).ready
 
-    def prepare(self, engine: Engine, spec: JobSpec, reporter: Reporter) -> None:
+    def check_requirements(self, engine: Engine, spec: JobSpec, requirements: Requirements) -> None:
+        if spec.runtime == "environment" and environment_state(engine).ready:
+            rehearse_local_layer(engine, requirements)
+
+    def prepare(self, engine: Engine, spec: JobSpec, requirements: Requirements | None, reporter: Reporter) -> None:
         if spec.runtime == "container":
-            ensure_image(_image(engine, spec, self._context), engine, reporter)
+            image = _image(engine, spec, self._context)
+            ensure_image(image, engine, reporter)
+            if requirements:
+                ensure_image_layer(find_program(), image, spec, requirements, reporter=reporter)
+        elif requirements:
+            ensure_local_layer(engine, requirements, reporter=reporter)
         else:
             ensure_environment(engine, reporter=reporter)
 
@@ -274,6 +287,15 @@ def _image(engine: Engine, spec: JobSpec, context: str | None) -> str:
     gpus = resolve_resources(spec.resources).gpus and count_gpus()
     image = engine.images.gpu if gpus and engine.images.gpu else engine.images.cpu
     return from_registry(image, get_context(context).image_registry)
+
+
+def _layer(launch: Launch, contained: Contained | None) -> str:
+    """Return the folder of the packages that a job brings; empty if it brings none."""
+    if launch.requirements is None:
+        return ""
+    if contained is None:
+        return str(ensure_local_layer(launch.engine, launch.requirements))
+    return str(ensure_image_layer(contained.program, contained.image, launch.spec, launch.requirements))
 
 
 def _submitted() -> Status:

@@ -9,6 +9,7 @@ python=$(command -v python || command -v python3) || {
     exit 127
 }
 export PYTHONPATH="$path${PYTHONPATH:+:$PYTHONPATH}"
+if [ -n "$MLCTL_PACKAGES" ]; then PATH=$PATH:$MLCTL_PACKAGES/bin:$MLCTL_PACKAGES/local/bin; fi
 # A user without a name has / as home, where nothing can be written, and Python's getpass fails.
 if [ ! -d "$HOME" ] || [ ! -w "$HOME" ]; then export HOME=/tmp; fi
 export "USER=${USER:-mlctl}"

@@ -93,6 +93,7 @@ def run_command(
     user: tuple[int, int],
     processors: int,
     role: str = "",
+    layer: str = "",
 ) -> list[str]:
     """Return the command line that runs Python with `words` in a container.
 
@@ -107,6 +108,7 @@ def run_command(
         user: User and group, who own what is written.
         processors: Of this machine.
         role: Of what runs beside a script.
+        layer: Folder of the packages that the job brings, if it brings some.
     """
     work = place.workspace
     path = environment.get("PYTHONPATH", "")
@@ -117,16 +119,24 @@ def run_command(
     # Reading the data is what a script beside the first one has of its folders.
     folders = dict.fromkeys((work.work, work.data, work.log))
     mounts = [*(f"{folder}:{folder}" for folder in folders), f"{work.cache}:{CACHE}", f"{LAUNCHER}:{LAUNCHER}:ro"]
+    if layer:
+        mounts.append(f"{layer}:{layer}:ro")
     return [
         *(contained.program, "run", "--rm", "--interactive", "--pull", "never"),
         *("--name", container_name(place, role), "--network", "host", "--security-opt", "label=disable"),
         *("--user", f"{uid}:{gid}", *keep_user),
         *("--cpus", f"{min(task.cpus, processors):g}", *memory, "--shm-size", SHARED_MEMORY, *_gpus(contained, task)),
         *(word for mount in mounts for word in ("--volume", mount)),
-        *(word for name in names for word in ("--env", _told(name, environment[name]))),
+        *variables({name: environment[name] for name in names}),
         *("--workdir", str(work.job_dir), "--entrypoint", "/bin/sh", contained.image),
         *(str(LAUNCHER), str(work.log), str(ended_path(place, role)), path, *words),
     ]
+
+
+def variables(environment: Mapping[str, str]) -> list[str]:
+    """Return the arguments by which a container gets variables, whose values `client_environment` has."""
+    told = (f"{name}={value}" if _is_programs_own(name) else name for name, value in environment.items())
+    return [word for one in told for word in ("--env", one)]
 
 
 def client_environment(environment: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
@@ -172,10 +182,6 @@ def _gpus(contained: Contained, task: Task) -> list[str]:
     if contained.program == "docker":
         return ["--gpus", str(task.gpus)]
     return [word for number in range(task.gpus) for word in ("--device", f"nvidia.com/gpu={number}")]
-
-
-def _told(name: str, value: str) -> str:
-    return f"{name}={value}" if _is_programs_own(name) else name
 
 
 def _is_programs_own(name: str) -> bool:

@@ -17,6 +17,7 @@ from orchestrator.backends.local.guard import CACHE
 from orchestrator.backends.local.rundir import Order, WorkerDir
 from orchestrator.backends.local.script import WORKER, Guarded, RunningScript, marks
 from orchestrator.backends.local.usage import tree_memory
+from orchestrator.engines.layer import FILE, installed
 from orchestrator.runtime.command import contract_environment, script_arguments, script_environment
 from orchestrator.runtime.distributed import companions
 from orchestrator.runtime.exits import Cause, Exit, signal_name
@@ -67,10 +68,15 @@ class Member:
             contract = contract_environment(task, place.workspace, worker) | {"DLS_LOCAL_CACHE_PATH": CACHE}
             inside = own | contract | task.environment | more
             user, processors = here()
-            argv = run_command(order.contained, place, task, words, inside, user=user, processors=processors, role=role)
+            layer = order.layer
+            argv = run_command(
+                order.contained, place, task, words, inside, user=user, processors=processors, role=role, layer=layer
+            )
             return argv, client_environment(inside, os.environ)
 
         place.workspace.log.touch()
+        if order.layer:
+            _bring_packages(place, Path(order.layer))
         self._beside: dict[str, Guarded] = {}
         for one in companions(task, worker):
             words = script_arguments(task, place.workspace, worker, one.role)
@@ -140,6 +146,13 @@ class Member:
             end.cause, end.error = self._cause, self._error
         end.peak_memory = max(end.peak_memory, self._peak)
         return end
+
+
+def _bring_packages(place: WorkerDir, layer: Path) -> None:
+    """Let the script find the packages that the job brings, and its log begin with what they are."""
+    place.workspace.packages.symlink_to(layer)
+    with place.workspace.log.open("a", encoding="utf-8") as log:
+        log.write(f"mlctl: {FILE} adds {installed(layer)}\n")
 
 
 def _devices(worker: Worker, gpus: int) -> dict[str, str]:

@@ -54,6 +54,7 @@ class Order(msgspec.Struct, kw_only=True):
         context: Name of the context whose endpoint and profile the stores are reached with; keys are looked up anew.
         nodes: Number of workers, all of them on this machine.
         contained: The container that they run in; None is the engine's environment.
+        layer: Folder of the packages that the job brings; empty if it brings none.
     """
 
     task: Task
@@ -63,6 +64,7 @@ class Order(msgspec.Struct, kw_only=True):
     context: str | None = None
     nodes: int = 1
     contained: Contained | None = None
+    layer: str = ""
 
     @property
     def cpus(self) -> float:

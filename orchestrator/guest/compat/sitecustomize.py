@@ -11,9 +11,10 @@ mlctl_compat.prepare(os.environ.get("MLCTL_COMPAT", ""))
 def _go_on():
     """Run the sitecustomize that this one hides, if there is one."""
     here = os.path.dirname(os.path.abspath(__file__))
-    for folder in sys.path:
+    folders = [os.path.abspath(folder) for folder in sys.path]
+    for folder in folders[folders.index(here) + 1 :]:
         path = os.path.join(folder, "sitecustomize.py")
-        if os.path.abspath(folder) != here and os.path.isfile(path):
+        if os.path.isfile(path):
             with open(path, "rb") as file:
                 exec(compile(file.read(), path, "exec"), {"__name__": "sitecustomize", "__file__": path})
             return

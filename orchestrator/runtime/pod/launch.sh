@@ -2,6 +2,8 @@
 # Run the training script in the engine's own image. `fetch` has put this file into the volume, beside `command`; `sync`
 # reads what is left there and asks for the end of the script. Any POSIX shell; of programs cat, env, mv, sleep, and
 # setsid if there is one. What launcher and sync tell each other by files:
+#   packages    how the job's own packages are installed, if it brings some
+#   installed   they are there, or cannot be had
 #   started     its time is the script's start
 #   term, kill  sync asks for the script's end
 #   memory      the most memory seen so far, in bytes
@@ -63,7 +65,7 @@ trap ask TERM INT QUIT HUP
 follow() {
     trap '' TERM INT QUIT HUP
     peak=0 told=
-    while [ ! -e "$here/exit" ]; do
+    while [ ! -e "$here/$1" ]; do
         cat <&3
         if [ -e "$here/kill" ]; then
             to_script KILL
@@ -76,6 +78,31 @@ follow() {
         rest
     done
     cat <&3
+}
+
+# Runs a program to its end, which FILE is to tell then:  run FILE COMMAND...
+# `wait` returns when a signal comes, too. Then it is called again; a shell that has forgotten the program by then says 127.
+run() {
+    end=$1
+    shift
+    $session env $defaults "$@" < /dev/null >> "$log" 2>&1 &
+    script=$!
+    [ $asked = 0 ] || to_script TERM
+    follow "$end" &
+    follower=$!
+    code=
+    while :; do
+        seen=$asked
+        wait "$script"
+        last=$?
+        if [ $last = 127 ] && [ -n "$code" ]; then break; fi
+        code=$last
+        [ $seen = $asked ] && break
+    done
+    kill -KILL "-$script"      # what it has left in its group writes no more
+}
+wait_for_log() {
+    while kill -0 $follower; do wait $follower; done
 }
 
 wait_for_sync() {
@@ -101,38 +128,34 @@ env $defaults true || defaults=
 session=$(command -v setsid)
 out_of_memory_kills
 kills_before=$kills
-. "$here/command"              # sets the positional parameters, from $python and $cache
-
-: > "$here/started"
-. "$here/beside"               # starts what several workers need beside their scripts
-$session env $defaults "$@" < /dev/null >> "$log" 2>&1 &
-script=$!
-[ $asked = 0 ] || to_script TERM
 exec 3< "$log"
-follow &
-follower=$!
 
-# `wait` returns when a signal comes, too. Then it is called again; a shell that has forgotten the script by then says 127.
-code=
-while :; do
-    seen=$asked
-    wait "$script"
-    last=$?
-    if [ $last = 127 ] && [ -n "$code" ]; then break; fi
-    code=$last
-    [ $seen = $asked ] && break
-done
-kill -KILL "-$script"          # what it has left in its group writes no more
+code=0 begun=yes
+if [ -e "$here/packages" ]; then
+    . "$here/packages"         # sets the positional parameters, from $python
+    run installed "$@"
+    : > "$here/installed"
+    wait_for_log
+    if [ $asked != 0 ] || [ -e "$here/term" ]; then code=143; fi
+    [ $code = 0 ] || begun=no
+fi
+if [ $begun = yes ]; then
+    . "$here/command"          # sets the positional parameters, from $python and $cache
+    : > "$here/started"
+    . "$here/beside"           # starts what several workers need beside their scripts
+    run exit "$@"
+fi
 out_of_memory_kills
 [ "$kills" = "$kills_before" ] || most_memory
 {                              # this file has its room already: the disk may be full
     echo "code $code"
     echo "asked $asked"
     echo "oom $((kills - kills_before))"
+    echo "begun $begun"
     times
 } 1<> "$here/exit.part"
 mv "$here/exit.part" "$here/exit"
-while kill -0 $follower; do wait $follower; done
+wait_for_log
 wait_for_sync
 if [ -e "$here/lost" ] && [ $code = 0 ]; then code=$not_saved; fi
 exit $code

@@ -9,6 +9,7 @@ import time
 
 import msgspec
 
+from orchestrator.engines.layer import FILE
 from orchestrator.errors import ConflictError, MlctlError, StoreError
 from orchestrator.progress import SILENT
 from orchestrator.runtime.arrivals import Arrivals
@@ -38,6 +39,7 @@ LAST_PATIENCE = 600.0  # seconds after SIGTERM; the cluster's own is shorter
 # Seconds that one request may take with all its attempts, and one while the script runs; all of it is repeated.
 PATIENCE = 10.0
 WATCH_PATIENCE = 3.0
+INSTALLING = f"installing {FILE}"
 _ENDERS: tuple[Cause, ...] = ("cancelled", "timeout")  # what sync itself ends a script for
 
 
@@ -99,6 +101,9 @@ class Sync:
             if not begun and (started := self._volume.started()):
                 begun = now - (time.time() - started)
                 self._status = msgspec.structs.replace(self._status, state=State.RUNNING, message="", started=started)
+                self._courier.tell(self._status)
+            if self._volume.installing() and self._status.message != INSTALLING:
+                self._status = msgspec.structs.replace(self._status, message=INSTALLING)
                 self._courier.tell(self._status)
             if begun and now - begun > self._order.task.max_duration:
                 self._end_script("timeout")

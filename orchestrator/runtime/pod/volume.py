@@ -1,5 +1,6 @@
 """The folder that the containers of a pod share, and what they tell each other by files in it (see launch.sh)."""
 
+import contextlib
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -8,10 +9,12 @@ from shlex import quote
 
 import msgspec
 
-from orchestrator.runtime.command import contract_environment, script_arguments
+from orchestrator.engines.layer import FILE
+from orchestrator.runtime.command import contract_environment, programs_path, script_arguments
 from orchestrator.runtime.distributed import companions
 from orchestrator.runtime.exits import Cause, Exit
-from orchestrator.runtime.status import Status
+from orchestrator.runtime.guests import PACKAGES
+from orchestrator.runtime.status import Reason, Status
 from orchestrator.runtime.task import Task, Workspace
 from orchestrator.runtime.worker import Worker
 from orchestrator.store.parallel import as_mlctl_error
@@ -72,6 +75,9 @@ class Volume(Workspace):
             (self.start / "exit.part").write_bytes(b"\n" * ROOM)
             (self.start / "command").write_bytes(command(order, self, worker, bucket).encode())
             (self.start / "beside").write_bytes(beside(order, self, worker, bucket).encode())
+            if PACKAGES in order.task.guests:
+                self.packages.mkdir(exist_ok=True)
+                (self.start / "packages").write_bytes(packages(order, self).encode())
             shutil.copyfile(_LAUNCHER, self.start / "launch.sh")
         except OSError as error:
             raise as_mlctl_error(error, f"cannot write {self.start}") from error
@@ -94,6 +100,10 @@ class Volume(Workspace):
     def started(self) -> float:
         """Return when the script started, in seconds since the epoch; 0 if it has not."""
         return _time_of(self.start / "started")
+
+    def installing(self) -> bool:
+        """Tell whether the launcher installs the job's own packages now."""
+        return (self.start / "packages").exists() and not (self.start / "installed").exists()
 
     def memory(self) -> int:
         """Return the most memory that was seen in the script's container, in bytes; 0 if it is not known."""
@@ -128,7 +138,14 @@ class Volume(Workspace):
         end.out_of_memory = told["oom"] != "0"
         end.disk_full = shutil.disk_usage(self.folder).free < ROOM
         end.cpu_seconds = _children(lines)
+        if told["begun"] == "no" and end.cause == "exit":
+            end.cause, end.reason, end.error = "not-started", Reason.REQUIREMENTS_FAILED, self._why_not_installed()
         return end
+
+    def _why_not_installed(self) -> str:
+        with contextlib.suppress(OSError):  # the installer itself failed
+            return f"{FILE} cannot be installed: {_reason_file(self).read_text(encoding='utf-8')}"
+        return f"{FILE} cannot be installed: the log tells"
 
     def killed(self, *, unless: Cause = "exit") -> Exit:
         """Return the end of a script whose container was killed as a whole."""
@@ -148,6 +165,22 @@ def command(order: Order, volume: Volume, worker: Worker, bucket: Mapping[str, s
     """
     arguments = script_arguments(order.task, volume, worker)
     return f"set -- {_words(order, volume, worker, bucket, {}, arguments)}\n"
+
+
+def packages(order: Order, volume: Volume) -> str:
+    """Return a line of shell that sets the positional parameters to what `env` is to run to install packages.
+
+    Of the job's own variables it sees those of the spec, such as PIP_INDEX_URL, and none of the code's modules.
+    """
+    program = volume.guests / PACKAGES / "mlctl_install.py"
+    code = volume.job_dir / order.task.code_name
+    settings = [quote(f"{name}={value}") for name, value in order.task.environment.items()]
+    words = [quote(str(word)) for word in (program, code, volume.packages, _reason_file(volume))]
+    return " ".join(["set --", *settings, '"$python"', *words]) + "\n"
+
+
+def _reason_file(volume: Volume) -> Path:
+    return volume.start / "packages.reason"
 
 
 def beside(order: Order, volume: Volume, worker: Worker, bucket: Mapping[str, str]) -> str:
@@ -176,6 +209,7 @@ def _words(
     words = [
         f'PYTHONPATH={quote(code)}"${{PYTHONPATH:+:$PYTHONPATH}}"',
         'DLS_LOCAL_CACHE_PATH="$cache"',
+        *([f'PATH="$PATH"{quote(programs)}'] if (programs := programs_path(task, volume)) else []),
         *(f'{name}="${{AWS_{name}:-}}"' for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY") if bucket),
         *(
             quote(f"{name}={value}")
