@@ -26,11 +26,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         strict: Of `fieldValidation`: Strict, Warn or Ignore.
         dry_run: Whether nothing is to be stored.
         force: Of server-side apply.
+        manager: Whose fields they are.
     """
 
     strict: str = "Warn"
     dry_run: bool = False
     force: bool = False
+    manager: str = ""
 
 
 class DeleteOptions(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -56,6 +58,7 @@ class Api:
         self.store = store
         self.schemas = schemas
         self.admit: list[Admit] = []
+        self._applied: dict[tuple[str, str], Object] = {}  # by uid and field manager
         self._local = threading.local()
 
     @property
@@ -129,8 +132,14 @@ class Api:
                 if kind != patch.APPLY or part:
                     raise not_found(resource, name)
                 assert isinstance(body, dict)
-                return self.create(resource, namespace, body, options), True
+                created = self.create(resource, namespace, body, options)
+                self._applied[created.value["metadata"]["uid"], options.manager] = body
+                return created, True
             before = found.copy()
+            if kind == patch.APPLY and isinstance(body, dict):
+                owned = before["metadata"]["uid"], options.manager
+                was, self._applied[owned] = self._applied.get(owned, {}), body
+                before = patch.without_dropped(self.schemas, resource.schema, before, was, body)
             if kind == patch.JSON:
                 after = patch.json_patch(before, body)  # type: ignore[arg-type]
             elif not isinstance(body, dict):
@@ -256,6 +265,7 @@ class Api:
             for field in ("selector",):
                 obj["spec"].setdefault(field, copy.deepcopy(kept[field]))
         if not part:
+            defaults.fill_in_again(resource, obj)
             causes = self.schemas.check(resource, obj).missing or validation.check_change(resource, before, obj)
             if causes:
                 raise invalid(resource, metadata["name"], causes)

@@ -1,10 +1,13 @@
 """One container of a pod: got, started, watched, started anew and stopped, as the kubelet does it."""
 
+import contextlib
 import os
 import secrets
 import selectors
 import signal
+import subprocess
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from tests.kubernetes.standin import ending, environment, images, volumes
@@ -12,6 +15,7 @@ from tests.kubernetes.standin.defaults import EPOCH, now
 from tests.kubernetes.standin.environment import ConfigError
 from tests.kubernetes.standin.images import Image
 from tests.kubernetes.standin.podlog import PodLog
+from tests.kubernetes.standin.probes import Probes
 from tests.kubernetes.standin.pulling import pull
 from tests.kubernetes.standin.resources import Object
 from tests.kubernetes.standin.sandbox import Command, Process, StartError
@@ -37,6 +41,7 @@ class Container:
         previous: Of the run before.
         environment: Its variables, of the newest run.
         ended: Set when it will not be started again.
+        probes: Tell how it is.
     """
 
     def __init__(self, pod: "Pod", spec: Object, *, init: bool, waiting: str) -> None:
@@ -58,6 +63,7 @@ class Container:
         self.environment: dict[str, str] = {}
         self._killed_by_memory = False
         self.pod = pod
+        self.probes = Probes(self)
         policy = "Always" if self.sidecar else pod.spec["restartPolicy"]
         if init and not self.sidecar and policy == "Always":
             policy = "OnFailure"
@@ -86,8 +92,12 @@ class Container:
             self.ended.set()
             return
         self.stopping.set()
+        end = time.monotonic() + grace
+        hook = ((self.spec.get("lifecycle") or {}).get("preStop") or {}).get("exec")
+        if hook and self.process and grace > 0:
+            self._run_hook(hook["command"], grace)
         self._signal(signal.SIGTERM)
-        if not self.ended.wait(max(0.0, grace)):
+        if not self.ended.wait(max(0.0, end - time.monotonic())):
             self._signal(signal.SIGKILL)
             self.ended.wait()
 
@@ -96,6 +106,20 @@ class Container:
         if self.process and not self.announced:
             self.announced = True
             self.pod.events.normal(self.pod.object, "Killing", f"Stopping container {self.name}", self.field)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it runs and its probes are content; of an init container, whether it is done."""
+        if self.init and not self.sidecar:
+            return self.exit_code == 0
+        return "running" in self.state and self.probes.ready
+
+    def restart(self) -> None:
+        """End it as a liveness probe does, so that it is started again."""
+        self._signal(signal.SIGTERM)
+        timer = threading.Timer(self.pod.spec["terminationGracePeriodSeconds"], self._signal, [signal.SIGKILL])
+        timer.daemon = True
+        timer.start()
 
     def kill(self, *, memory: bool = False) -> None:
         """End its processes at once, as the kernel does when they take too much memory, or as anybody may."""
@@ -116,23 +140,28 @@ class Container:
 
     def status(self) -> Object:
         """Tell its status."""
-        running = "running" in self.state
-        ready = running if not self.init or self.sidecar else self.exit_code == 0
         shown: Object = {
             "name": self.name,
             "state": self.state,
             "lastState": self.last_state,
-            "ready": ready,
+            "ready": self.ready,
             "restartCount": self.restarts,
             "image": images.full(self.spec["image"]) if self.id else self.spec["image"],
             "imageID": f"sha256:{'0' * 64}" if self.id else "",
-            "started": running,
+            "started": "running" in self.state and self.probes.started,
         }
         if self.id:
             shown["resources"] = self.spec["resources"]
         if self.id:
             shown["containerID"] = self.id
         return shown
+
+    def _run_hook(self, words: list[str], grace: float) -> None:
+        assert self.process
+        variables = [f"{name}={value}" for name, value in self.environment.items()]
+        command = self.process.run_beside(["env", "-i", *variables, *words])
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=grace, check=False)
 
     def _signal(self, number: int) -> None:
         with self._lock:
@@ -209,6 +238,7 @@ class Container:
                 self.process = Process(command, self.pod.root(self.name, self.restarts))
             except StartError as error:
                 return self._fail_start(words[0], str(error))
+        self.probes.begin()
         self.state = {"running": {"startedAt": began}}
         self.pod.events.normal(self.pod.object, "Started", "Container started", self.field)
         self.started.set()
@@ -218,6 +248,7 @@ class Container:
         code = self.process.wait()
         with self._lock:
             self.process = None
+        self.probes.end()
         self.log.end()
         memory, self._killed_by_memory = self._killed_by_memory, False
         told = ending.message(self.spec, code, self.log, volumes.mounts(self.spec, self.pod.volumes, {}))

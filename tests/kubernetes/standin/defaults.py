@@ -6,11 +6,12 @@ import uuid
 from datetime import UTC, datetime
 
 from tests.kubernetes.standin import quantity
-from tests.kubernetes.standin.resources import JOBS, NODES, PODS, Object, Resource
+from tests.kubernetes.standin.resources import DEPLOYMENTS, JOBS, NODES, PODS, Object, Resource
 
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # of generated names
 EPOCH = "1970-01-01T00:00:00Z"
 GRACE_SECONDS = 30
+PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
 
 
 def now(at: float | None = None) -> str:
@@ -41,7 +42,7 @@ def new_metadata(resource: Resource, obj: Object, namespace: str) -> None:
         metadata.pop("namespace", None)
     metadata["uid"] = str(uuid.uuid4())
     metadata["creationTimestamp"] = now()
-    if resource in {JOBS, PODS} or resource.plural == "deployments":
+    if resource in {DEPLOYMENTS, JOBS, PODS}:
         metadata["generation"] = 1
 
 
@@ -67,7 +68,22 @@ def fill_in(resource: Resource, obj: Object) -> None:
     elif resource.plural == "secrets":
         obj.setdefault("type", "Opaque")
     elif resource.has_status and resource.schema:
+        fill_in_again(resource, obj)
         obj["status"] = {}
+
+
+def fill_in_again(resource: Resource, obj: Object) -> None:
+    """Fill in what server-side apply has taken out of an object that there was."""
+    if resource == DEPLOYMENTS:
+        spec = obj["spec"]
+        spec.setdefault("replicas", 1)
+        spec.setdefault("progressDeadlineSeconds", 600)
+        strategy = spec.setdefault("strategy", {})
+        if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+            rolling = strategy.setdefault("rollingUpdate", {})
+            for field in ("maxSurge", "maxUnavailable"):
+                rolling.setdefault(field, "25%")
+        _template(spec["template"].setdefault("spec", {}))
 
 
 def _job(job: Object) -> None:
@@ -126,6 +142,9 @@ def _container(container: Object) -> None:
         requests = resources.setdefault("requests", {})
         for name, amount in resources["limits"].items():
             requests.setdefault(name, amount)
+    for probe in (container[kind] for kind in ("startupProbe", "readinessProbe", "livenessProbe") if kind in container):
+        for field, value in PROBE.items():
+            probe.setdefault(field, value)
     for variable in container.get("env") or []:
         if field := (variable.get("valueFrom") or {}).get("fieldRef"):
             field.setdefault("apiVersion", "v1")

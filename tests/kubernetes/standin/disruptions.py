@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.kubernetes.standin.api import Api, DeleteOptions
+from tests.kubernetes.standin.conditions import set_condition
 from tests.kubernetes.standin.defaults import now
 from tests.kubernetes.standin.events import Recorder
 from tests.kubernetes.standin.kubelet import Kubelets
-from tests.kubernetes.standin.pod import FINAL, Pod, set_condition
+from tests.kubernetes.standin.pod import FINAL, Pod
 from tests.kubernetes.standin.quantity import parse
 from tests.kubernetes.standin.request import Request
 from tests.kubernetes.standin.resources import NODES, PODS, Object

@@ -32,6 +32,8 @@ def build(store: Store, pod: Object, container: Object, image: Image) -> dict[st
         "KUBERNETES_SERVICE_PORT": "443",
         "KUBERNETES_SERVICE_PORT_HTTPS": "443",
     }
+    if any(one.get("ports") for one in spec["containers"]):
+        built["MLCTL_LISTEN"] = pod["status"]["podIP"]  # all pods share this machine's network
     for source in container.get("envFrom") or []:
         prefix = source.get("prefix", "")
         for kind in ("secretRef", "configMapRef"):

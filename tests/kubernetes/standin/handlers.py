@@ -57,7 +57,9 @@ class Handlers:
         if request.resource.group in self.absent:
             raise no_such_path()
         serve = self.parts.get(request.role_resource)
-        if serve and request.part:
+        if serve and request.part == "proxy":
+            serve(request, connection, body)  # which need not be JSON
+        elif serve and request.part:
             serve(request, connection, connection.decode(body))
         elif request.verb == "watch" or request.flag("watch"):
             watching.serve(self.api.store, request, _selection(request), connection, self.bookmark_every)
@@ -81,6 +83,7 @@ class Handlers:
             strict=request.query.get("fieldValidation") or "Warn",
             dry_run=request.query.get("dryRun") == "All",
             force=request.flag("force"),
+            manager=request.query.get("fieldManager", ""),
         )
         match request.verb:
             case "get":

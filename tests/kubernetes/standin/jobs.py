@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from tests.kubernetes.standin import jobpods
 from tests.kubernetes.standin.api import Api, DeleteOptions
+from tests.kubernetes.standin.conditions import set_condition
 from tests.kubernetes.standin.defaults import now, seconds
 from tests.kubernetes.standin.events import Recorder
 from tests.kubernetes.standin.jobpods import TRACKING
-from tests.kubernetes.standin.pod import set_condition
 from tests.kubernetes.standin.resources import JOBS, PODS, Object
 from tests.kubernetes.standin.status import ApiError
 from tests.kubernetes.standin.store import Change, Key

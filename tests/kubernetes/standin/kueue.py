@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from tests.kubernetes.standin import quantity
 from tests.kubernetes.standin.api import Api
+from tests.kubernetes.standin.conditions import set_condition
 from tests.kubernetes.standin.events import Recorder
 from tests.kubernetes.standin.jobs import condition
-from tests.kubernetes.standin.pod import set_condition
 from tests.kubernetes.standin.request import Request
 from tests.kubernetes.standin.resources import CLUSTER_QUEUES, JOBS, LOCAL_QUEUES, WORKLOADS, Object, Resource
 from tests.kubernetes.standin.store import Change, Key

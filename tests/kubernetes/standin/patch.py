@@ -34,8 +34,7 @@ def strategic(schemas: Schemas, definition: str, target: Object, patch: Object, 
         definition: Of the object; without one, lists are replaced.
         target: The object; is not changed.
         patch: What to change. `$patch: delete|replace` and `$retainKeys` are understood.
-        apply: Merge as server-side apply does: by the list's map keys, and what has no such key is replaced. What an
-            earlier apply set and this one lacks stays, since the stand-in keeps no field owners.
+        apply: Merge as server-side apply does: by the list's map keys, and what has no such key is replaced.
     """
     if patch.get("$patch") == "replace":
         return {key: value for key, value in patch.items() if key != "$patch"}
@@ -87,6 +86,44 @@ def _lists(
         else:
             merged[at] = strategic(schemas, inner, merged[at], item, apply=apply)
     return merged
+
+
+def without_dropped(schemas: Schemas, definition: str, target: Object, was: Object, now: Object) -> Object:
+    """Take out what a manager's apply before has set and its new one lacks; nobody else is taken to own it.
+
+    Args:
+        schemas: Of the cluster's version.
+        definition: Of the object.
+        target: The object; is not changed.
+        was: What was applied before.
+        now: What is applied.
+    """
+    kept = dict(target)
+    for key, value in was.items():
+        if key not in now:
+            kept.pop(key, None)
+            continue
+        inner, schema = schemas.of_path(definition, key)
+        if isinstance(value, dict) and isinstance(kept.get(key), dict):
+            kept[key] = without_dropped(schemas, inner, kept[key], value, now[key] or {})
+        elif isinstance(value, list) and (keys := _merge_keys(schema, True)) and key in kept:
+            kept[key] = _items_without_dropped(schemas, inner, kept[key], value, now[key] or [], keys)
+    return kept
+
+
+def _items_without_dropped(
+    schemas: Schemas, inner: str, target: list[Any], was: list[Any], now: list[Any], keys: list[str]
+) -> list[Any]:
+    def named(items: list[Any]) -> dict[tuple[Any, ...], Any]:
+        return {tuple(item.get(key) for key in keys): item for item in items}
+
+    before, after, kept = named(was), named(now), []
+    for name, item in named(target).items():
+        if name in before and name in after:
+            kept.append(without_dropped(schemas, inner, item, before[name], after[name]))
+        elif name not in before:
+            kept.append(item)
+    return kept
 
 
 def json_patch(target: Object, steps: list[Object]) -> Object:

@@ -1,5 +1,6 @@
 """A pod on a node: its volumes, its containers in their order, and the status that the node reports."""
 
+import random
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ import msgspec
 
 from tests.kubernetes.standin import volumes
 from tests.kubernetes.standin.api import DeleteOptions
+from tests.kubernetes.standin.conditions import condition
 from tests.kubernetes.standin.container import Container
 from tests.kubernetes.standin.defaults import now
 from tests.kubernetes.standin.ending import stop_all
@@ -45,6 +47,7 @@ class Pod:
         containers: Init containers first, in the order of the manifest.
         volumes: Where they are.
         folder: Of all that is the pod's.
+        address: Of its own.
         done: Set when nothing of it runs any more.
     """
 
@@ -56,6 +59,9 @@ class Pod:
         self.namespace: str = obj["metadata"]["namespace"]
         self.uid: str = obj["metadata"]["uid"]
         self.folder = folder
+        # All of 127/8 is this machine: pods that listen at one port do not meet.
+        self.address = f"127.{random.randint(1, 254)}.{random.randint(1, 254)}.{random.randint(1, 254)}"
+        obj["status"]["podIP"] = self.address  # for the downward API
         self.label = f"{self.name}_{self.namespace}({self.uid})"
         self.events: Recorder = node.events
         self.volumes: dict[str, Path] = {}
@@ -226,8 +232,8 @@ class Pod:
             "phase": phase,
             "hostIP": self.node.address,
             "hostIPs": [{"ip": self.node.address}],
-            "podIP": "127.0.0.1",
-            "podIPs": [{"ip": "127.0.0.1"}],
+            "podIP": self.address,
+            "podIPs": [{"ip": self.address}],
             "startTime": self._started_at,
             "containerStatuses": [container.status() for container in self.containers if not container.init],
             **({"initContainerStatuses": init} if init else {}),
@@ -240,9 +246,7 @@ class Pod:
         ended = self._phase in FINAL
         names = {container.name: container for container in self.containers}
         mains = [container for container in self.containers if not container.init]
-        unready = [
-            item.name for item in self.containers if (not item.init or item.sidecar) and "running" not in item.state
-        ]
+        unready = [item.name for item in self.containers if (not item.init or item.sidecar) and not item.ready]
         unfinished = [
             item.name for item in names.values() if item.init and not item.started.is_set() and item.exit_code != 0
         ]
@@ -274,27 +278,5 @@ class Pod:
         ]
         before = {item["type"]: item for item in pod["status"].get("conditions") or []}
         generation = {"observedGeneration": pod["metadata"]["generation"]}
-        merged = [_condition({**item, **generation}, before.get(item["type"])) for item in wanted]
+        merged = [condition({**item, **generation}, before.get(item["type"])) for item in wanted]
         return merged + [item for kind, item in before.items() if kind not in {item["type"] for item in wanted}]
-
-
-def _condition(wanted: Object, before: Object | None) -> Object:
-    """Give a condition the time at which its status changed."""
-    same = before is not None and before["status"] == wanted["status"]
-    moment = before["lastTransitionTime"] if same and before else now()
-    return {**wanted, "lastProbeTime": None, "lastTransitionTime": moment}
-
-
-def set_condition(pod: Object, kind: str, status: str, reason: str, message: str) -> None:
-    """Give a pod or a Job's status a condition."""
-    conditions = pod["status"].setdefault("conditions", [])
-    before = next((item for item in conditions if item["type"] == kind), None)
-    wanted: Object = {"type": kind, "status": status, "reason": reason, "message": message}
-    if before:
-        conditions.remove(before)
-    moment = _condition(wanted, before)
-    if pod["kind"] == "Job":
-        moment["lastProbeTime"] = moment["lastTransitionTime"]
-    elif generation := pod["metadata"].get("generation"):
-        moment["observedGeneration"] = generation
-    conditions.append(moment)

@@ -19,6 +19,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         namespace: Empty for all.
         name: Empty for all.
         part: The subresource, such as `log`.
+        rest: What comes after the part `proxy`.
         query: Parameters; of several of a name, the last.
         commands: All parameters called `command`.
     """
@@ -28,6 +29,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str = ""
     name: str = ""
     part: str = ""
+    rest: str = ""
     query: dict[str, str] = {}
     commands: list[str] = []
 
@@ -60,6 +62,9 @@ def read(method: str, url: str) -> Request | None:
     elif rest[:1] == ["namespaces"] and len(rest) >= 2:
         namespace = ""
     resource = BY_PATH.get((group, version, rest[0])) if rest else None
+    proxied = ""
+    if rest[2:3] == ["proxy"]:
+        rest, proxied = rest[:3], "/".join(rest[3:])
     if resource is None or len(rest) > 3 or bool(namespace) > resource.namespaced:
         return None
     name, part = [*rest[1:], "", ""][:2]
@@ -76,6 +81,7 @@ def read(method: str, url: str) -> Request | None:
         namespace=namespace if resource != NAMESPACES else "",
         name=name,
         part=part,
+        rest=proxied,
         query=query,
         commands=many.get("command", []),
     )

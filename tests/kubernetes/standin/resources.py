@@ -75,6 +75,8 @@ PRIORITY_CLASSES = Resource(
     schema="io.k8s.api.scheduling.v1.PriorityClass",
     short=("pc",),
 )
+SERVICES = _core("services", "Service", "svc", has_status=True)
+DEPLOYMENTS = Resource("deployments", "Deployment", "apps", schema="io.k8s.api.apps.v1.Deployment", has_status=True)
 WORKLOADS = _kueue("workloads", "Workload")
 LOCAL_QUEUES = _kueue("localqueues", "LocalQueue")
 CLUSTER_QUEUES = _kueue("clusterqueues", "ClusterQueue", namespaced=False)
@@ -92,14 +94,31 @@ RESOURCES = (
     QUOTAS,
     LIMIT_RANGES,
     CLAIMS,
-    _core("services", "Service", "svc", has_status=True),
+    SERVICES,
     _core("serviceaccounts", "ServiceAccount", "sa"),
     JOBS,
     PRIORITY_CLASSES,
     Resource("roles", "Role", "rbac.authorization.k8s.io", schema="io.k8s.api.rbac.v1.Role"),
     Resource("rolebindings", "RoleBinding", "rbac.authorization.k8s.io", schema="io.k8s.api.rbac.v1.RoleBinding"),
     Resource("networkpolicies", "NetworkPolicy", "networking.k8s.io", schema="io.k8s.api.networking.v1.NetworkPolicy"),
-    Resource("deployments", "Deployment", "apps", schema="io.k8s.api.apps.v1.Deployment", has_status=True),
+    DEPLOYMENTS,
+    Resource(
+        "poddisruptionbudgets",
+        "PodDisruptionBudget",
+        "policy",
+        schema="io.k8s.api.policy.v1.PodDisruptionBudget",
+        has_status=True,
+    ),
+    Resource(
+        "horizontalpodautoscalers",
+        "HorizontalPodAutoscaler",
+        "autoscaling",
+        "v2",
+        schema="io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler",
+        has_status=True,
+    ),
+    Resource("ingresses", "Ingress", "networking.k8s.io", schema="io.k8s.api.networking.v1.Ingress", has_status=True),
+    Resource("httproutes", "HTTPRoute", "gateway.networking.k8s.io", has_status=True),
     WORKLOADS,
     LOCAL_QUEUES,
     CLUSTER_QUEUES,

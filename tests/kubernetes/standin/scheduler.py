@@ -5,8 +5,9 @@ from decimal import Decimal
 
 from tests.kubernetes.standin import fit, quantity
 from tests.kubernetes.standin.api import Api
+from tests.kubernetes.standin.conditions import set_condition
 from tests.kubernetes.standin.events import Recorder
-from tests.kubernetes.standin.pod import FINAL, set_condition
+from tests.kubernetes.standin.pod import FINAL
 from tests.kubernetes.standin.resources import CLAIMS, NODES, PODS, Object
 from tests.kubernetes.standin.store import Change, Key
 

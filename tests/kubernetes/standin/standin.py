@@ -13,6 +13,7 @@ import yaml
 
 from tests.kubernetes.standin.admission import Admission
 from tests.kubernetes.standin.api import Api
+from tests.kubernetes.standin.deployments import DeploymentController
 from tests.kubernetes.standin.disruptions import Disruptions
 from tests.kubernetes.standin.exec import Exec
 from tests.kubernetes.standin.faults import Faults
@@ -26,6 +27,7 @@ from tests.kubernetes.standin.kubelet import Kubelets, NodeSettings
 from tests.kubernetes.standin.kueue import Kueue
 from tests.kubernetes.standin.logserve import Logs
 from tests.kubernetes.standin.loop import Loop
+from tests.kubernetes.standin.proxy import Proxy
 from tests.kubernetes.standin.resources import (
     NAMESPACES,
     PENDING_WORKLOADS,
@@ -100,11 +102,13 @@ class Standin(Disruptions, Furniture):
         self._handlers.parts["pods/log"] = Logs(self.store, self.kubelets)
         self._handlers.parts["pods/exec"] = Exec(self.store, self.kubelets)
         self._handlers.parts["pods/eviction"] = self.serve_eviction
+        self._handlers.parts["services/proxy"] = Proxy(self.store)
         self._jobs = JobController(self.api, self.settings.retry_backoff)
         controllers = [
             self.kubelets,
             Scheduler(self.api, self.settings.version),
             self._jobs,
+            DeploymentController(self.api),
             GarbageCollector(self.api),
             self._admission,
         ]

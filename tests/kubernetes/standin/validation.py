@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from tests.kubernetes.standin import quantity
-from tests.kubernetes.standin.resources import JOBS, PODS, Object, Resource
+from tests.kubernetes.standin.resources import DEPLOYMENTS, JOBS, PODS, Object, Resource
 from tests.kubernetes.standin.status import Cause
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -59,6 +59,8 @@ def check(resource: Resource, obj: Object) -> list[Cause]:
         causes += _pod(obj["spec"], "spec", ["Always", "OnFailure", "Never"])
     elif resource == JOBS:
         causes += _job(obj)
+    elif resource == DEPLOYMENTS:
+        causes += _deployment(obj["spec"])
     return causes
 
 
@@ -74,6 +76,10 @@ def check_change(resource: Resource, before: Object, after: Object) -> list[Caus
             if was != now and not (field == "completions" and after["spec"].get("completionMode") == "Indexed"):
                 causes.append(wrong(f"spec.{field}", "{...}", "field is immutable"))
         return causes
+    if resource == DEPLOYMENTS:
+        moved = before["spec"]["selector"] != after["spec"]["selector"]
+        immutable = [wrong("spec.selector", "{...}", "field is immutable")] if moved else []
+        return [*immutable, *_deployment(after["spec"])]
     if resource == PODS:
         was, now = ({k: v for k, v in obj["spec"].items() if k not in POD_MUTABLE} for obj in (before, after))
         for spec in (was, now):
@@ -88,6 +94,15 @@ def check_change(resource: Resource, before: Object, after: Object) -> list[Caus
             )
             return [Cause("FieldValueForbidden", f"Forbidden: {why}", "spec")]
     return []
+
+
+def _deployment(spec: Object) -> Iterator[Cause]:
+    has = (spec["template"].get("metadata") or {}).get("labels") or {}
+    wanted = spec["selector"].get("matchLabels") or {}
+    if not wanted or any(has.get(key) != value for key, value in wanted.items()):
+        why = "`selector` does not match template `labels`"
+        yield wrong("spec.template.metadata.labels", "{...}", why)
+    yield from _pod(spec["template"]["spec"], "spec.template.spec", ["Always"])
 
 
 def _scheduling_apart(template: Object) -> Object:
