@@ -44,6 +44,7 @@ def details(view: "ServiceView") -> dict[str, str]:
         "State": view.state.value,
         "Problem": view.problem,
         "URL": view.url,
+        "gRPC": view.grpc,
         "Versions": "\n".join(f"{share.text}, {share.engine}" for share in record.shares),
         "Restarts": str(view.restarts or ""),
         "Created": moment(record.created),

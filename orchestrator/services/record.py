@@ -61,7 +61,8 @@ class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         name: Of the service.
         machine: Id of the home that it runs in.
         host: Name of that machine, for people.
-        port: Where it listens.
+        port: Where it listens for HTTP.
+        grpc_port: Where it listens for gRPC; 0 is nowhere.
         shares: What it answers with.
         stopped: Whether it is not to run.
         created: Seconds since the epoch.
@@ -73,6 +74,7 @@ class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     machine: str = ""
     host: str = ""
     port: int = 0
+    grpc_port: int = 0
     shares: list[Share] = []
     stopped: bool = False
     created: float = 0.0

@@ -78,7 +78,7 @@ class Services:
             name: Of the service; by default that of the model.
             traffic: Per cent of the requests; the versions of before share the rest.
             engine: What serves it, instead of what it was trained with.
-            port: Where a new service listens; 0 is any that is free.
+            port: Where a new service listens for HTTP; 0 is any that is free, as it is for gRPC.
 
         Returns:
             The service, and its token if one was made.
@@ -94,7 +94,8 @@ class Services:
             place = Place(name)
             shutil.rmtree(place.folder, ignore_errors=True)  # of a service of that name that was deleted
             token = place.new_token()
-            record = self._claim(name, port or free_ports(1)[0])
+            http_port, grpc_port = free_ports(2)
+            record = self._claim(name, port or http_port, grpc_port)
         self._require_here(record)
         shares = balanced([] if record.stopped else record.shares, share, traffic)
         return self._put(record, shares, "deploy"), token
@@ -240,11 +241,17 @@ class Services:
             tokens=tokens,
             host=HERE,
             port=record.port,
+            grpc_port=record.grpc_port,
         )
 
-    def _claim(self, name: str, port: int) -> ServiceRecord:
+    def _claim(self, name: str, port: int, grpc_port: int) -> ServiceRecord:
         record = ServiceRecord(
-            name=name, machine=machine_id(), host=socket.gethostname(), port=port, created=time.time()
+            name=name,
+            machine=machine_id(),
+            host=socket.gethostname(),
+            port=port,
+            grpc_port=grpc_port,
+            created=time.time(),
         )
         try:
             claim(self._store, record_key(name), record)

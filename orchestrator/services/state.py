@@ -40,8 +40,16 @@ class ServiceView(msgspec.Struct, frozen=True):
     @property
     def url(self) -> str:
         """Where it is asked."""
-        host = self.record.host if self.state is ServiceState.ELSEWHERE else HERE
-        return f"http://{host}:{self.record.port}"
+        return f"http://{self._host}:{self.record.port}"
+
+    @property
+    def grpc(self) -> str:
+        """Where it is asked over gRPC; empty if it is not."""
+        return f"{self._host}:{self.record.grpc_port}" if self.record.grpc_port else ""
+
+    @property
+    def _host(self) -> str:
+        return self.record.host if self.state is ServiceState.ELSEWHERE else HERE
 
 
 def look(record: ServiceRecord) -> ServiceView:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import uvicorn
 
-from orchestrator.serving.app import make_app
+from orchestrator.serving.app import DRAIN, make_app
 from orchestrator.serving.front import Front
 from orchestrator.serving.process import UnavailableError
 from orchestrator.serving.service import Service
@@ -23,7 +23,6 @@ from orchestrator.serving.settings import WITH_PARENT, read_settings
 LOG = logging.getLogger("mlctl")
 SLOW = 10  # seconds that a client may take between requests
 BACKLOG = 2048  # connections that wait to be accepted
-DRAIN = 30  # seconds that requests under way are waited for at the end
 FAILED = 3  # exit code
 
 
@@ -47,12 +46,13 @@ def main(arguments: list[str]) -> int:
             backlog=BACKLOG,
             server_header=False,
         )
+        server = _Server(config)
         try:
-            asyncio.run(_serve(_Server(config), service, path))
+            asyncio.run(_serve(server, service, path))
         finally:
             if not service.pools:  # the last word, which is what the status of a pod has of it
                 LOG.error("%s", service.refused[1])
-    return 0 if service.pools else FAILED
+    return 0 if server.started else FAILED
 
 
 def _end_with_parent() -> None:

@@ -1,8 +1,6 @@
 """The HTTP side of a service: who may ask, what came of it, and who answers which protocol."""
 
 import contextlib
-import json
-import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,14 +15,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from orchestrator.serving import modelarts, openinference, tfserving
-from orchestrator.serving.auth import is_allowed
+from orchestrator.serving.access import REQUEST_ID, log_access
+from orchestrator.serving.auth import REFUSED, is_allowed
 from orchestrator.serving.front import Front
 from orchestrator.serving.pool import Pool
 from orchestrator.serving.replies import RequestError, refusal, reply
 from orchestrator.serving.service import UnknownModelError
 
-ACCESS = logging.getLogger("mlctl.access")
-REQUEST_ID = "X-Request-Id"
+DRAIN = 30  # seconds that requests under way are waited for at the end
 _OPEN = {"/health", "/ready", "/metrics", "/v2/health/live", "/v2/health/ready"}
 
 Endpoint = Callable[["Web", Request], Awaitable[Response]]
@@ -55,8 +53,7 @@ class Web:
             identity = request.headers.get(REQUEST_ID) or uuid.uuid4().hex
             settings = self.service.settings
             if request.url.path not in _OPEN and not is_allowed(request.headers, settings.tokens):
-                message = "a token is needed: X-Auth-Token, Authorization: Bearer, or X-Apig-AppCode"
-                response = refusal(HTTPStatus.UNAUTHORIZED, message)
+                response = refusal(HTTPStatus.UNAUTHORIZED, REFUSED)
             else:
                 try:
                     response = await endpoint(self, request)
@@ -68,16 +65,7 @@ class Web:
             model = getattr(request.state, "model", "")
             if model:
                 response.headers["X-Mlctl-Model"] = model
-            entry = {
-                "time": time.time(),
-                "id": identity,
-                "method": request.method,
-                "path": request.url.path,
-                "status": response.status_code,
-                "seconds": round(time.perf_counter() - begun, 6),
-                "model": model,
-            }
-            ACCESS.info(json.dumps(entry))
+            log_access(identity, request.method, request.url.path, response.status_code, begun, model)
             return response
 
         return answer
@@ -118,6 +106,20 @@ async def _metrics(web: Web, request: Request) -> Response:
     return Response(generate_latest(web.front.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
+@contextlib.asynccontextmanager
+async def _grpc(front: Front) -> AsyncIterator[None]:
+    """Answer over gRPC, too, if a port is given."""
+    if not front.service.settings.grpc_port:
+        yield
+        return
+    from orchestrator.serving.rpc.server import make_server
+
+    server = make_server(front)
+    await server.start()
+    yield
+    await server.stop(DRAIN)
+
+
 def make_app(front: Front) -> Starlette:
     """Return the ASGI application of a service."""
     web = Web(front)
@@ -134,7 +136,8 @@ def make_app(front: Front) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await web.service.start()
-        yield
+        async with _grpc(front):
+            yield
         await web.service.stop()
 
     async def unknown(request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 
 BEARER = "bearer "
+REFUSED = "a token is needed: X-Auth-Token, Authorization: Bearer, or X-Apig-AppCode"
 HEADERS = ("x-auth-token", "x-apig-appcode")  # of ModelArts
 
 

@@ -11,17 +11,18 @@ from starlette.responses import Response
 from orchestrator.serving.body import read_json
 from orchestrator.serving.pool import Pool
 from orchestrator.serving.replies import RequestError, reply
+from orchestrator.serving.service import Service
 
 if TYPE_CHECKING:
     from orchestrator.serving.app import Endpoint, Web
 
 NAME = "openinference"
 SERVER = "mlctl"
-_TYPES = {
+TYPES = {
     "BOOL": "bool", "UINT8": "uint8", "UINT16": "uint16", "UINT32": "uint32", "UINT64": "uint64", "INT8": "int8",
     "INT16": "int16", "INT32": "int32", "INT64": "int64", "FP16": "float16", "FP32": "float32", "FP64": "float64",
 }  # fmt: skip
-_NAMES = {name: kind for kind, name in _TYPES.items()}
+_NAMES = {name: kind for kind, name in TYPES.items()}
 
 
 class Tensor(msgspec.Struct):
@@ -69,7 +70,11 @@ async def _model_ready(web: "Web", request: Request) -> Response:
 
 
 async def _metadata(web: "Web", request: Request) -> Response:
-    pool = _pool(web, request)
+    return reply(metadata_of(web.service, _pool(web, request)))
+
+
+def metadata_of(service: Service, pool: Pool) -> dict[str, Any]:
+    """Return what the protocol tells of a version."""
     sides = {
         side: [
             {"name": one["name"], "datatype": _NAMES.get(one["dtype"], "BYTES"), "shape": one["shape"] or [-1]}
@@ -77,9 +82,9 @@ async def _metadata(web: "Web", request: Request) -> Response:
         ]
         for side in ("inputs", "outputs")
     }
-    versions = [str(one.deployed.number) for one in web.service.pools if one.deployed.model == pool.deployed.model]
+    versions = [str(one.deployed.number) for one in service.pools if one.deployed.model == pool.deployed.model]
     platform = str(pool.described.get("kind", "")).lower()
-    return reply({"name": pool.deployed.model, "versions": versions, "platform": platform, **sides})
+    return {"name": pool.deployed.model, "versions": versions, "platform": platform, **sides}
 
 
 async def _infer(web: "Web", request: Request) -> Response:
@@ -105,19 +110,28 @@ def _pool(web: "Web", request: Request) -> Pool:
 
 
 def _array(tensor: Tensor) -> Any:
-    if tensor.datatype not in _TYPES:
-        message = f"input {tensor.name} has datatype {tensor.datatype!r}; known are {', '.join(_TYPES)}"
+    if tensor.datatype not in TYPES:
+        message = f"input {tensor.name} has datatype {tensor.datatype!r}; known are {', '.join(TYPES)}"
         raise RequestError(HTTPStatus.BAD_REQUEST, message)
     try:
-        return np.asarray(tensor.data, dtype=_TYPES[tensor.datatype]).reshape(tensor.shape)
+        return np.asarray(tensor.data, dtype=TYPES[tensor.datatype]).reshape(tensor.shape)
     except (ValueError, TypeError, OverflowError) as error:
         message = f"input {tensor.name} is not {tensor.datatype} of shape {tensor.shape}: {error}"
         raise RequestError(HTTPStatus.BAD_REQUEST, message) from error
 
 
+def datatype_of(value: Any) -> str:
+    """Return the protocol's name for an array's type; `BYTES` for all that it has no name for."""
+    return _NAMES.get(value.dtype.name, "BYTES")
+
+
 def _tensor(name: str, value: Any) -> dict[str, Any]:
-    kind = _NAMES.get(value.dtype.name, "BYTES")
-    return {"name": name, "shape": list(value.shape), "datatype": kind, "data": value.reshape(-1).tolist()}
+    return {
+        "name": name,
+        "shape": list(value.shape),
+        "datatype": datatype_of(value),
+        "data": value.reshape(-1).tolist(),
+    }
 
 
 ROUTES: list[tuple[str, str, "Endpoint"]] = [

@@ -52,7 +52,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         revision: Tells these settings from all others of the service.
         models: What it answers with.
         tokens: SHA-256 (hex) of each token that lets a client in; without any, everybody is.
-        host, port: Where it listens.
+        host, port: Where it listens for HTTP.
+        grpc_port: Where it listens for gRPC; 0 is nowhere.
         processes: Number of processes per model version.
         timeout: Seconds for an answer.
         body: Bytes of a request at most.
@@ -65,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tokens: tuple[str, ...] = ()
     host: str = HERE
     port: int = 0
+    grpc_port: int = 0
     processes: Annotated[int, msgspec.Meta(ge=1)] = 1
     timeout: Annotated[float, msgspec.Meta(gt=0)] = TIMEOUT
     body: Annotated[int, msgspec.Meta(gt=0)] = BODY

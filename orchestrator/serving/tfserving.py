@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.serving.app import Endpoint, Web
 
 NAME = "tfserving"
+DEFAULT = "serving_default"  # name of a signature, in TensorFlow
 
 
 async def _predict(web: "Web", request: Request) -> Response:
@@ -45,7 +46,13 @@ async def _metadata(web: "Web", request: Request) -> Response:
     pool = _pool(web, request)
     sides = {side: _tensors(pool.described.get(side, [])) for side in ("inputs", "outputs")}
     spec = {"name": pool.deployed.model, "signature_name": "", "version": str(pool.deployed.number)}
-    return reply({"model_spec": spec, "metadata": {"signature_def": {"signature_def": {"serving_default": sides}}}})
+    return reply({"model_spec": spec, "metadata": {"signature_def": {"signature_def": {signature_of(pool): sides}}}})
+
+
+def signature_of(pool: Pool) -> str:
+    """Return the name of the signature that a version is asked by, if the client names none."""
+    known: list[str] = pool.described.get("signatures", [])
+    return known[0] if len(known) == 1 else DEFAULT
 
 
 def _rows(lists: dict[str, Any]) -> list[dict[str, Any]]:

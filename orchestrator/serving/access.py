@@ -1,0 +1,31 @@
+"""The access log: a line of JSON for each request, whatever it came by."""
+
+import json
+import logging
+import time
+
+REQUEST_ID = "X-Request-Id"
+_LOG = logging.getLogger("mlctl.access")
+
+
+def log_access(identity: str, method: str, path: str, status: int | str, begun: float, model: str) -> None:
+    """Write the line of a request.
+
+    Args:
+        identity: Of the request.
+        method: Of HTTP, or `gRPC`.
+        path: What was asked.
+        status: What came of it.
+        begun: When, by `time.perf_counter`.
+        model: The version that was asked, if one was.
+    """
+    entry = {
+        "time": time.time(),
+        "id": identity,
+        "method": method,
+        "path": path,
+        "status": status,
+        "seconds": round(time.perf_counter() - begun, 6),
+        "model": model,
+    }
+    _LOG.info(json.dumps(entry))
