@@ -3,7 +3,7 @@
 import time
 
 from orchestrator.backends.base import Backend
-from orchestrator.errors import ConflictError, PermissionDeniedError, StoreError
+from orchestrator.errors import ConflictError, JobNotFinishedError, PermissionDeniedError, StoreError
 from orchestrator.jobs.record import JobRecord, version_prefix
 from orchestrator.jobs.untold import forget
 from orchestrator.jobs.view import JobView, is_here
@@ -42,3 +42,11 @@ def cancel_unstarted(store: Store, backend: Backend, record: JobRecord) -> JobVi
     submission.release()
     forget(record.run)
     return JobView(record, status)
+
+
+def still_ending(view: JobView) -> JobNotFinishedError:
+    """Return the error that tells what a cancelled version is still at."""
+    status = view.status
+    now = f"{status.state}: {status.message}".removesuffix(": ")
+    message = f"{view.ref} is being cancelled, and has not ended yet ({now})"
+    return JobNotFinishedError(message, hint=f"it ends by itself: mlctl job wait {view.name} -v {view.version}")

@@ -10,7 +10,7 @@ from orchestrator.backends.base import Backend, Event, Session
 from orchestrator.datasets import Datasets
 from orchestrator.errors import JobNotFinishedError, NotFoundError
 from orchestrator.jobs import last
-from orchestrator.jobs.cancel import AWAY, cancel_unstarted, request_cancel
+from orchestrator.jobs.cancel import AWAY, cancel_unstarted, request_cancel, still_ending
 from orchestrator.jobs.create import create, preview
 from orchestrator.jobs.delete import delete_versions
 from orchestrator.jobs.happenings import happenings
@@ -25,6 +25,7 @@ from orchestrator.jobs.record import JobRecord, job_names, version_prefix
 from orchestrator.jobs.using import Used, session, top
 from orchestrator.jobs.view import JobView, is_here, judge, look, watcher
 from orchestrator.progress import SILENT, Reporter
+from orchestrator.runtime.logread import PATIENCE
 from orchestrator.runtime.output import Output
 from orchestrator.runtime.status import Reason
 from orchestrator.runtime.task import OUTPUT
@@ -185,7 +186,10 @@ class Jobs:
         if view.status.state.finished:
             return view
         request_cancel(self._store, self._backend, record)
-        return self.wait(record.name, record.version, timeout=CANCEL_WAIT)
+        try:
+            return self.wait(record.name, record.version, timeout=CANCEL_WAIT)
+        except JobNotFinishedError:
+            raise still_ending(self._look(record)) from None
 
     def delete(self, name: str, version: str | None = None) -> Sequence[str]:
         """Delete a version, or all of a job, with logs and output; the numbers stay taken.
@@ -227,8 +231,8 @@ class Jobs:
         """Yield a job version's log, whether it is queued, running or ended; see `LogQuery` and `read_job_log`."""
         record = self._record(name, version)
         query = LogQuery(follow=follow, tail=tail, since=since, grep=grep, timestamps=timestamps)
-        place = self._store, self._backend, record
-        return read_job_log(*place, query, source=source, worker=worker, reporter=self._reporter)
+        store = open_store(self._store.url, self._context, patience=PATIENCE) if follow else self._store
+        return read_job_log(store, self._backend, record, query, source=source, worker=worker, reporter=self._reporter)
 
     def events(self, name: str, version: str = LATEST) -> Sequence[Event]:
         """Return what happened to a job version, the oldest first; a cluster forgets its part after an hour or so."""

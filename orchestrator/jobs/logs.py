@@ -148,20 +148,23 @@ def _follow(
     idle = until_asked = 0.0  # seconds
     while True:
         over = False
-        try:
-            # Asked before reading: what was written until the end is then surely read.
-            over = until_asked <= 0 and ended()
-            if until_asked <= 0:
-                until_asked = min(SELDOM, idle / 2)
-            for index, reader in enumerate(readers):
+        if until_asked <= 0:
+            until_asked = min(SELDOM, idle / 2)
+            try:
+                # Asked before reading: what was written until the end is then surely read.
+                over = ended()
+            except StoreError as error:  # what is live can be read all the same
+                away(error)
+        for index, reader in enumerate(readers):
+            try:
                 log = reader()
                 for block in log.read(positions[index], log.final_size() if over else log.size()):
                     positions[index] += len(block)
                     idle = 0.0
                     yield index, block
-        except StoreError as error:  # what cannot be read now can be later
-            over = False
-            away(error)
+            except StoreError as error:  # what cannot be read now can be later
+                over = False
+                away(error)
         if over:
             return
         pause = min(LONGEST_POLL, max(POLL, idle / 10))

@@ -10,6 +10,7 @@ from orchestrator.runtime.logship import CHUNK, chunk_key, times_key
 from orchestrator.store.base import ObjectNotFoundError, Store, list_objects
 
 BLOCK = 1 << 18  # bytes read at once
+PATIENCE = 3.0  # seconds that a question to the store may take while a log is followed: what is live waits meanwhile
 
 
 class Live(Protocol):

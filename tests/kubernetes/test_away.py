@@ -1,6 +1,8 @@
-"""The API server is away: what was asked for is done when it is back."""
+"""The API server is away, or the store: what was asked for is done when it is back; who follows misses nothing."""
 
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,8 @@ from orchestrator.backends.kubernetes.mirror import Mirror
 from orchestrator.backends.kubernetes.refusals import TroubleError
 from orchestrator.errors import ClusterError
 from orchestrator.runtime.status import State
+from orchestrator.store.serve import S3Server
+from tests.buckets import BUCKET
 from tests.jobs.conftest import project  # noqa: F401
 from tests.kubernetes.standin import Standin
 from tests.kubernetes.test_jobs import Lab, lab  # noqa: F401
@@ -43,6 +47,37 @@ def test_the_api_server_is_away_while_a_job_is_deleted(lab: Lab, standin: Standi
     wait_until(lambda: not standin.objects("jobs") and not standin.objects("pods"))
 
 
+@pytest.fixture
+def server(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:  # noqa: F811
+    """Give the server of the lab's store. It ends with the thread that starts it."""
+    server = S3Server(tmp_path / "server")
+    server.start()
+    server.make_bucket(BUCKET)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.secret_key)
+    lab.change(store=f"s3://{BUCKET}/away", endpoint=server.endpoint)
+    yield server
+    server.kill()
+
+
+def test_a_follower_sees_new_lines_while_the_store_is_away(lab: Lab, server: S3Server) -> None:  # noqa: F811
+    go, end = lab.folder / "go", lab.folder / "end"
+    lab.script(UNTIL.format(str(go)) + "\n" + UNTIL.format(str(end)).replace("begun", "meanwhile"))
+    view, jobs = lab.create(), lab.client.jobs
+    shown: list[bytes] = []
+    follower = threading.Thread(target=lambda: shown.extend(jobs.logs("demo", follow=True)), daemon=True)
+    follower.start()
+    wait_until(lambda: any(log._in_step for log in jobs._backend._logs.values()), "the kubelet to be believed")
+    server.kill()
+    go.touch()
+    wait_until(lambda: b"meanwhile" in b"".join(shown), "a line that the store does not have")
+    server.start()
+    end.touch()
+    follower.join(120)
+    assert b"".join(shown) == b"begun\ndone\nmeanwhile\ndone\n" == lab.log(view)
+    assert jobs.wait("demo").status.state is State.SUCCEEDED
+
+
 class Clock:
     """The time, which passes only when somebody waits."""
 
@@ -75,14 +110,18 @@ class Away:
 
     def get(self, path: str, **query: str) -> dict:
         self.check()
-        name = "before" if self.clock.now < 60 else "after"
-        return {"metadata": {"resourceVersion": "1"}, "items": [{"metadata": {"name": name}}]}
+        assert self.clock.now < 60, "there is no need to list again"
+        return {"metadata": {"resourceVersion": "1"}, "items": [{"metadata": {"name": "before"}}]}
 
     def stream(self, path: str, **query: object) -> Iterator[bytes]:
+        self.check()
+        yield b""
+        if self.clock.now > 60:
+            yield b'{"type": "ADDED", "object": {"metadata": {"name": "after", "resourceVersion": "2"}}}\n'
         while True:
+            self.clock.now += 15
             self.check()
             yield b""
-            self.clock.now += 15
 
 
 def test_five_minutes_without_an_api_server(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +131,6 @@ def test_five_minutes_without_an_api_server(monkeypatch: pytest.MonkeyPatch) -> 
     copy = Mirror(api, "/api/v1/pods", "x=y")
     copy._over = clock
     copy._run()
-    assert set(copy.groups(age=mirror.SILENCE)) == {"after"}, "it has caught up"
+    assert set(copy.groups(age=mirror.SILENCE)) == {"before", "after"}, "it has caught up"
     assert 10 <= len(api.asked) <= 30, "with pauses, but not for ever"
     assert max(later - sooner for sooner, later in zip(api.asked, api.asked[1:], strict=False)) <= mirror.LONGEST_PAUSE

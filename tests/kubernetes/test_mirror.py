@@ -10,6 +10,9 @@ from orchestrator.backends.kubernetes.mirror import Mirror
 from orchestrator.backends.kubernetes.refusals import TroubleError
 from orchestrator.config import Context
 from orchestrator.errors import ClusterError
+from tests.kubernetes.clusters import open_cluster
+from tests.kubernetes.standin import Settings
+from tests.kubernetes.standin.resources import CONFIG_MAPS
 from tests.waiting import wait_until
 
 
@@ -75,6 +78,49 @@ def test_it_goes_on_after_whatever_ends_the_watch(kept, standin):
     standin.drop_connections()
     kept.add("b")
     kept.becomes("a", "b")
+
+
+def test_a_broken_watch_goes_on_from_the_last_event(kept, standin):
+    wait_until(lambda: standin.faults.calls["watch", "configmaps"], "the watch")
+    for number, reset in enumerate([False, True]):
+        standin.faults.fail_next("watch", "configmaps", 503)
+        standin.drop_connections(reset=reset)
+        kept.add(f"{number}")
+        kept.becomes(*map(str, range(number + 1)))
+    kept.cluster.call("DELETE", "api/v1:configmaps/0")
+    kept.becomes("1")
+    assert standin.faults.calls["list", "configmaps"] == 1
+
+
+def test_a_broken_watch_goes_on_from_the_last_bookmark_however_old_the_last_event_is(tmp_path):
+    with open_cluster(tmp_path, Settings(bookmark_every=0.2)) as cluster:
+        kept, standin = Kept(cluster), cluster.standin
+        for number in range(5):  # of no interest to it
+            assert cluster.call("POST", "api/v1:secrets", {"metadata": {"name": f"{number}"}}).status == 201
+
+        def forget():
+            with standin.store.locked():
+                told = kept.mirror._version == str(standin.store.revision)
+                if told:
+                    standin.store.forgotten = standin.store.revision  # compacted, as etcd is
+                return told
+
+        wait_until(forget, "a bookmark")
+        standin.drop_connections()
+        kept.add("a")
+        kept.becomes("a")
+        assert standin.faults.calls["list", "configmaps"] == 1
+        kept.mirror.stop()
+
+
+def test_a_list_is_made_anew_only_when_the_watch_cannot_go_on(kept, standin):
+    wait_until(lambda: standin.faults.calls["watch", "configmaps"], "the watch")
+    standin.down()
+    assert standin.api.create(CONFIG_MAPS, "default", {"metadata": {"name": "a", "labels": {"kept": "yes"}}})
+    standin.expire_history()
+    standin.up()
+    kept.becomes("a")
+    assert standin.faults.calls["list", "configmaps"] == 2
 
 
 def test_an_api_server_that_is_away_is_told(kept, standin):

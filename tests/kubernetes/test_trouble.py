@@ -3,13 +3,15 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import pytest
 
 from orchestrator.client import Client
 from orchestrator.errors import NotFoundError, PermissionDeniedError, PreflightError
-from orchestrator.runtime.status import Reason, State
+from orchestrator.runtime.status import Reason, State, Status
+from orchestrator.store.records import find
 from tests.jobs.conftest import project  # noqa: F401
-from tests.kubernetes.standin import Standin
+from tests.kubernetes.standin import Standin, ours
 from tests.kubernetes.test_jobs import Lab, lab  # noqa: F401
 from tests.waiting import wait_until
 
@@ -35,6 +37,22 @@ def test_an_image_that_is_not_there(lab: Lab, standin: Standin) -> None:  # noqa
     wait_until(lambda: lab.client.jobs.get("demo").status.reason is Reason.IMAGE_PULL)
     status = lab.client.jobs.get("demo").status
     assert "registry.lab/absent:1" in status.message and status.hint
+
+
+@pytest.mark.parametrize("hears", [True, False], ids=["node that ends it", "node that does not answer"])
+def test_a_cancel_does_not_wait_for_an_image(lab: Lab, standin: Standin, hears: bool) -> None:  # noqa: F811
+    standin.images.add("slow", msgspec.structs.replace(ours(), pull_seconds=600))
+    lab.create(kubernetes={"image": "registry.lab/slow:1"})
+    wait_until(lambda: "starting the script's container" in told(lab), "the sidecar to begin")
+    if not hears:
+        standin.lose_node("node-1", unreachable=True)
+    assert lab.client.jobs.cancel("demo").status.state is State.CANCELLED
+
+
+def told(lab: Lab) -> str:  # noqa: F811
+    """Return what the pod has told the store last."""
+    found = find(lab.client.store, "jobs/demo/V0001/status.json", Status)
+    return found.message if found else ""
 
 
 def test_a_volume_that_is_full(lab: Lab, standin: Standin) -> None:  # noqa: F811

@@ -28,7 +28,7 @@ from orchestrator.engines.catalog import Engine
 from orchestrator.engines.layer import Requirements
 from orchestrator.errors import ClusterError, MlctlError, PermissionDeniedError
 from orchestrator.progress import SILENT, Reporter
-from orchestrator.runtime.logread import Live
+from orchestrator.runtime.logread import PATIENCE, Live
 from orchestrator.runtime.logship import first_chunk
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import CANCEL, STATUS
@@ -183,11 +183,8 @@ class KubernetesBackend:
         # first byte.
         if len(mine) != 1 or not pods.is_first_start(mine[0], source):
             return None
-        pod, store, prefix = (
-            pods.name_of(mine[0]),
-            self._open(run.task.store),
-            run.task.prefix + log_prefix(source, worker),
-        )
+        pod, prefix = pods.name_of(mine[0]), run.task.prefix + log_prefix(source, worker)
+        store = open_store(run.task.store, self._context.name, patience=PATIENCE)
         if source != MAIN:
             self._logs[which] = ContainerLog(self._api, pod, source, functools.partial(first_chunk, store, prefix))
         elif pods.is_running(mine[0], source):

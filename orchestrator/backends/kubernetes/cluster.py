@@ -18,6 +18,7 @@ Json = dict[str, Any]
 
 JOBS, PODS, EVENTS = "batch/v1/jobs", "v1/pods", "v1/events"
 MANAGED = f"{MANAGED_BY}={MANAGER}"
+NANOSECONDS = 10**9  # in a second
 FRESH = 1.0  # seconds; who asks again later than that will ask more often, and is served by a watch
 _KUEUE = "/apis/kueue.x-k8s.io/v1beta1/namespaces/{namespace}/workloads"
 _POSITION = "/apis/visibility.kueue.x-k8s.io/v1beta1/namespaces/{namespace}/localqueues/{queue}/pendingworkloads"
@@ -111,7 +112,16 @@ def _job_of(pod: Json) -> str:
 
 
 def when(event: Json) -> float:
-    """Return when an event was last seen, in seconds since the epoch."""
+    """Return when an event was last seen, in seconds since the epoch.
+
+    The usual time stamps are of whole seconds. What happened once only is told to the nanosecond by the end of the
+    event's name, which client-go takes from the clock, so that what follows in one second stands in its order.
+    """
     series = (event.get("series") or {}).get("lastObservedTime")
     stamp = series or event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp")
-    return pods.seconds(stamp)
+    found = pods.seconds(stamp)
+    with suppress(ValueError):
+        precise = int(pods.name_of(event).rpartition(".")[2], 16) / NANOSECONDS
+        if found == int(precise):
+            return precise
+    return found

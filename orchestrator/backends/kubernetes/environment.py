@@ -45,7 +45,7 @@ def store_environment(site: Site) -> list[Json]:
 
 
 def main_environment(order: Order, site: Site, section: Kubernetes) -> list[Json]:
-    """Return the variables of the script's container.
+    """Return the variables of the script's container: the engine's, and what the spec takes from Secrets.
 
     It gets the store's keys only if the script itself reads from the store (`data_mode: url`).
     """
@@ -55,6 +55,7 @@ def main_environment(order: Order, site: Site, section: Kubernetes) -> list[Json
         secret, _, key = reference.partition("/")
         own.append(_secret_key(name, secret, key))
     given = {one["name"] for one in own}
+    found += [_plain(name, value) for name, value in order.environment.items()]
     return [*(one for one in found if one["name"] not in given), *own]
 
 

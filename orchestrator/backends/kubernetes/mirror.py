@@ -1,4 +1,8 @@
-"""A copy of one collection of the cluster, kept up by one list and one watch, however many jobs there are."""
+"""A copy of one collection of the cluster, kept up by one list and one watch, however many jobs there are.
+
+A watch that breaks is made anew from the version of the last event or bookmark; only where the server does not know
+that version any more, the collection is listed again.
+"""
 
 import contextlib
 import json
@@ -11,7 +15,7 @@ from typing import Any
 
 from orchestrator.backends.kubernetes.api import Api
 from orchestrator.backends.kubernetes.pods import name_of
-from orchestrator.backends.kubernetes.refusals import GoneError, refusal
+from orchestrator.backends.kubernetes.refusals import GoneError, TroubleError, refusal
 from orchestrator.errors import ClusterError, MlctlError
 
 Json = dict[str, Any]
@@ -97,7 +101,9 @@ class Mirror:
                 self._version = ""
             except MlctlError as error:
                 with self._lock:
-                    self._failure, self._version = error, ""
+                    self._failure = error
+                    if not isinstance(error, TroubleError):  # else it goes on from the last event or bookmark
+                        self._version = ""
                 self._over.wait(random.uniform(pause / 2, pause))
                 pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -115,6 +121,7 @@ class Mirror:
             with contextlib.closing(stream):
                 for block in stream:
                     heard = time.monotonic()
+                    self._failure = None
                     *lines, rest = (rest + block).split(b"\n")
                     for line in filter(None, lines):
                         self._take(line)

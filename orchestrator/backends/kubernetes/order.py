@@ -43,6 +43,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         sizes: Of each node.
         nodes: Number of pods.
         kubernetes: The spec's section.
+        environment: The engine's own variables.
     """
 
     task: Task
@@ -51,6 +52,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     sizes: Flavor
     nodes: int = 1
     kubernetes: Kubernetes = Kubernetes()
+    environment: dict[str, str] = {}
 
     @property
     def name(self) -> str:

@@ -19,9 +19,11 @@ _FORBIDDEN = re.compile(
 )
 _WEBHOOK = re.compile(r'admission webhook "(?P<name>[^"]+)" denied the request')
 
+_FUTURE = "ResourceVersionTooLarge"  # cause of a 504: the cluster's state was restored from a backup
+
 
 class GoneError(ClusterError):
-    """The resourceVersion that was asked for is too old (410): list again."""
+    """The server cannot go on from the resourceVersion that was asked for: list again."""
 
 
 class TroubleError(ClusterError):
@@ -69,6 +71,8 @@ def refusal(status: int, body: str, place: str, *, after: str = "") -> MlctlErro
         case 400 | 422:
             hint = "correct what it names; the manifests: mlctl job create SPEC --dry-run -o yaml"
             return PreflightError(f"{place} refuses the object: {_with_causes(message, told)}", hint=hint)
+    if any(cause.get("reason") == _FUTURE for cause in _causes(told)):
+        return GoneError(f"{place}: {message}")
     if status == 429 or status >= 500:
         seconds = float(after) if after.isdecimal() else 0.0
         hint = "its administrators can tell more; run the same command again later"
@@ -108,9 +112,12 @@ def _not_found(message: str, told: dict[str, Any], place: str) -> MlctlError:
 
 
 def _with_causes(message: str, told: dict[str, Any]) -> str:
-    causes = (told.get("details") or {}).get("causes") or []
-    lines = [f"\n  - {cause.get('field', '')}: {cause.get('message', '')}" for cause in causes]
+    lines = [f"\n  - {cause.get('field', '')}: {cause.get('message', '')}" for cause in _causes(told)]
     return message if len(lines) < 2 else message.partition(": ")[0] + "".join(lines)
+
+
+def _causes(told: dict[str, Any]) -> list[dict[str, Any]]:
+    return (told.get("details") or {}).get("causes") or []
 
 
 def _status(body: str) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def order_of(launch: Launch, run_id: str) -> Order:
         sizes=launch.sizes,
         nodes=launch.spec.resources.nodes,
         kubernetes=launch.spec.kubernetes,
+        environment=launch.engine.env,
     )
 
 

@@ -58,7 +58,7 @@ def judge(told: Status | None, seen: Seen, *, created: float, cancelled: bool, n
         message = "the script has ended; the cluster has not said yet what becomes of it"
         told = msgspec.structs.replace(told, state=State.RUNNING, reason=None, message=message, hint="")
     if seen.job is None or seen.job["metadata"].get("deletionTimestamp"):
-        return _without_job(told, created=created, cancelled=cancelled, now=now)
+        return _without_job(told, seen.pods, created=created, cancelled=cancelled, now=now)
     if pods.holds(seen.job, "Failed"):
         return _failed(told, seen, cancelled=cancelled)
     newest = sorted(seen.pods, key=pods.created)[-1:]
@@ -105,8 +105,9 @@ def _ended(told: Status | None, seen: Seen, end: Ending) -> Status:
     return msgspec.structs.replace(status, message=f"{end.message}; its end is being written down")
 
 
-def _without_job(told: Status | None, *, created: float, cancelled: bool, now: float) -> Status:
-    if cancelled and (told is None or now - told.heartbeat > SAVING):
+def _without_job(told: Status | None, left: Sequence[Json], *, created: float, cancelled: bool, now: float) -> Status:
+    silent = told is None or now - told.heartbeat > SAVING
+    if cancelled and (silent or not _has_begun(told, left)):
         return _final(told, State.CANCELLED, Ending(Reason.CANCELLED_BY_USER, "cancelled"), now)
     if told is None:
         if now - created < SUBMITTING:
@@ -118,6 +119,13 @@ def _without_job(told: Status | None, *, created: float, cancelled: bool, now: f
         saving = "its Job is gone from the cluster; log and output are being saved"
         return msgspec.structs.replace(told, message=saving)
     return _final(told, State.FAILED, Ending(Reason.JOB_DELETED, "its Job was deleted from the cluster"), now)
+
+
+def _has_begun(told: Status | None, left: Sequence[Json]) -> bool:
+    """Tell whether the script may have written something; a pod whose image is still pulled has nothing to save."""
+    if told and told.state in (State.RUNNING, State.RECOVERING):
+        return True
+    return any(pods.is_running(pod, MAIN) or pods.ended(pod, MAIN) for pod in left)
 
 
 def _failed(told: Status | None, seen: Seen, *, cancelled: bool) -> Status:

@@ -107,6 +107,15 @@ def test_a_variable_of_the_spec_stands_for_ours():
     assert [one["name"] for one in main["env"]].count("AWS_ACCESS_KEY_ID") == 1
 
 
+def test_the_engines_variables_are_those_of_this_machine_too():
+    quiet = {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONWARNINGS": "ignore::FutureWarning"}
+    section = Kubernetes(secrets={"PYTHONWARNINGS": "mine/warnings"})
+    main = parts(pod_spec(msgspec.structs.replace(ORDER, environment=quiet, kubernetes=section), SITE))["main"]
+    assert main["env"][0] == {"name": "OMP_WAIT_POLICY", "value": "PASSIVE"}
+    assert [one["name"] for one in main["env"]] == ["OMP_WAIT_POLICY", "PYTHONWARNINGS"]
+    assert "secretKeyRef" in main["env"][1]["valueFrom"]
+
+
 def test_a_dollar_in_the_stores_name_stays_one():
     site = msgspec.structs.replace(SITE, store={"store": "s3://ml/$(MLCTL_POD)"})
     assert environment(parts(pod_spec(ORDER, site))["fetch"])["MLCTL_STORE"] == '{"store":"s3://ml/$$(MLCTL_POD)"}'

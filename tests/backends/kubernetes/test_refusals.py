@@ -66,3 +66,9 @@ def test_an_answer_that_is_no_kubernetes_answer_is_told_as_such() -> None:
         for status in (400, 401, 403, 404, 405, 409, 410, 418, 429, 500):
             assert refusal(status, body, "cluster lab").message.startswith("cluster lab")
     assert isinstance(refusal(404, "<html>", "cluster lab"), ClusterError)
+
+
+def test_a_version_from_before_a_restored_backup_is_given_up() -> None:
+    causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+    error = answer(504, "Too large resource version: 9, current: 5", reason="Timeout", details={"causes": causes})
+    assert isinstance(error, GoneError)

@@ -218,6 +218,10 @@ def test_a_job_that_is_not_in_the_cluster() -> None:
     told = Status(state=State.RUNNING, heartbeat=NOW - 2)
     assert not look(nothing, told, cancelled=True).state.finished  # its pod may be saving
     assert not look(nothing, told).state.finished
+    fetching = Status(state=State.STARTING, heartbeat=NOW - 2)
+    pulling = pod(containers={"fetch": ended(0, "Completed"), "main": waits("ContainerCreating")})
+    assert look(Seen(None, [pulling]), fetching, cancelled=True).state is State.CANCELLED  # there is nothing to save
+    assert not look(Seen(None, [pod("Running", containers=MAIN_RUNS)]), fetching, cancelled=True).state.finished
     lost = look(nothing, Status(state=State.RUNNING, heartbeat=NOW - SAVING - 1))
     assert (lost.state, lost.reason) == (State.FAILED, Reason.JOB_DELETED)
 

@@ -1,5 +1,6 @@
 """Events, as the parts of the cluster record them."""
 
+import time
 import uuid
 from datetime import UTC, datetime
 
@@ -52,7 +53,7 @@ class Recorder:
             if name and store.find(EVENTS, namespace, name):
                 store.edit(EVENTS, namespace, name, self._repeat)
                 return
-            name = self._known[known] = f"{metadata['name'][:200]}.{store.revision:016x}"
+            name = self._known[known] = f"{metadata['name'][:200]}.{time.time_ns():x}"
             event: Object = {
                 "apiVersion": "v1",
                 "kind": "Event",
