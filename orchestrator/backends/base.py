@@ -131,8 +131,8 @@ class Backend(Protocol):
     def place(self) -> str:
         """Return who can tell the truth about its runs: this machine, or a namespace of a cluster."""
 
-    def advise(self, spec: JobSpec, sizes: Flavor) -> Advice:
-        """Return what is to be said to a job beforehand.
+    def advise(self, spec: JobSpec, sizes: Flavor, engine: Engine | None) -> Advice:
+        """Return what is to be said to a job beforehand, whose engine may be unknown.
 
         Raises:
             MlctlError: It can never run here as it is written.

@@ -35,11 +35,13 @@ class Local(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         torch_backend: Asked of `uv` (`--torch-backend`) when the user's package indexes lack a locked
             build of PyTorch: PyPI has no `+cpu` builds. Empty if the engine needs none.
+        gpu: Whether the environment computes on GPUs where there are some.
         check: A Python statement that proves that a new environment works, as in `import mxnet`.
         check_hint: What the user can do if it does not.
     """
 
     torch_backend: str = ""
+    gpu: bool = False
     check: str = ""
     check_hint: str = ""
 

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from orchestrator.datasets.catalog import CatalogEntry
 from orchestrator.engines.catalog import Engine, list_engines
+from orchestrator.errors import PreflightError
 from orchestrator.jobs.script_args import Declared
 from orchestrator.specs.job import JobSpec
 from orchestrator.specs.names import nearest
@@ -79,15 +80,19 @@ def _error(source: str, version: str) -> SyntaxError | None:
     return None
 
 
-def gpu_warnings(spec: JobSpec, engine: Engine, gpus: int) -> list[str]:
-    """Tell of GPUs that the engine cannot use."""
-    if not gpus or engine.images.gpu or spec.kubernetes.image:
-        return []
+def require_gpus_of_use(spec: JobSpec, engine: Engine, gpus: int) -> None:
+    """Refuse GPUs that would stand idle wherever the job runs.
+
+    Raises:
+        PreflightError: The engine computes on CPUs alone.
+    """
+    if not gpus or engine.images.gpu or engine.local.gpu or spec.kubernetes.image:
+        return
     suiting = ", ".join(one.name for one in list_engines() if one.images.gpu)
-    return [
-        f"engine {engine.name} computes on CPUs alone, the {gpus} GPUs will stand idle: leave them out, "
-        f"or take an engine with GPUs ({suiting})"
-    ]
+    raise PreflightError(
+        f"engine {engine.name} computes on CPUs alone, and the job asks for {gpus} GPU{'s' if gpus > 1 else ''}",
+        hint=f"leave the GPUs out, or take an engine that uses them ({suiting})",
+    )
 
 
 def layout_warnings(script: Path, files: Sequence[str], catalog: Sequence[CatalogEntry]) -> list[str]:

@@ -17,7 +17,7 @@ from orchestrator.engines.layer import Requirements, RequirementsError
 from orchestrator.errors import MlctlError, NotFoundError, PermissionDeniedError, PreflightError, StoreError
 from orchestrator.jobs.changes import Change, changes_between
 from orchestrator.jobs.code import look_at_code
-from orchestrator.jobs.foresight import argument_warnings, gpu_warnings, layout_warnings, passed, syntax_warnings
+from orchestrator.jobs.foresight import argument_warnings, layout_warnings, passed, require_gpus_of_use, syntax_warnings
 from orchestrator.jobs.listing import get_record
 from orchestrator.jobs.places import output_url
 from orchestrator.jobs.record import DataRef, EngineRef, JobRecord
@@ -147,12 +147,13 @@ def make_plan(
     engine = _try(lambda: get_engine(spec.engine), problems)
     sizes = _try(lambda: resolve_resources(spec.resources), problems)
     previous = _previous(store, spec.name)
-    advice = (_try(partial(backend.advise, spec, sizes), problems) if sizes else None) or Advice(0, [])
+    advice = (_try(partial(backend.advise, spec, sizes, engine), problems) if sizes else None) or Advice(0, [])
     warnings = [*advice.warnings, *argument_warnings(spec, declared)]
     if code and engine and (script := code.folder / spec.boot_file).is_file():
         warnings += syntax_warnings(script, engine)
         warnings += layout_warnings(script, _try(lambda: _data_files(data, datasets), []) or [], datasets.catalog())
-        warnings += gpu_warnings(spec, engine, sizes.gpus if sizes else 0)
+    if engine and sizes:
+        _try(partial(require_gpus_of_use, spec, engine, sizes.gpus), problems)
     _try(store.check_writable, problems)
     output = output_url(spec, loaded.folder, store)
     if spec.output:

@@ -19,7 +19,7 @@ framework: Python
 version: "1"
 description: Nothing but Python.
 python: ["3.11", "3.12", "3.13"]
-images: {cpu: example/plain}
+images: {cpu: example/plain, gpu: example/plain}
 """
 
 

@@ -1,5 +1,6 @@
 """What of a script will probably go wrong is told before it is submitted."""
 
+import os
 import re
 from pathlib import Path
 
@@ -9,10 +10,12 @@ from hypothesis import strategies as st
 
 from orchestrator.datasets.catalog import load_catalog
 from orchestrator.engines import get_engine
-from orchestrator.jobs.foresight import gpu_warnings, layout_warnings, passed, syntax_warnings
+from orchestrator.errors import PreflightError
+from orchestrator.jobs.foresight import layout_warnings, passed, require_gpus_of_use, syntax_warnings
 from orchestrator.jobs.script_args import declared_arguments
 from orchestrator.runtime.distributed import FLAGS
 from orchestrator.specs.job import JobSpec, Resources
+from orchestrator.specs.kubernetes import Kubernetes
 from tests.jobs.conftest import Project
 
 MNIST = [f"{part}-ubyte" for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")]
@@ -80,11 +83,28 @@ def test_nothing_is_told_of_what_is_there_or_not_known(tmp_path, files):
 
 
 def test_gpus_of_an_engine_without(tmp_path):
-    (warning,) = gpu_warnings(spec(), get_engine("caffe-1.0"), 2)
-    assert "caffe-1.0 computes on CPUs alone" in warning
-    assert "mxnet-1.9" in warning
-    assert gpu_warnings(spec(), get_engine("caffe-1.0"), 0) == []
-    assert gpu_warnings(spec(), get_engine("mxnet-1.9"), 2) == []
+    with pytest.raises(
+        PreflightError, match=r"caffe-1\.0 computes on CPUs alone, and the job asks for 2 GPUs"
+    ) as caught:
+        require_gpus_of_use(spec(), get_engine("caffe-1.0"), 2)
+    assert "mxnet-1.9" in caught.value.hint
+    require_gpus_of_use(spec(), get_engine("caffe-1.0"), 0)
+    require_gpus_of_use(spec(), get_engine("mxnet-1.9"), 2)
+    require_gpus_of_use(spec(kubernetes=Kubernetes(image="own/caffe:gpu")), get_engine("caffe-1.0"), 2)
+
+
+def test_gpus_that_the_environment_here_does_not_use(project: Project, monkeypatch):
+    monkeypatch.setattr("orchestrator.backends.local.backend.count_gpus", lambda: 2)
+    path = project.write(resources={"gpus": 1, "cpus": 1})
+    plan = project.client.jobs.plan(path)
+    assert plan.gpus == 0 and any("--runtime container" in warning for warning in plan.warnings)
+    definition = Path(os.environ["MLCTL_ENGINES"], "plain-1", "engine.yaml")
+    definition.write_text(definition.read_text() + "local: {gpu: true}\n")
+    plan = project.client.jobs.plan(path)
+    assert plan.gpus == 1 and not plan.warnings
+    definition.write_text(definition.read_text().replace("local: {gpu: true}", "").replace(", gpu: example/plain", ""))
+    (problem,) = project.client.jobs.plan(path).problems
+    assert "plain-1 computes on CPUs alone" in problem.message
 
 
 def test_the_plan_tells_all_of_it(project: Project):
@@ -92,10 +112,9 @@ def test_the_plan_tells_all_of_it(project: Project):
     for name in MNIST:
         (project.folder / "data" / name).touch()
     project.script("open('train-images.idx3-ubyte')\nprint 'done'")
-    path = project.write(data="./data", resources={"gpus": 1})
+    path = project.write(data="./data")
     warnings = project.client.jobs.plan(path).warnings
     assert any("written for Python 2" in warning for warning in warnings)
-    assert any("computes on CPUs alone" in warning for warning in warnings)
 
 
 @settings(max_examples=60, deadline=None)

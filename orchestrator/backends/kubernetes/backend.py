@@ -88,7 +88,7 @@ class KubernetesBackend:
     def place(self) -> str:
         return f"{self._api.namespace}@{self._api.host}"
 
-    def advise(self, spec: JobSpec, sizes: Flavor) -> Advice:
+    def advise(self, spec: JobSpec, sizes: Flavor, engine: Engine | None) -> Advice:
         self._api.prepare()
         warnings = []
         self._trial(spec, sizes)

@@ -127,13 +127,19 @@ class LocalBackend:
     def place(self) -> str:
         return machine_id()
 
-    def advise(self, spec: JobSpec, sizes: Flavor) -> Advice:
+    def advise(self, spec: JobSpec, sizes: Flavor, engine: Engine | None) -> Advice:
         warnings: list[str] = []
         if spec.runtime == "container":
             find_program()
         there = count_gpus() if sizes.gpus else 0
-        gpus = there // spec.resources.nodes
-        if sizes.gpus > gpus:
+        unused = engine is not None and spec.runtime == "environment" and not engine.local.gpu
+        gpus = 0 if unused else there // spec.resources.nodes
+        if engine and there and unused:
+            warnings.append(
+                f"it asks for GPUs, and the environment of {engine.name} on this machine computes on CPUs alone: "
+                "it runs on those (its container image uses GPUs: --runtime container)"
+            )
+        elif sizes.gpus > gpus:
             wanted, found = sizes.gpus * spec.resources.nodes, f"has {there}" if there else "has none"
             warnings.append(f"it asks for {wanted} GPUs, this machine {found}: it runs with what there is")
         nodes = spec.resources.nodes

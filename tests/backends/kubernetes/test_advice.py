@@ -18,7 +18,7 @@ NOWHERE = Context(
 
 def advise(section):
     spec = parse_job_spec(f"{SPEC}kubernetes: {section}\n", folder=Path("/"), environ={}).spec
-    return KubernetesBackend(NOWHERE).advise(spec, resolve_resources(spec.resources))
+    return KubernetesBackend(NOWHERE).advise(spec, resolve_resources(spec.resources), None)
 
 
 def test_a_right_section_is_not_talked_about():
