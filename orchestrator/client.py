@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from orchestrator.jobs.jobs import Jobs
     from orchestrator.models.models import Files, Models
     from orchestrator.models.record import ModelVersion
+    from orchestrator.services.batch.mapping import Rule
+    from orchestrator.services.batch.record import Mapping, Outcome
     from orchestrator.services.services import Services
     from orchestrator.tensorboard import Board
     from orchestrator.upkeep import Upkeep
@@ -79,6 +81,42 @@ class Client:
         from orchestrator.services.services import Services
 
         return Services(self.store, self.models, author=author(), reporter=self._reporter)
+
+    def batch(
+        self,
+        service: str,
+        source: str,
+        target: str,
+        *,
+        mapping: "Mapping" = "file",
+        rule: "Rule | None" = None,
+        parallel: int = 4,
+        token: str = "",
+    ) -> "Outcome":
+        """Ask a service about all files below a place and keep the answers in another; see `run_batch`.
+
+        Args:
+            service: Its name.
+            source: Folder or URL of the files.
+            target: Folder or URL for the answers.
+            mapping: A request for each file, or for each row of CSV files.
+            rule: Which column of a row is which input; by default as the model's config.json says.
+            parallel: Number of requests under way.
+            token: Instead of the one that this machine knows.
+        """
+        from orchestrator.services.batch.run import place_of, run_batch
+
+        places = [place_of(place, self.context.name) for place in (source, target)]
+        return run_batch(
+            self.services,
+            service,
+            *places,
+            mapping=mapping,
+            rule=rule,
+            parallel=parallel,
+            token=token,
+            reporter=self._reporter,
+        )
 
     def deployable(self, name: str | None = None, version: str = "latest") -> "ModelVersion":
         """Return the model version that a name means: a model's, or else a job's, whose output is registered then.

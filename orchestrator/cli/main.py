@@ -42,6 +42,7 @@ COMMANDS = {
     "model": Entry("Deploy", "What training made, as numbered versions that can be deployed."),
     "deploy": Entry("Deploy", "Have a service answer with a model version."),
     "predict": Entry("Deploy", "Ask a service and show its answer."),
+    "batch": Entry("Deploy", "Answers to many files or rows: what is done stays done."),
     "service": Entry("Deploy", "Services that answer: their state, versions, shares, logs."),
     "engine": Entry("Look up", "The framework environments that jobs run in."),
     "images": Entry("Look up", "The container images that jobs on a cluster run in."),

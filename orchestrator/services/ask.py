@@ -4,13 +4,14 @@ import http.client
 import json
 import mimetypes
 import uuid
+from collections.abc import Mapping
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from orchestrator.errors import MlctlError, StoreError
 
 TIMEOUT = 60.0  # seconds
+IMAGES = "images"  # the field of a form, where config.json names none
 
 
 class ServiceError(StoreError):
@@ -29,6 +30,18 @@ class Answer(NamedTuple):
     status: int
     document: Any
     model: str
+
+
+class Request(NamedTuple):
+    """What is sent.
+
+    Attributes:
+        body: All of it.
+        kind: Its content type.
+    """
+
+    body: bytes
+    kind: str
 
 
 def ask(
@@ -63,21 +76,34 @@ def value_of(answer: Answer, name: str) -> Any:
     """
     if answer.status == HTTPStatus.OK:
         return answer.document
-    said = answer.document.get("msg", answer.document) if isinstance(answer.document, dict) else answer.document
-    raise MlctlError(f"the service answers with {answer.status}: {said}", hint=f"mlctl service logs {name} --models")
+    raise MlctlError(fault_of(answer), hint=f"mlctl service logs {name} --models")
 
 
-def form_of(files: dict[str, Path]) -> tuple[bytes, str]:
-    """Return the body of a form with files, by field, and its content type.
+def fault_of(answer: Answer) -> str:
+    """Return what an answer that is an error says."""
+    document = answer.document
+    said = document.get("msg", document) if isinstance(document, dict) else document
+    return f"the service answers with {answer.status}: {said}"
 
-    Raises:
-        OSError: A file cannot be read.
-    """
+
+def form_of(field: str, files: Mapping[str, bytes]) -> Request:
+    """Return a form with files, by their names, in one field."""
     boundary = uuid.uuid4().hex
     parts = []
-    for field, path in files.items():
-        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        name = path.name.replace('"', "%22")
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n'
-        parts.append(f"{head}Content-Type: {kind}\r\n\r\n".encode() + path.read_bytes() + b"\r\n")
-    return b"".join(parts) + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
+    for name, content in files.items():
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        shown = name.replace('"', "%22")
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"; filename="{shown}"\r\n'
+        parts.append(f"{head}Content-Type: {kind}\r\n\r\n".encode() + content + b"\r\n")
+    body = b"".join(parts) + f"--{boundary}--\r\n".encode()
+    return Request(body, f"multipart/form-data; boundary={boundary}")
+
+
+def field_of(config: dict[str, Any]) -> str:
+    """Return the name of the field that a model's config.json says a file comes in."""
+    for api in config.get("apis", []):
+        properties = api.get("request", {}).get("data", {}).get("properties", {})
+        for field, schema in properties.items():
+            if isinstance(schema, dict) and schema.get("type") == "file":
+                return str(field)
+    return IMAGES

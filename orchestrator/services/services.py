@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from orchestrator.config import machine_id
 from orchestrator.engines import get_engine
@@ -16,7 +16,7 @@ from orchestrator.models.models import Models
 from orchestrator.models.record import ModelVersion
 from orchestrator.ports import HERE, free_ports
 from orchestrator.progress import SILENT, Reporter
-from orchestrator.services.ask import Answer, ask, form_of
+from orchestrator.services.ask import Answer, Request, ask, field_of, form_of
 from orchestrator.services.local import end, put_in_force
 from orchestrator.services.place import Place
 from orchestrator.services.record import (
@@ -36,8 +36,6 @@ from orchestrator.serving.settings import Deployed, Settings
 from orchestrator.specs.names import check_name, format_version
 from orchestrator.store.base import AlreadyExistsError, Store
 from orchestrator.store.records import change, claim
-
-IMAGES = "images"  # the field of a form, where config.json names none
 
 # A method is called `list`.
 Views: TypeAlias = list[ServiceView]
@@ -175,15 +173,26 @@ class Services:
             ServiceError: It does not answer.
             NotFoundError: There is no such file.
         """
-        record = get_service(self._store, name)
-        body, kind = json, "application/json"
+        request = Request(json, "application/json")
         if files:
             try:
-                body, kind = form_of({self._field(record): path for path in files})
+                contents = {path.name: path.read_bytes() for path in files}
             except OSError as error:
                 raise NotFoundError(f"cannot read {error.filename}: {error.strerror}", hint="check the path") from error
+            request = form_of(field_of(self.config(name)), contents)
+        return self.asker(name, token)(request)
+
+    def asker(self, name: str, token: str = "") -> Callable[[Request], Answer]:
+        """Return what sends a request to a service, as often as one likes; it raises ServiceError."""
+        record = get_service(self._store, name)
         host = HERE if record.machine == machine_id() else record.host
-        return ask(host, record.port, "/", body=body, kind=kind, token=token or Place(name).token())
+        token = token or Place(name).token()
+        return lambda request: ask(host, record.port, "/", body=request.body, kind=request.kind, token=token)
+
+    def config(self, name: str) -> dict[str, Any]:
+        """Return the config.json of the version that a service got last."""
+        share = get_service(self._store, name).shares[-1]
+        return self._models.get(share.model, f"v{share.number}").config
 
     def users(self, model: str) -> Users:
         """Return the services that answer with versions of a model, by version."""
@@ -194,16 +203,6 @@ class Services:
                     if share.model == model:
                         found.setdefault(format_version(share.number), []).append(name)
         return found
-
-    def _field(self, record: ServiceRecord) -> str:
-        """Return the name of the field that the model's config.json says a file comes in."""
-        share = record.shares[-1]
-        for api in self._models.get(share.model, f"v{share.number}").config.get("apis", []):
-            properties = api.get("request", {}).get("data", {}).get("properties", {})
-            for field, schema in properties.items():
-                if isinstance(schema, dict) and schema.get("type") == "file":
-                    return str(field)
-        return IMAGES
 
     def _put(self, record: ServiceRecord, shares: Sequence[Share], what: What) -> ServiceView:
         """Have the shares in force, and only then in the record."""

@@ -66,3 +66,26 @@ def test_what_cannot_be_says_why(mlctl, project, arguments, message):
     assert done.returncode in (2, 4)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_batch_of_files(mlctl, package, tmp_path):
+    mlctl("model", "import", package, "--name", "echo")
+    assert mlctl("deploy", "echo", "--engine", "plain-1").returncode == 0
+    make_tree(tmp_path / "in", {"a.png": "a", "sub/b.png": "b"})
+    asked = ["batch", "create", "--service", "echo", "--input", tmp_path / "in"]
+    done = mlctl(*asked, "--output", tmp_path / "out")
+    assert (done.returncode, done.stdout.split()[:4]) == (0, ["Answered", "2", "Failed", "0"]), done.stderr
+    assert json.loads((tmp_path / "out" / "sub" / "b.png_result.txt").read_text())["fields"] == ["picture"]
+    again = json.loads(mlctl(*asked, "--output", tmp_path / "out", "-o", "json").stdout)
+    assert (again["answered"], again["before"], again["failed"]) == (2, 2, {})
+    inside = mlctl(*asked, "--output", tmp_path / "in" / "out")
+    assert (inside.returncode, "answers would be asked about" in inside.stderr) == (2, True)
+    rule = make_tree(tmp_path / "rules", {"no.json": "{", "rule.json": '{"type": "string", "index": 0}'})
+    tables = ["--mapping", "csv", "--output", tmp_path / "tables"]
+    assert "is no JSON" in mlctl(*asked, *tables, "--rule", rule / "no.json").stderr
+    assert "does not say which column" in mlctl(*asked, *tables).stderr
+    assert mlctl(*asked, *tables, "--rule", rule / "rule.json").returncode == 0
+    assert (tmp_path / "tables" / "a.png_result.txt").read_text() == '{"answer": "ANSWER", "fields": ["a"]}\n'
+    mlctl("service", "stop", "echo")
+    stopped = mlctl(*asked, "--output", tmp_path / "later")
+    assert (stopped.returncode, "service echo is STOPPED" in stopped.stderr) == (5, True)

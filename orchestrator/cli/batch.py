@@ -1,0 +1,106 @@
+"""`mlctl batch`: a service's answers to many files."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.cli import complete
+from orchestrator.cli.group import group
+from orchestrator.cli.options import ContextOption, checked, open_client
+from orchestrator.cli.render import Format, show_one
+from orchestrator.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from orchestrator.services.batch.record import Outcome
+
+app = group("Answers to many files or rows: what is done stays done.")
+
+
+class _Mapping(StrEnum):
+    file = "file"
+    csv = "csv"
+
+
+@app.command()
+def create(
+    service: Annotated[
+        str,
+        typer.Option(
+            "--service",
+            metavar="NAME",
+            help="Who is asked.",
+            callback=checked("service"),
+            autocompletion=complete.services,
+        ),
+    ],
+    source: Annotated[str, typer.Option("--input", metavar="URL|DIR", help="All files below it are asked about.")],
+    target: Annotated[str, typer.Option("--output", metavar="URL|DIR", help="Where the answers go.")],
+    mapping: Annotated[
+        _Mapping, typer.Option("--mapping", metavar="file|csv", help="A request for each file, or for each row.")
+    ] = _Mapping.file,
+    rule: Annotated[
+        Path | None,
+        typer.Option(
+            "--rule", metavar="FILE", help="JSON: which column is which input; by default the model's config.json."
+        ),
+    ] = None,
+    parallel: Annotated[int, typer.Option("--parallel", metavar="N", help="Requests under way.", min=1, max=256)] = 4,
+    token: Annotated[
+        str | None,
+        typer.Option("--token", metavar="TOKEN", envvar="MLCTL_TOKEN", help="If this machine does not know it."),
+    ] = None,
+    output: Annotated[
+        Format | None, typer.Option("-o", metavar="json|yaml|name", help="Write this instead of lines.")
+    ] = None,
+    context: ContextOption = None,
+) -> None:
+    """Ask a service about many files, and keep each answer beside the others.
+
+    Run again, it goes on where it stopped, and tries again what failed.
+    """
+    from orchestrator.store.parallel import raise_failures
+
+    outcome = open_client(context).batch(
+        service,
+        source,
+        target,
+        mapping=mapping.value,
+        rule=_read(rule) if rule else None,
+        parallel=parallel,
+        token=token or "",
+    )
+    show_one(outcome, output, name=outcome.manifest, details=_details, document=_document)
+    raise_failures(outcome.failures, f"asking {service}")
+
+
+def _details(outcome: "Outcome") -> dict[str, str]:
+    before = f" ({outcome.before} by earlier runs)" if outcome.before else ""
+    return {
+        "Answered": f"{outcome.done}{before}",
+        "Failed": str(len(outcome.failures)),
+        "Manifest": outcome.manifest,
+    }
+
+
+def _document(outcome: "Outcome") -> dict[str, Any]:
+    return {
+        "answered": outcome.done,
+        "before": outcome.before,
+        "failed": {failure.path: failure.error.message for failure in outcome.failures},
+        "manifest": outcome.manifest,
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        rule = json.loads(path.expanduser().read_text(encoding="utf-8"))
+    except OSError as error:
+        raise NotFoundError(f"cannot read {path}: {error.strerror}", hint="check the path") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is no JSON: {error}") from error
+    if not isinstance(rule, dict):
+        raise UsageError(f"{path} is no JSON object", hint='such as {"type": "number", "index": 0}')
+    return rule
