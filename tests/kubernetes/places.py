@@ -81,7 +81,7 @@ class Place:
 
     def keep(self, command: str, code: int, out: str, err: str) -> None:
         """Keep what a command showed."""
-        told = self._plain(json.loads(out)) if command.endswith("-o json") else self._text(out)
+        told = self._plain(json.loads(out)) if out and command.endswith("-o json") else self._text(out)
         self.shown[command] = Shown(code, told, self._text(_WAITING.sub("", err)))
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
