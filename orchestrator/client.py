@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from orchestrator.models.record import ModelVersion
     from orchestrator.services.batch.mapping import Rule
     from orchestrator.services.batch.record import Mapping, Outcome
+    from orchestrator.services.runner import Runner
     from orchestrator.services.services import Services
     from orchestrator.tensorboard import Board
     from orchestrator.upkeep import Upkeep
@@ -80,7 +81,7 @@ class Client:
         from orchestrator.datasets.versions import author
         from orchestrator.services.services import Services
 
-        return Services(self.store, self.models, author=author(), reporter=self._reporter)
+        return Services(self.store, self.models, self._runner(), author=author())
 
     def batch(
         self,
@@ -206,6 +207,15 @@ class Client:
         from orchestrator.models.uses import models_of
 
         return models_of(self.store, job)
+
+    def _runner(self) -> "Runner":
+        if self.context.backend == "kubernetes":
+            from orchestrator.services.kubernetes.runner import InCluster
+
+            return InCluster(self.context, self._reporter)
+        from orchestrator.services.here import Here
+
+        return Here(self.models, self._reporter)
 
     def _backend(self) -> "Backend":
         if self.context.backend == "kubernetes":

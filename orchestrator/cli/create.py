@@ -12,7 +12,18 @@ import typer
 from orchestrator.cli import terminal
 from orchestrator.cli.failure import INTERRUPTED
 from orchestrator.cli.options import ContextOption, OutputOption, YesOption, open_client
-from orchestrator.cli.render import Format, count, detail_lines, encode, next_steps, note, show_one, size, write
+from orchestrator.cli.render import (
+    Format,
+    count,
+    detail_lines,
+    encode,
+    next_steps,
+    note,
+    show_objects,
+    show_one,
+    size,
+    write,
+)
 from orchestrator.errors import PreflightError, UsageError
 
 if TYPE_CHECKING:
@@ -105,11 +116,7 @@ def create(
 
 def _show_manifests(client: "Client", plan: "Plan", output: Format) -> None:
     """Show what `kubectl apply` takes as well: the record that the pods read is made by `job create` only."""
-    objects = list(client.jobs.manifests(plan))
-    if output is Format.JSON:
-        write(encode({"apiVersion": "v1", "kind": "List", "items": objects}, output))
-    else:
-        write("---\n".join(encode(one, output) for one in objects))
+    show_objects(list(client.jobs.manifests(plan)), output)
     _warn(plan)
 
 

@@ -1,14 +1,25 @@
 """`mlctl deploy`: from a version to an answer."""
 
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Literal
 
 import typer
 
 from orchestrator.cli import complete
-from orchestrator.cli.options import LATEST, ContextOption, OutputOption, checked, open_client
-from orchestrator.cli.render import next_steps, note
+from orchestrator.cli.options import LATEST, ContextOption, checked, open_client
+from orchestrator.cli.render import Format, next_steps, note, show_objects
+from orchestrator.errors import UsageError
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
+
+
+class DeployFormat(StrEnum):
+    """What `-o` takes here."""
+
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+    KSERVE = "kserve"
 
 
 @app.command()
@@ -49,20 +60,69 @@ def deploy(
         int,
         typer.Option("--port", metavar="N", help="Of a new service; by default any that is free.", min=0, max=65535),
     ] = 0,
-    output: OutputOption = None,
+    replicas: Annotated[
+        int | None, typer.Option("--replicas", metavar="N", help="On a cluster: pods.", show_default=False, min=1)
+    ] = None,
+    max_replicas: Annotated[
+        int | None,
+        typer.Option("--max-replicas", metavar="N", help="Pods at most, as the load grows.", show_default=False, min=0),
+    ] = None,
+    cpus: Annotated[
+        float | None, typer.Option("--cpus", metavar="N", help="Of each pod's model; 1 by default.", show_default=False)
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option("--memory", metavar="SIZE", help="Of each pod's model; 2Gi by default.", show_default=False),
+    ] = None,
+    gpus: Annotated[
+        int | None, typer.Option("--gpus", metavar="N", help="Of each pod's model.", show_default=False, min=0)
+    ] = None,
+    ingress: Annotated[
+        str | None,
+        typer.Option("--ingress", metavar="HOST", help="The name by which it is reached from outside."),
+    ] = None,
+    gateway: Annotated[
+        str | None, typer.Option("--gateway", metavar="NAME", help="The Gateway that leads to it, not an Ingress.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the objects for the cluster, make none.")] = False,
+    output: Annotated[
+        DeployFormat | None,
+        typer.Option("--output", "-o", metavar="json|yaml|name|kserve", help="Write this instead of a table."),
+    ] = None,
     context: ContextOption = None,
 ) -> None:
     """Have a service answer with a model version.
 
     Returns when it does. A service that runs loads the version beside those it has, and changes over without losing a
-    request.
+    request. What is said of pods stays so with later versions. With --dry-run -o kserve an InferenceService is shown.
+
+    \b
+    mlctl deploy digits --version v3
+    mlctl deploy digits --version v4 --traffic 10
+    mlctl deploy digits -c gpu --gpus 1 --replicas 2 --ingress digits.lab
     """
     from orchestrator.cli.service_view import show
 
+    shape: dict[str, object] = {
+        "replicas": replicas,
+        "max_replicas": max_replicas,
+        "cpus": cpus,
+        "memory": memory,
+        "gpus": gpus,
+        "ingress": ingress,
+        "gateway": gateway,
+    }
+    if output is DeployFormat.KSERVE and not dry_run:
+        raise UsageError("-o kserve shows what KServe would be given", hint="add --dry-run")
     client = open_client(context)
     found = client.deployable(model, version)
-    view, token = client.services.deploy(found, name=name, traffic=traffic, engine=engine, port=port)
-    show(view, output)
+    if dry_run:
+        form: Literal["kserve", "objects"] = "kserve" if output is DeployFormat.KSERVE else "objects"
+        objects = client.services.manifests(found, name=name, traffic=traffic, engine=engine, shape=shape, form=form)
+        show_objects(objects, Format.JSON if output is DeployFormat.JSON else Format.YAML)
+        return
+    view, token = client.services.deploy(found, name=name, traffic=traffic, engine=engine, port=port, shape=shape)
+    show(view, Format(output.value) if output else None)
     if output is None:
         if token:
             note(f"token: {token} (shown once; this machine's mlctl keeps it)")

@@ -164,6 +164,14 @@ def _fit(widths: list[int], columns: int) -> list[int]:
     return [*widths[:-1], min(widths[-1], max(left_for_last(), NARROWEST))]
 
 
+def show_objects(objects: list[dict[str, Any]], output: Format) -> None:
+    """Write a cluster's objects as `kubectl apply` takes them."""
+    if output is Format.JSON:
+        write(encode({"apiVersion": "v1", "kind": "List", "items": objects}, output))
+    else:
+        write("---\n".join(encode(one, output) for one in objects))
+
+
 def encode(value: Any, output: Format) -> str:
     """Return a value as a JSON or YAML document."""
     if output is Format.JSON:

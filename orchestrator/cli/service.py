@@ -1,7 +1,6 @@
 """`mlctl service`: what answers."""
 
 import sys
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,14 +9,12 @@ from orchestrator.cli import complete, terminal
 from orchestrator.cli.group import group
 from orchestrator.cli.options import ContextOption, OutputOption, YesOption, checked, open_client
 from orchestrator.cli.render import show_list, write, writing
-from orchestrator.errors import NotFoundError, UsageError
+from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
     from orchestrator.services.state import ServiceView
 
 app = group("Services that answer: their state, versions, shares, logs.")
-
-POLL = 0.2  # seconds between two looks at a log
 
 ServiceArgument = Annotated[
     str,
@@ -64,6 +61,17 @@ def rollback(name: ServiceArgument, output: OutputOption = None, context: Contex
 
 
 @app.command()
+def scale(
+    name: ServiceArgument,
+    replicas: Annotated[int, typer.Argument(metavar="N", help="Number of replicas.", min=1)],
+    output: OutputOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Have a service on a cluster run in so many replicas."""
+    _show(open_client(context).services.scale(name, replicas), output)
+
+
+@app.command()
 def start(name: ServiceArgument, output: OutputOption = None, context: ContextOption = None) -> None:
     """Have a service run again that was stopped, or whose machine was restarted."""
     _show(open_client(context).services.start(name), output)
@@ -99,24 +107,12 @@ def logs(
     context: ContextOption = None,
 ) -> None:
     """Show what a service says: a line of JSON for each request, and what befell it."""
-    from orchestrator.services.place import Place
-
-    open_client(context).services.get(name)
-    place = Place(name)
-    path = place.models_log if models else place.log
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        hint = "it is on the machine that runs the service"
-        raise NotFoundError(f"cannot read {path}: {error.strerror}", hint=hint) from error
-    with file, writing():
-        while True:
-            while block := file.read(1 << 16):
-                sys.stdout.buffer.write(block)
-            sys.stdout.buffer.flush()
-            if not follow:
-                return
-            time.sleep(POLL)
+    with writing():
+        for block in open_client(context).services.logs(name, models=models, follow=follow):
+            sys.stdout.buffer.write(block)
+            if follow or not block:
+                sys.stdout.buffer.flush()
+        sys.stdout.buffer.flush()
 
 
 def _show(view: "ServiceView", output: OutputOption) -> None:

@@ -6,7 +6,7 @@ from orchestrator.cli.options import OutputOption
 from orchestrator.cli.render import ago, moment, plain, show_one
 
 if TYPE_CHECKING:
-    from orchestrator.services.record import Change
+    from orchestrator.services.record import Change, ServiceRecord
     from orchestrator.services.state import ServiceView
 
 SHOWN = 10  # changes of the history
@@ -46,11 +46,20 @@ def details(view: "ServiceView") -> dict[str, str]:
         "URL": view.url,
         "gRPC": view.grpc,
         "Versions": "\n".join(f"{share.text}, {share.engine}" for share in record.shares),
+        "Replicas": replicas(record),
         "Restarts": str(view.restarts or ""),
         "Created": moment(record.created),
         "On": record.host,
         "History": "\n".join(told(change) for change in record.history[-SHOWN:]),
     }
+
+
+def replicas(record: "ServiceRecord") -> str:
+    """Return in how many pods a service runs on a cluster; nothing on this machine."""
+    shape = record.shape
+    if record.backend == "local":
+        return ""
+    return f"{shape.replicas} to {shape.max_replicas}" if shape.max_replicas else str(shape.replicas)
 
 
 def told(change: "Change") -> str:

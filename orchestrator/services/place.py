@@ -13,8 +13,6 @@ from orchestrator.locks import is_held
 from orchestrator.serving.settings import Settings
 from orchestrator.store.parallel import as_mlctl_error
 
-TOKEN_BYTES = 24
-
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """What the keeper knows.
@@ -107,17 +105,13 @@ class Place:
             return (self.folder / "token").read_text(encoding="ascii")
         return ""
 
-    def new_token(self) -> str:
-        """Make a token, in the place of the one before, and return it."""
-        import secrets
-
-        token = secrets.token_urlsafe(TOKEN_BYTES)
+    def save_token(self, token: str) -> None:
+        """Keep a token, in the place of the one before. Raises MlctlError."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(self.folder / "token", token.encode(), mode=0o600)
         except OSError as error:
             raise as_mlctl_error(error, f"cannot write {self.folder}") from error
-        return token
 
     def tell(self, number: signal.Signals) -> None:
         """Send the keeper a signal, if it lives."""

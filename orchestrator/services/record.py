@@ -5,7 +5,9 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator.config import BackendName
 from orchestrator.errors import NotFoundError, UsageError
+from orchestrator.services.shape import Shape
 from orchestrator.specs.names import nearest
 from orchestrator.store.base import Store, list_folders
 from orchestrator.store.records import find
@@ -14,7 +16,7 @@ ROOT = "services/"
 RECORD = "service.json"
 WHOLE = 100  # the sum of all shares
 
-What = Literal["deploy", "traffic", "rollback", "stop", "start"]
+What = Literal["deploy", "traffic", "rollback", "scale", "token", "stop", "start"]
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,10 +61,13 @@ class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     Attributes:
         name: Of the service.
-        machine: Id of the home that it runs in.
-        host: Name of that machine, for people.
+        backend: What runs it.
+        machine: Id of the home that it runs in; on a cluster namespace and address, as in `ml@10.0.0.1:6443`.
+        host: Name of that machine or cluster, for people.
         port: Where it listens for HTTP.
         grpc_port: Where it listens for gRPC; 0 is nowhere.
+        token: Hash of the token that lets in.
+        shape: How large it is, on a cluster.
         shares: What it answers with.
         stopped: Whether it is not to run.
         created: Seconds since the epoch.
@@ -71,20 +76,30 @@ class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """
 
     name: str
+    backend: BackendName = "local"
     machine: str = ""
     host: str = ""
     port: int = 0
     grpc_port: int = 0
+    token: str = ""
+    shape: Shape = Shape()
     shares: list[Share] = []
     stopped: bool = False
     created: float = 0.0
     history: list[Change] = []
     deleted: float = 0.0
 
-    def changed(self, what: What, author: str, shares: list[Share]) -> "ServiceRecord":
-        """Return the record after a change."""
-        entry = Change(time=time.time(), author=author, what=what, shares=shares)
-        return msgspec.structs.replace(self, shares=shares, stopped=what == "stop", history=[*self.history, entry])
+    def changed(self, what: What, author: str, now: "ServiceRecord") -> "ServiceRecord":
+        """Return the record after a change, with what is in force now."""
+        entry = Change(time=time.time(), author=author, what=what, shares=now.shares)
+        return msgspec.structs.replace(
+            self,
+            shares=now.shares,
+            shape=now.shape,
+            token=now.token,
+            stopped=what == "stop" or (what == "token" and self.stopped),
+            history=[*self.history, entry],
+        )
 
     def before(self) -> list[Share]:
         """Return the shares that were in force before those of now.

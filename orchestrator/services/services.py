@@ -1,24 +1,18 @@
 """All that can be done with services; the CLI and the SDK make the same calls."""
 
-import shutil
-import socket
+import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from orchestrator.config import machine_id
-from orchestrator.engines import get_engine
-from orchestrator.engines.environment import ensure_environment
-from orchestrator.errors import ConflictError, NotFoundError, UsageError
+import msgspec
+
+from orchestrator.errors import ConflictError, MlctlError, NotFoundError, UsageError
 from orchestrator.models.load import engine_for
 from orchestrator.models.models import Models
 from orchestrator.models.record import ModelVersion
-from orchestrator.ports import HERE, free_ports
-from orchestrator.progress import SILENT, Reporter
-from orchestrator.services.ask import Answer, Request, ask, field_of, form_of
-from orchestrator.services.local import end, put_in_force
-from orchestrator.services.place import Place
+from orchestrator.services.ask import Answer, Request, field_of, form_of
 from orchestrator.services.record import (
     WHOLE,
     ServiceRecord,
@@ -30,35 +24,40 @@ from orchestrator.services.record import (
     record_key,
     service_names,
 )
-from orchestrator.services.state import ServiceView, look
+from orchestrator.services.runner import Asker, Form, Runner
+from orchestrator.services.state import ServiceView
 from orchestrator.serving.auth import token_hash
-from orchestrator.serving.settings import Deployed, Settings
 from orchestrator.specs.names import check_name, format_version
 from orchestrator.store.base import AlreadyExistsError, Store
 from orchestrator.store.records import change, claim
 
+TOKEN_BYTES = 24
+
 # A method is called `list`.
 Views: TypeAlias = list[ServiceView]
 Users: TypeAlias = dict[str, list[str]]
+Manifests: TypeAlias = list[dict[str, Any]]
+NOTHING: Mapping[str, object] = {}
 
 
 class Services:
-    """The services of a store that run on this machine.
+    """The services of a store.
 
-    Every method that names a service raises NotFoundError if there is none.
+    Every method that names a service raises NotFoundError if there is none, and ConflictError if it would change one
+    that runs elsewhere.
 
     Args:
         store: Where their records are.
         models: The models of that store.
+        runner: Where they run.
         author: Who acts, as `user@host`.
-        reporter: Told of long work.
     """
 
-    def __init__(self, store: Store, models: Models, *, author: str, reporter: Reporter = SILENT) -> None:
+    def __init__(self, store: Store, models: Models, runner: Runner, *, author: str) -> None:
         self._store = store
         self._models = models
+        self._runner = runner
         self._author = author
-        self._reporter = reporter
 
     def deploy(
         self,
@@ -68,6 +67,7 @@ class Services:
         traffic: int = WHOLE,
         engine: str | None = None,
         port: int = 0,
+        shape: Mapping[str, object] = NOTHING,
     ) -> tuple[ServiceView, str]:
         """Have a service answer with a model version; it is made if there is none, and returns when it answers.
 
@@ -76,7 +76,8 @@ class Services:
             name: Of the service; by default that of the model.
             traffic: Per cent of the requests; the versions of before share the rest.
             engine: What serves it, instead of what it was trained with.
-            port: Where a new service listens for HTTP; 0 is any that is free, as it is for gRPC.
+            port: Where a new service listens for HTTP on this machine; 0 is any that is free, as it is for gRPC.
+            shape: Fields of `Shape` for a cluster; what is left out, or None, stays as it was.
 
         Returns:
             The service, and its token if one was made.
@@ -84,19 +85,40 @@ class Services:
         Raises:
             PreflightError: The package cannot be loaded, and what was in force before still is.
         """
-        name = check_name(name or version.name, "service")
-        share = Share(model=version.name, number=version.number, weight=WHOLE, engine=engine_for(version, engine).name)
-        record = find_service(self._store, name)
-        token = ""
+        wanted, record, token = self._wanted(version, name, traffic, engine, port, shape)
         if record is None:
-            place = Place(name)
-            shutil.rmtree(place.folder, ignore_errors=True)  # of a service of that name that was deleted
-            token = place.new_token()
-            http_port, grpc_port = free_ports(2)
-            record = self._claim(name, port or http_port, grpc_port)
+            self._claim(msgspec.structs.replace(wanted, shares=[]))
+            self._runner.save_token(wanted.name, token)
+            record = msgspec.structs.replace(wanted, shares=[])
+        return self._put(record, wanted, "deploy"), token
+
+    def manifests(
+        self,
+        version: ModelVersion,
+        *,
+        name: str | None = None,
+        traffic: int = WHOLE,
+        engine: str | None = None,
+        shape: Mapping[str, object] = NOTHING,
+        form: Form = "objects",
+    ) -> Manifests:
+        """Return the objects that `deploy` would make in a cluster, or those for KServe; nothing is changed.
+
+        Raises:
+            UsageError: There is no cluster.
+        """
+        wanted, _, token = self._wanted(version, name, traffic, engine, 0, shape)
+        return self._runner.manifests(wanted, token or self._runner.token(wanted.name), form)
+
+    def scale(self, name: str, replicas: int) -> ServiceView:
+        """Have a service on a cluster run in so many pods.
+
+        Raises:
+            UsageError: It runs on this machine, or there cannot be so many.
+        """
+        record = get_service(self._store, name)
         self._require_here(record)
-        shares = balanced([] if record.stopped else record.shares, share, traffic)
-        return self._put(record, shares, "deploy"), token
+        return self._put(record, self._runner.reshaped(record, {"replicas": replicas}), "scale")
 
     def traffic(self, name: str, weights: dict[int, int]) -> ServiceView:
         """Share the requests among versions of the service's model, by their numbers.
@@ -114,51 +136,72 @@ class Services:
         for number, weight in weights.items():
             engine = engines.get(number) or engine_for(self._models.get(model, f"v{number}")).name
             shares.append(Share(model=model, number=number, weight=weight, engine=engine))
-        return self._put(record, shares, "traffic")
+        return self._put(record, msgspec.structs.replace(record, shares=shares), "traffic")
 
     def rollback(self, name: str) -> ServiceView:
         """Answer with what was in force before."""
         record = get_service(self._store, name)
-        return self._put(record, record.before(), "rollback")
+        return self._put(record, msgspec.structs.replace(record, shares=record.before()), "rollback")
 
     def start(self, name: str) -> ServiceView:
         """Have a service run that was stopped, or whose machine was restarted."""
         record = get_service(self._store, name)
-        return self._put(record, record.shares, "start")
+        return self._put(record, record, "start")
 
     def stop(self, name: str) -> ServiceView:
         """End a service; requests under way are answered. One that does not run stays as it is."""
         record = get_service(self._store, name)
         self._require_here(record)
-        end(Place(name))
+        self._runner.end(record)
         if not record.stopped:
-            record = self._record(name, lambda old: old.changed("stop", self._author, old.shares))
-        return look(record)
+            record = self._record(name, lambda old: old.changed("stop", self._author, old))
+        return self._runner.look(record)
 
     def delete(self, name: str) -> None:
         """End a service and forget it; the models stay."""
-        self.stop(name)
+        record = self.stop(name).record
+        self._runner.forget(record)
         gone = ServiceRecord(name=name, deleted=time.time())
         self._record(name, lambda _: gone)
-        shutil.rmtree(Place(name).folder, ignore_errors=True)
 
     def list(self) -> Views:
         """Return all services, by name."""
         found = (find_service(self._store, name) for name in service_names(self._store))
-        return [look(record) for record in found if record]
+        return [self._runner.look(record) for record in found if record]
 
     def get(self, name: str) -> ServiceView:
         """Return a service and its state."""
-        return look(get_service(self._store, name))
+        return self._runner.look(get_service(self._store, name))
 
     def new_token(self, name: str) -> str:
         """Make a token, in the place of the one before, which opens no door any more."""
         record = get_service(self._store, name)
         self._require_here(record)
-        token = Place(name).new_token()
-        if not record.stopped:
-            self._put(record, record.shares, "start")
+        token, known = secrets.token_urlsafe(TOKEN_BYTES), self._runner.token(name)
+        wanted = msgspec.structs.replace(record, token=token_hash(token))
+        self._runner.save_token(name, token)
+        try:
+            if record.stopped:
+                self._record(name, lambda old: old.changed("token", self._author, wanted))
+            else:
+                self._put(record, wanted, "token")
+        except MlctlError:
+            self._runner.save_token(name, known)
+            raise
         return token
+
+    def logs(self, name: str, *, models: bool = False, follow: bool = False) -> Generator[bytes]:
+        """Yield what a service says, a line for each request; or what the models' own code says.
+
+        Args:
+            name: Of the service.
+            models: The latter.
+            follow: Go on for ever; nothing new is an empty block.
+
+        Raises:
+            NotFoundError: There is nothing to read here.
+        """
+        return self._runner.logs(get_service(self._store, name), models=models, follow=follow)
 
     def predict(self, name: str, *, files: Sequence[Path] = (), json: bytes = b"", token: str = "") -> Answer:
         """Ask a service.
@@ -182,12 +225,9 @@ class Services:
             request = form_of(field_of(self.config(name)), contents)
         return self.asker(name, token)(request)
 
-    def asker(self, name: str, token: str = "") -> Callable[[Request], Answer]:
+    def asker(self, name: str, token: str = "") -> Asker:
         """Return what sends a request to a service, as often as one likes; it raises ServiceError."""
-        record = get_service(self._store, name)
-        host = HERE if record.machine == machine_id() else record.host
-        token = token or Place(name).token()
-        return lambda request: ask(host, record.port, "/", body=request.body, kind=request.kind, token=token)
+        return self._runner.asker(get_service(self._store, name), token or self._runner.token(name))
 
     def config(self, name: str) -> dict[str, Any]:
         """Return the config.json of the version that a service got last."""
@@ -204,71 +244,55 @@ class Services:
                         found.setdefault(format_version(share.number), []).append(name)
         return found
 
-    def _put(self, record: ServiceRecord, shares: Sequence[Share], what: What) -> ServiceView:
-        """Have the shares in force, and only then in the record."""
+    def _wanted(
+        self,
+        version: ModelVersion,
+        name: str | None,
+        traffic: int,
+        engine: str | None,
+        port: int,
+        shape: Mapping[str, object],
+    ) -> tuple[ServiceRecord, ServiceRecord | None, str]:
+        """Return a service as `deploy` is to make it, as it is, and the token of a new one."""
+        name = check_name(name or version.name, "service")
+        share = Share(model=version.name, number=version.number, weight=WHOLE, engine=engine_for(version, engine).name)
+        record, token = find_service(self._store, name), ""
+        if record is None:
+            token = secrets.token_urlsafe(TOKEN_BYTES)
+            wanted = msgspec.structs.replace(self._runner.new(name, port, dict(shape)), token=token_hash(token))
+        else:
+            self._require_here(record)
+            wanted = self._runner.reshaped(record, dict(shape))
+        shares = balanced([] if wanted.stopped else wanted.shares, share, traffic)
+        return msgspec.structs.replace(wanted, shares=shares), record, token
+
+    def _put(self, record: ServiceRecord, wanted: ServiceRecord, what: What) -> ServiceView:
+        """Have a service as it is wanted in force, and only then in the record."""
         self._require_here(record)
-        place, wanted = Place(record.name), [*shares]
-        before = place.settings()
-        put_in_force(place, self._settings(record, place, wanted), before)
-        if record.shares != wanted or record.stopped or what == "rollback":
+        for share in wanted.shares:
+            self._models.get(share.model, f"v{share.number}")  # it may have been deleted since it was in force
+        self._runner.put(wanted, record)
+        if record != wanted or record.stopped or what == "rollback":
             record = self._record(record.name, lambda old: old.changed(what, self._author, wanted))
-        return look(record)
+        return self._runner.look(record)
 
-    def _settings(self, record: ServiceRecord, place: Place, shares: Sequence[Share]) -> Settings:
-        deployed = []
-        for share in shares:
-            version = self._models.get(share.model, f"v{share.number}")
-            folder = place.package(share.model, share.number)
-            self._models.pull(share.model, f"v{share.number}", folder)
-            engine = get_engine(share.engine)
-            python = ensure_environment(engine, reporter=self._reporter)
-            deployed.append(
-                Deployed(
-                    model=version.name,
-                    number=version.number,
-                    weight=share.weight,
-                    folder=str(folder),
-                    python=str(python),
-                    environment=engine.env,
-                )
-            )
-        tokens = (token_hash(place.token()),)
-        return Settings(
-            name=record.name,
-            revision=time.time_ns(),
-            models=tuple(deployed),
-            tokens=tokens,
-            host=HERE,
-            port=record.port,
-            grpc_port=record.grpc_port,
-        )
-
-    def _claim(self, name: str, port: int, grpc_port: int) -> ServiceRecord:
-        record = ServiceRecord(
-            name=name,
-            machine=machine_id(),
-            host=socket.gethostname(),
-            port=port,
-            grpc_port=grpc_port,
-            created=time.time(),
-        )
+    def _claim(self, record: ServiceRecord) -> None:
         try:
-            claim(self._store, record_key(name), record)
+            claim(self._store, record_key(record.name), record)
         except AlreadyExistsError:  # it was deleted, or somebody makes it right now
 
             def edit(old: ServiceRecord) -> ServiceRecord:
                 if not old.deleted:
-                    raise ConflictError(
-                        f"somebody else is making the service {name}", hint="run the same command again"
-                    )
+                    message = f"somebody else is making the service {record.name}"
+                    raise ConflictError(message, hint="run the same command again")
                 return record
 
-            return self._record(name, edit)
-        return record
+            self._record(record.name, edit)
 
     def _record(self, name: str, edit: Callable[[ServiceRecord], ServiceRecord]) -> ServiceRecord:
         return change(self._store, record_key(name), ServiceRecord, edit)
 
     def _require_here(self, record: ServiceRecord) -> None:
-        if record.machine != machine_id():
-            raise ConflictError(f"service {record.name} runs on {record.host}", hint="run this command there")
+        if record.machine != self._runner.machine:
+            hint = "run this command there, or with the context of that cluster"
+            raise ConflictError(f"service {record.name} runs on {record.host}", hint=hint)

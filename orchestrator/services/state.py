@@ -5,10 +5,7 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.config import machine_id
 from orchestrator.ports import HERE
-from orchestrator.services.ask import ServiceError, ask
-from orchestrator.services.place import Place
 from orchestrator.services.record import ServiceRecord
 
 
@@ -40,6 +37,8 @@ class ServiceView(msgspec.Struct, frozen=True):
     @property
     def url(self) -> str:
         """Where it is asked."""
+        if self.record.backend == "kubernetes":
+            return f"http://{self.record.shape.ingress or self._host}"
         return f"http://{self._host}:{self.record.port}"
 
     @property
@@ -49,25 +48,19 @@ class ServiceView(msgspec.Struct, frozen=True):
 
     @property
     def _host(self) -> str:
-        return self.record.host if self.state is ServiceState.ELSEWHERE else HERE
+        record = self.record
+        if record.backend == "kubernetes":
+            return f"{record.name}.{record.machine.partition('@')[0]}.svc"
+        return record.host if self.state is ServiceState.ELSEWHERE else HERE
 
 
-def look(record: ServiceRecord) -> ServiceView:
-    """Return a service as it is now."""
-    if record.machine != machine_id():
-        return ServiceView(record, ServiceState.ELSEWHERE, f"it is on {record.host}, and was not asked")
-    place = Place(record.name)
-    kept = place.kept()
-    restarts = kept.restarts if kept else 0
-    if not place.is_kept:
-        if record.stopped:
-            return ServiceView(record, ServiceState.STOPPED)
-        problem = "nobody keeps it: this machine was restarted, or its keeper was killed"
-        return ServiceView(record, ServiceState.FAILED, f"{problem}; mlctl service start {record.name}", restarts)
-    try:
-        told: dict[str, Any] = ask(HERE, record.port, "/service", token=place.token(), method="GET").document
-    except ServiceError:
-        return ServiceView(record, ServiceState.STARTING, kept.problem if kept else "", restarts)
+def elsewhere(record: ServiceRecord) -> ServiceView:
+    """Return a service that cannot be asked from here."""
+    return ServiceView(record, ServiceState.ELSEWHERE, f"it is on {record.host}, and was not asked")
+
+
+def of_answer(record: ServiceRecord, told: dict[str, Any], restarts: int) -> ServiceView:
+    """Return a service as it says that it is."""
     problems = [f"{one['model']}/v{one['number']} {one['problem']}" for one in told.get("models", []) if one["problem"]]
     ready = all(one["ready"] for one in told.get("models", []))
     return ServiceView(record, ServiceState.RUNNING if ready else ServiceState.FAILED, "; ".join(problems), restarts)

@@ -5,10 +5,11 @@ import random
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from orchestrator.backends.kubernetes.kubeconfig import connect, host_of
-from orchestrator.backends.kubernetes.refusals import TroubleError, refusal
+from orchestrator.backends.kubernetes.refusals import TroubleError, is_status, refusal
 from orchestrator.config import Context
 from orchestrator.errors import ClusterError, MlctlError, NotFoundError
 
@@ -17,6 +18,7 @@ Result = TypeVar("Result")
 
 CONNECT_TIMEOUT = 4.0  # seconds
 READ_TIMEOUT = 30.0  # seconds without a byte of an answer
+PROXY_TIMEOUT = 60.0  # seconds for the answer of a Service
 PATIENCE = 20.0  # seconds that one call may take with all its attempts, once the server has answered
 FIRST_CONTACT = 5.0  # seconds; who does not answer at all at first is probably not there
 FIRST_PAUSE = 0.2  # seconds between two attempts; doubled each time, of which a random part is waited
@@ -134,6 +136,24 @@ class Api:
             # read1 returns what is there; `stream` of a chunked answer would wait for a whole block.
             while block := self._guarded(lambda: answer.read1(BLOCK)):
                 yield block
+
+    def proxy(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Any:
+        """Return what a Service answers through the API server, whatever its status; it is asked once.
+
+        Raises:
+            MlctlError: Nobody stands behind it, or the API server itself refuses.
+        """
+        client = self._client
+        own: dict[str, str] = dict(headers)
+        client.update_params_for_auth(own, [], ["BearerToken"])
+        pool = client.rest_client.pool_manager
+        url = f"{client.configuration.host}{path}"
+        answer = self._guarded(
+            lambda: pool.request(method, url, body=body or None, headers=own, timeout=PROXY_TIMEOUT, retries=False)
+        )
+        if answer.status >= HTTPStatus.BAD_REQUEST and is_status(answer.data):
+            raise refusal(answer.status, answer.data.decode(errors="replace"), self.place)
+        return answer
 
     @property
     def _client(self) -> Any:

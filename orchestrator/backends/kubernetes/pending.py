@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from orchestrator.backends.kubernetes import pods
 from orchestrator.backends.kubernetes.fit import why_not
-from orchestrator.backends.kubernetes.names import FETCH, MAIN, SYNC
+from orchestrator.backends.kubernetes.names import FETCH
 from orchestrator.runtime.status import Reason, State
 
 Json = dict[str, Any]
@@ -78,7 +78,7 @@ def of_pod(pod: Json, events: Sequence[Json], nodes: Sequence[Json] | None) -> P
         return _unscheduled(pod, str(scheduled.get("message", "")), nodes)
     if not pods.node_of(pod):
         return Pending(State.PENDING, None, "it waits for the scheduler")
-    for name in (FETCH, SYNC, MAIN):
+    for name in pods.names(pod):
         reason, message = pods.waiting(pod, name)
         if reason in _PULL:
             return _no_image(pods.image(pod, name), reason, _pull_message(message, events), pod)

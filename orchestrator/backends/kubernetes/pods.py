@@ -108,6 +108,12 @@ def ended(pod: Json, name: str) -> Ended | None:
     return Ended(code, str(found.get("reason", "")), text, seconds(found.get("finishedAt")))
 
 
+def names(pod: Json) -> list[str]:
+    """Return the names of a pod's containers, in the order in which they start."""
+    spec = pod.get("spec", {})
+    return [str(one["name"]) for one in [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]]
+
+
 def image(pod: Json, name: str) -> str:
     """Return the image of a container, as its pod asks for it."""
     spec = pod.get("spec", {})

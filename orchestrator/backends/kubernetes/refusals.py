@@ -120,6 +120,12 @@ def _causes(told: dict[str, Any]) -> list[dict[str, Any]]:
     return (told.get("details") or {}).get("causes") or []
 
 
+def is_status(body: bytes) -> bool:
+    """Tell whether an answer is the API server's own, and not that of a Service behind it."""
+    told = _status(body.decode(errors="replace"))
+    return (told.get("kind"), told.get("apiVersion")) == ("Status", "v1")
+
+
 def _status(body: str) -> dict[str, Any]:
     try:
         told = json.loads(body)

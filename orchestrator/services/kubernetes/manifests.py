@@ -5,10 +5,11 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.services.kubernetes.plan import PORT_NAME, SERVICE, STORE, Plan
+from orchestrator.services.kubernetes.plan import GRPC_NAME, GRPC_PORT, PORT_NAME, SERVICE, STORE, Plan
 from orchestrator.services.kubernetes.pod import pod_template
 
 Json = dict[str, Any]
+Key = tuple[str, str]  # kind, as in `apps/v1/deployments`, and name
 
 PUBLIC = 80  # port of the Service
 BUSY = 70  # per cent of the requested CPUs beyond which there are more replicas
@@ -18,21 +19,22 @@ PDB, HPA = "policy/v1/poddisruptionbudgets", "autoscaling/v2/horizontalpodautosc
 INGRESS, ROUTE = "networking.k8s.io/v1/ingresses", "gateway.networking.k8s.io/v1/httproutes"
 
 
-def manifests(plan: Plan) -> dict[str, Json]:
-    """Return all objects, by the paths of their kinds; what holds settings and token before what needs it."""
-    wanted = {
-        f"{SECRETS}/{plan.secret}": secret(plan, plan.secret, {"settings.json": msgspec.json.encode(plan.settings)}),
-        f"{SECRETS}/{token_name(plan.name)}": secret(plan, token_name(plan.name), {"token": plan.token.encode()}),
-        DEPLOYMENT: deployment(plan),
-        SERVICES: service(plan),
-        PDB: budget(plan) if max(plan.shape.replicas, plan.shape.max_replicas) > 1 else None,
-        HPA: autoscaler(plan) if plan.shape.max_replicas else None,
-        INGRESS: ingress(plan) if plan.shape.ingress and not plan.shape.gateway else None,
-        ROUTE: route(plan) if plan.shape.gateway else None,
+def manifests(plan: Plan) -> dict[Key, Json]:
+    """Return all objects, by kind and name; what holds settings and token before what needs it."""
+    name, shape = plan.name, plan.shape
+    made: dict[Key, Json | None] = {
+        (SECRETS, plan.secret): secret(plan, plan.secret, {"settings.json": msgspec.json.encode(plan.settings)}),
+        (SECRETS, token_name(name)): secret(plan, token_name(name), {"token": plan.token.encode()})
+        if plan.token
+        else None,
+        (DEPLOYMENT, name): deployment(plan),
+        (SERVICES, name): service(plan),
+        (PDB, name): budget(plan) if max(shape.replicas, shape.max_replicas) > 1 else None,
+        (HPA, name): autoscaler(plan) if shape.max_replicas else None,
+        (INGRESS, name): ingress(plan) if shape.ingress and not shape.gateway else None,
+        (ROUTE, name): route(plan) if shape.gateway else None,
     }
-    if not plan.token:
-        del wanted[f"{SECRETS}/{token_name(plan.name)}"]
-    return {path: made for path, made in wanted.items() if made}
+    return {key: one for key, one in made.items() if one is not None}
 
 
 def token_name(name: str) -> str:
@@ -57,8 +59,11 @@ def deployment(plan: Plan) -> Json:
 
 def service(plan: Plan) -> Json:
     """Return the Service, by whose name the cluster's pods ask."""
-    port = {"name": PORT_NAME, "port": PUBLIC, "targetPort": PORT_NAME}
-    spec = {"type": "ClusterIP", "selector": {SERVICE: plan.name}, "ports": [port]}
+    ports = [
+        {"name": PORT_NAME, "port": PUBLIC, "targetPort": PORT_NAME},
+        {"name": GRPC_NAME, "port": GRPC_PORT, "targetPort": GRPC_NAME, "appProtocol": "kubernetes.io/h2c"},
+    ]
+    spec = {"type": "ClusterIP", "selector": {SERVICE: plan.name}, "ports": ports}
     return {**_owned(plan, "v1", "Service", plan.name), "spec": spec}
 
 

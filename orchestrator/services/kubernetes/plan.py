@@ -16,6 +16,7 @@ from orchestrator.serving.settings import Deployed, Settings
 SERVICE, REVISION = "mlctl/service", "mlctl/revision"  # labels
 STORE = "mlctl/store"  # annotation: which store has the service's record
 PORT, PORT_NAME = 8080, "http"
+GRPC_PORT, GRPC_NAME = 8081, "grpc"
 FRONT = "front"  # container
 MODEL = "model-"  # containers: model-1 and so on, one for each engine
 
@@ -118,7 +119,7 @@ def plan_of(
         )
         for share in shares
     )
-    settings = Settings(name=name, models=models, tokens=tokens, host="", port=PORT)
+    settings = Settings(name=name, models=models, tokens=tokens, host="", port=PORT, grpc_port=GRPC_PORT)
     return Plan(settings=settings, hosts=tuple(hosts.values()), shape=shape, site=site, token=token)
 
 

@@ -9,7 +9,17 @@ from orchestrator.backends.kubernetes import environment, security, volumes
 from orchestrator.backends.kubernetes.images import from_registry
 from orchestrator.backends.kubernetes.names import FETCH
 from orchestrator.backends.kubernetes.resources import gpu_resource, main_resources, runtime_resources
-from orchestrator.services.kubernetes.plan import FRONT, PORT, PORT_NAME, REVISION, SERVICE, Host, Plan
+from orchestrator.services.kubernetes.plan import (
+    FRONT,
+    GRPC_NAME,
+    GRPC_PORT,
+    PORT,
+    PORT_NAME,
+    REVISION,
+    SERVICE,
+    Host,
+    Plan,
+)
 from orchestrator.serving.process import LOAD
 from orchestrator.specs.flavors import Flavor
 
@@ -91,7 +101,7 @@ def _front(plan: Plan) -> Json:
         "image": from_registry(plan.site.runtime_image, plan.site.image_registry),
         "command": ["python", "-m", "orchestrator.serving", f"{volumes.SHARED}/settings.json"],
         "env": [{"name": "TMPDIR", "value": volumes.SHARED}],  # its sockets are where the engines' containers see them
-        "ports": [{"name": PORT_NAME, "containerPort": PORT}],
+        "ports": [{"name": PORT_NAME, "containerPort": PORT}, {"name": GRPC_NAME, "containerPort": GRPC_PORT}],
         "resources": {"requests": {"cpu": "250m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
         "securityContext": security.runtime_security(plan.site.defaults),
         "volumeMounts": [{"name": "mlctl", "mountPath": volumes.SHARED}],

@@ -29,7 +29,8 @@ def kinds(made) -> set[str]:
 def test_they_are_valid_in_the_oldest_and_the_newest_version(plan):
     made = manifests(plan)
     assert made == manifests(plan)
-    for path, one in made.items():
+    for (path, name), one in made.items():
+        assert name == one["metadata"]["name"]
         assert NAME.fullmatch(one["metadata"]["name"])
         assert one["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "mlctl"
         if path != ROUTE:  # which is a custom resource
@@ -57,8 +58,8 @@ def test_what_is_made_follows_from_what_was_asked_for():
     assert kinds(manifests(plan(ingress="digits.lab"))) == least | {"Ingress"}
     made = manifests(plan(ingress="digits.lab", gateway="edge/web"))
     assert kinds(made) == least | {"HTTPRoute"}
-    assert made[ROUTE]["spec"]["parentRefs"] == [{"name": "web", "namespace": "edge"}]
-    assert made[ROUTE]["spec"]["hostnames"] == ["digits.lab"]
+    assert made[ROUTE, "digits"]["spec"]["parentRefs"] == [{"name": "web", "namespace": "edge"}]
+    assert made[ROUTE, "digits"]["spec"]["hostnames"] == ["digits.lab"]
 
 
 def test_a_pod_has_a_container_for_each_engine_and_the_front_before_them():

@@ -1,0 +1,145 @@
+"""Services on this machine."""
+
+import shutil
+import socket
+import time
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from orchestrator.config import machine_id
+from orchestrator.engines import get_engine
+from orchestrator.engines.environment import ensure_environment
+from orchestrator.errors import NotFoundError, UsageError
+from orchestrator.models.models import Models
+from orchestrator.ports import HERE, free_ports
+from orchestrator.progress import Reporter
+from orchestrator.services.ask import ServiceError, ask
+from orchestrator.services.local import end, put_in_force
+from orchestrator.services.place import Place
+from orchestrator.services.record import ServiceRecord, Share
+from orchestrator.services.runner import Asker, Form
+from orchestrator.services.state import ServiceState, ServiceView, elsewhere, of_answer
+from orchestrator.serving.settings import Deployed, Settings
+
+POLL = 0.2  # seconds between two looks at a log
+BLOCK = 1 << 16  # bytes
+_HINT = "add a context with a cluster: mlctl context add NAME --backend kubernetes"
+
+
+class Here:
+    """Runs services as processes of this machine.
+
+    Args:
+        models: Of the store.
+        reporter: Told of long work.
+    """
+
+    def __init__(self, models: Models, reporter: Reporter) -> None:
+        self._models = models
+        self._reporter = reporter
+
+    @property
+    def machine(self) -> str:
+        return machine_id()
+
+    def new(self, name: str, port: int, shape: dict[str, object]) -> ServiceRecord:
+        _require_plain(shape)
+        shutil.rmtree(Place(name).folder, ignore_errors=True)
+        port = port or free_ports(1)[0]
+        return ServiceRecord(name=name, machine=self.machine, host=socket.gethostname(), port=port, created=time.time())
+
+    def reshaped(self, record: ServiceRecord, shape: dict[str, object]) -> ServiceRecord:
+        _require_plain(shape)
+        return record
+
+    def put(self, record: ServiceRecord, before: ServiceRecord) -> None:
+        place = Place(record.name)
+        told = place.settings()
+        put_in_force(place, self._settings(record, place, record.shares), told)
+
+    def end(self, record: ServiceRecord) -> None:
+        end(Place(record.name))
+
+    def forget(self, record: ServiceRecord) -> None:
+        shutil.rmtree(Place(record.name).folder, ignore_errors=True)
+
+    def look(self, record: ServiceRecord) -> ServiceView:
+        if record.machine != self.machine:
+            return elsewhere(record)
+        place = Place(record.name)
+        kept = place.kept()
+        restarts = kept.restarts if kept else 0
+        if not place.is_kept:
+            if record.stopped:
+                return ServiceView(record, ServiceState.STOPPED)
+            problem = "nobody keeps it: this machine was restarted, or its keeper was killed"
+            return ServiceView(record, ServiceState.FAILED, f"{problem}; mlctl service start {record.name}", restarts)
+        try:
+            told: dict[str, Any] = ask(HERE, record.port, "/service", token=place.token(), method="GET").document
+        except ServiceError:
+            return ServiceView(record, ServiceState.STARTING, kept.problem if kept else "", restarts)
+        return of_answer(record, told, restarts)
+
+    def asker(self, record: ServiceRecord, token: str) -> Asker:
+        host = HERE if record.machine == self.machine else record.host
+        return lambda request: ask(host, record.port, "/", body=request.body, kind=request.kind, token=token)
+
+    def token(self, name: str) -> str:
+        return Place(name).token()
+
+    def save_token(self, name: str, token: str) -> None:
+        Place(name).save_token(token)
+
+    def logs(self, record: ServiceRecord, *, models: bool, follow: bool) -> Generator[bytes]:
+        place = Place(record.name)
+        path = place.models_log if models else place.log
+        try:
+            file = path.open("rb")
+        except OSError as error:
+            hint = "it is on the machine that runs the service"
+            raise NotFoundError(f"cannot read {path}: {error.strerror}", hint=hint) from error
+        with file:
+            while True:
+                while block := file.read(BLOCK):
+                    yield block
+                if not follow:
+                    return
+                yield b""
+                time.sleep(POLL)
+
+    def manifests(self, record: ServiceRecord, token: str, form: Form) -> list[dict[str, Any]]:
+        raise UsageError("a service on this machine has no objects to show", hint=_HINT)
+
+    def _settings(self, record: ServiceRecord, place: Place, shares: Sequence[Share]) -> Settings:
+        deployed = []
+        for share in shares:
+            folder = place.package(share.model, share.number)
+            self._models.pull(share.model, f"v{share.number}", folder)
+            engine = get_engine(share.engine)
+            python = ensure_environment(engine, reporter=self._reporter)
+            deployed.append(
+                Deployed(
+                    model=share.model,
+                    number=share.number,
+                    weight=share.weight,
+                    folder=str(folder),
+                    python=str(python),
+                    environment=engine.env,
+                )
+            )
+        return Settings(
+            name=record.name,
+            revision=time.time_ns(),
+            models=tuple(deployed),
+            tokens=(record.token,),
+            host=HERE,
+            port=record.port,
+            grpc_port=record.grpc_port,
+        )
+
+
+def _require_plain(shape: dict[str, object]) -> None:
+    """Refuse what only a cluster can do."""
+    if given := [field for field, value in shape.items() if value is not None]:
+        options = ", ".join(f"--{field.replace('_', '-')}" for field in given)
+        raise UsageError(f"{options}: this context runs services on this machine, not on a cluster", hint=_HINT)

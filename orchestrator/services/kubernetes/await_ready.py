@@ -1,0 +1,80 @@
+"""Wait until a change is in force, or it is clear that it will not be."""
+
+import time
+from typing import Any
+
+from orchestrator.backends.kubernetes import pods
+from orchestrator.backends.kubernetes.api import Api
+from orchestrator.backends.kubernetes.cluster import EVENTS, when
+from orchestrator.errors import PermissionDeniedError, PreflightError
+from orchestrator.progress import Reporter
+from orchestrator.services.kubernetes.manifests import PATIENCE
+from orchestrator.services.kubernetes.objects import Objects
+from orchestrator.services.kubernetes.plan import Plan
+from orchestrator.services.kubernetes.rollout import Trouble, is_done, of_revision, trouble
+
+Json = dict[str, Any]
+
+STUCK = 60.0  # seconds after which what rarely passes is taken to stay: an image that cannot be pulled, a full quota
+POLL = 0.3  # seconds
+
+
+def await_ready(api: Api, objects: Objects, plan: Plan, reporter: Reporter, *, stuck: float | None = None) -> None:
+    """Return when all pods of a plan are ready, and no others take requests.
+
+    Args:
+        api: The namespace.
+        objects: In it.
+        plan: What was applied.
+        reporter: Told what it waits for.
+        stuck: Seconds that a trouble may last which is not final; None is the usual.
+
+    Raises:
+        PreflightError: They do not become ready; says why.
+    """
+    patience = STUCK if stuck is None else stuck
+    deadline = time.monotonic() + PATIENCE
+    since, told = 0.0, ""
+    while time.monotonic() < deadline:
+        deployment = objects.deployment(plan.name)
+        if deployment is None:
+            raise PreflightError(f"the Deployment {plan.name} was deleted meanwhile", hint="run the same command again")
+        if is_done(deployment):
+            return
+        found = _look(api, objects, plan, deployment)
+        since = since or time.monotonic() if found else 0.0
+        if found and (found.final or time.monotonic() - since > patience):
+            _refuse(plan, found)
+        if found and found.message != told:
+            told = found.message
+            reporter.note(f"service {plan.name} waits: {told}")
+        time.sleep(POLL)
+    _refuse(plan, Trouble(f"its pods are not ready after {PATIENCE} s"))
+
+
+def _look(api: Api, objects: Objects, plan: Plan, deployment: Json) -> Trouble | None:
+    every = of_revision(objects.pods(plan.name), plan.revision)
+    waiting = [pod for pod in every if not pods.holds(pod, "Ready")]
+    events = {pod["metadata"]["uid"]: _events(api, pod) for pod in waiting}
+    unscheduled = any((pods.condition(pod, "PodScheduled") or {}).get("status") == "False" for pod in waiting)
+    return trouble(deployment, every, events, _nodes(api) if unscheduled else None)
+
+
+def _events(api: Api, pod: Json) -> list[Json]:
+    try:
+        found = api.list(api.path(EVENTS), fieldSelector=f"involvedObject.uid={pod['metadata']['uid']}")
+    except PermissionDeniedError:  # without events there is less to tell
+        return []
+    return sorted(found, key=when)
+
+
+def _nodes(api: Api) -> list[Json] | None:
+    try:
+        return api.list("/api/v1/nodes")
+    except PermissionDeniedError:
+        return None
+
+
+def _refuse(plan: Plan, found: Trouble) -> None:
+    hint = found.hint or f"mlctl service logs {plan.name} --models; or load it alone: mlctl model lint NAME --load"
+    raise PreflightError(f"service {plan.name} does not answer with that: {found.message}", hint=hint)

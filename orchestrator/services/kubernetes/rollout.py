@@ -1,0 +1,95 @@
+"""How far the pods of a change are, and why they do not come any further: pure functions on plain dicts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from orchestrator.backends.kubernetes import pods
+from orchestrator.backends.kubernetes.names import FETCH
+from orchestrator.backends.kubernetes.pending import of_pod
+from orchestrator.runtime.status import Reason, State
+from orchestrator.services.kubernetes.plan import FRONT, REVISION
+
+Json = dict[str, Any]
+
+_OUT_OF_MEMORY = "OOMKilled"
+_MAY_PASS = {Reason.NO_CAPACITY, None}  # waiting for them is worth all the time that there is
+
+
+class Trouble(NamedTuple):
+    """Why a pod does not become ready.
+
+    Attributes:
+        message: For people.
+        final: Whether waiting is of no use; else it may pass, but rarely does.
+        hint: The next step.
+    """
+
+    message: str
+    final: bool = False
+    hint: str = ""
+
+
+def is_done(deployment: Json) -> bool:
+    """Tell whether all pods are of the newest template and ready, and no other takes requests."""
+    status, wanted = deployment.get("status", {}), deployment["spec"]["replicas"]
+    if status.get("observedGeneration", 0) < deployment["metadata"]["generation"]:
+        return False
+    return all(status.get(field, 0) == wanted for field in ("replicas", "updatedReplicas", "availableReplicas"))
+
+
+def of_revision(every: Sequence[Json], revision: str) -> list[Json]:
+    """Return the pods of a revision."""
+    return [pod for pod in every if (pod["metadata"].get("labels") or {}).get(REVISION) == revision]
+
+
+def trouble(
+    deployment: Json, every: Sequence[Json], events: Mapping[str, Sequence[Json]], nodes: Sequence[Json] | None
+) -> Trouble | None:
+    """Return what keeps pods from being ready, or None as long as all takes its course.
+
+    Args:
+        deployment: The Deployment.
+        every: Its pods of the revision in question.
+        events: By the pods' uids.
+        nodes: Of the cluster; None if they may not be read.
+    """
+    every = [pod for pod in every if not pod["metadata"].get("deletionTimestamp") and not pods.holds(pod, "Ready")]
+    for pod in every:
+        if found := _ended(pod):
+            return found
+    refused = pods.condition(deployment, "ReplicaFailure") or {}
+    if refused.get("status") == "True":
+        return Trouble(
+            f"its pods are refused: {refused.get('message', '')}", hint="ask for less, or for a larger quota"
+        )
+    for pod in every:
+        if pods.is_running(pod, FRONT) or pods.is_running(pod, FETCH):
+            continue
+        found_pending = of_pod(pod, events.get(pod["metadata"]["uid"], ()), nodes)
+        reason = found_pending.reason
+        if reason in _MAY_PASS:
+            continue
+        hint = found_pending.hint or (reason.hint if reason else "")
+        return Trouble(found_pending.message, final=found_pending.state is State.FAILED, hint=hint)
+    return None
+
+
+def _ended(pod: Json) -> Trouble | None:
+    """Return what ended a container that should have gone on."""
+    ends = {name: end for name in pods.names(pod) if (end := pods.ended(pod, name)) and end.code}
+    for name, end in ends.items():
+        if end.reason == _OUT_OF_MEMORY:
+            return Trouble(f"container {name} took more memory than it may", final=True, hint="give it more: --memory")
+    for name, end in ends.items():
+        said = end.message.strip().splitlines() or [f"exit code {end.code}"]
+        if name == FRONT:
+            return Trouble(said[-1], final=True)
+        if name == FETCH:  # it is tried again: the store may come back
+            return Trouble(f"the packages cannot be fetched: {said[0]}", hint="does the store answer? mlctl doctor")
+        return Trouble(f"container {name} ends: {said[-1]}", final=True)
+    return None
+
+
+def restarts(every: Sequence[Json]) -> int:
+    """Return how often containers of pods had to be started again."""
+    return sum(int(pods.container(pod, name).get("restartCount", 0)) for pod in every for name in pods.names(pod))

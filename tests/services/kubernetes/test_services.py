@@ -1,0 +1,119 @@
+"""A service on a cluster: deploy, share, roll back, scale, stop, delete; and what is told where that cannot be."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from orchestrator.errors import ConflictError, MlctlError, PreflightError
+from orchestrator.services.state import ServiceState
+from tests.kubernetes.standin import Standin
+from tests.kubernetes.standin.resources import SERVICES
+from tests.waiting import wait_until
+
+ENGINE = "plain-1"
+
+
+def answer_of(client, **options) -> str:
+    return client.services.predict("echo", json=b"{}", **options).document["answer"]
+
+
+def deploy(client, version, **options):
+    return client.services.deploy(version, engine=ENGINE, **options)
+
+
+@contextmanager
+def asked_all_the_time(client) -> Iterator[list[tuple[int, str]]]:
+    """Ask a service from two threads until the end; yield status and answer of each request."""
+    found: list[tuple[int, str]] = []
+    over = threading.Event()
+
+    def go_on() -> None:
+        while not over.is_set():
+            try:
+                answer = client.services.predict("echo", json=b"{}")
+                found.append((answer.status, answer.document.get("answer", "")))
+            except MlctlError as error:
+                found.append((0, error.message))
+            time.sleep(0.02)
+
+    threads = [threading.Thread(target=go_on) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_versions_take_over_under_load_and_no_request_is_lost(client, model, standin: Standin):
+    view, _ = deploy(client, model("one"))
+    assert (view.state, view.url) == (ServiceState.RUNNING, "http://echo.default.svc")
+    assert answer_of(client) == "one"
+    assert client.services.predict("echo", json=b"{}", token="wrong").status == 401
+    with asked_all_the_time(client) as answers:
+        view, again = deploy(client, model("two"), traffic=10)
+        assert ([share.text for share in view.record.shares], again) == (["echo/v1 90%", "echo/v2 10%"], "")
+        wait_until(lambda: (200, "two") in answers)
+        client.services.traffic("echo", {2: 100})
+        seen = len(answers)
+        wait_until(lambda: len(answers) > seen + 10)
+        assert {answer for _, answer in answers[seen + 5 :]} == {"two"}
+        with pytest.raises(PreflightError, match="No module named 'nowhere'"):
+            deploy(client, model("three", source="import nowhere"))
+        assert client.services.get("echo").record.shares[0].text == "echo/v2 100%"
+        view = client.services.rollback("echo")
+        assert [share.text for share in view.record.shares] == ["echo/v1 90%", "echo/v2 10%"]
+    assert {status for status, _ in answers} == {200}, {text for status, text in answers if status != 200}
+
+
+def objects_of(standin: Standin) -> set[str]:
+    """Return the kinds that there are of a service's objects."""
+    kinds = ("deployments", "services", "secrets", "poddisruptionbudgets", "horizontalpodautoscalers", "ingresses")
+    found = [one for kind in kinds for one in standin.objects(kind)]
+    return {one["kind"] for one in found if "mlctl/service" in one["metadata"]["labels"]}
+
+
+def test_scaled_stopped_started_and_deleted(client, model, standin: Standin):
+    deploy(client, model("one"), shape={"replicas": 2, "ingress": "echo.lab"})
+    every = {"Deployment", "Service", "Secret", "PodDisruptionBudget", "Ingress"}
+    assert objects_of(standin) == every
+    log = b"".join(client.services.logs("echo"))
+    assert log.count(b"in force") == 0
+    assert {answer_of(client) for _ in range(5)} == {"one"}
+    assert b'"path":' in b"".join(client.services.logs("echo")).replace(b'"path": ', b'"path":')
+    view = client.services.scale("echo", 1)
+    assert (view.record.shape.replicas, view.record.shape.ingress) == (1, "echo.lab")
+    assert objects_of(standin) == every - {"PodDisruptionBudget"}
+    token = client.services.new_token("echo")
+    assert answer_of(client, token=token) == answer_of(client) == "one"
+    assert len([one for one in standin.objects("secrets") if "settings.json" in one["data"]]) == 1
+    assert client.services.stop("echo").state is ServiceState.STOPPED
+    with pytest.raises(MlctlError, match="no endpoints available"):
+        answer_of(client)
+    assert client.services.start("echo").state is ServiceState.RUNNING
+    assert answer_of(client) == "one"
+    client.services.delete("echo")
+    wait_until(lambda: not objects_of(standin))
+    assert client.services.list() == []
+
+
+def test_what_never_ran_leaves_nothing_and_what_is_others_stays(client, model, standin: Standin, monkeypatch):
+    monkeypatch.setattr("orchestrator.services.kubernetes.await_ready.STUCK", 0.5)
+    standin.images.break_off("example/plain", "not found")
+    with pytest.raises(PreflightError, match="image example/plain cannot be pulled"):
+        deploy(client, model("one"))
+    standin.images.repair("example/plain")
+    with pytest.raises(PreflightError, match="No module named 'nowhere'"):
+        deploy(client, model("two", source="import nowhere"))
+    with pytest.raises(PreflightError, match="none of 1 node can take it"):
+        deploy(client, model("one"), shape={"cpus": 1000})
+    wait_until(lambda: not objects_of(standin))
+    foreign = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "shop"}, "spec": {"ports": [{"port": 1}]}}
+    standin.api.create(SERVICES, "default", foreign)
+    with pytest.raises(ConflictError, match="has a Service named shop that is not mlctl's"):
+        deploy(client, model("one"), name="shop")
