@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -13,15 +14,17 @@ from pathlib import Path
 
 import msgspec
 import uvicorn
+import uvloop
 
 from orchestrator.serving.app import DRAIN, make_app
+from orchestrator.serving.connection import connection_class
 from orchestrator.serving.front import Front
 from orchestrator.serving.process import UnavailableError
 from orchestrator.serving.service import Service
 from orchestrator.serving.settings import WITH_PARENT, read_settings
 
 LOG = logging.getLogger("mlctl")
-SLOW = 10  # seconds that a client may take between requests
+IDLE = 10  # seconds that a client may take between requests
 BACKLOG = 2048  # connections that wait to be accepted
 FAILED = 3  # exit code
 
@@ -29,6 +32,8 @@ FAILED = 3  # exit code
 def main(arguments: list[str]) -> int:
     """Serve until told to end; return the exit code."""
     path = Path(arguments[0])
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection is an open file
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     settings = read_settings(path)
     if WITH_PARENT in arguments:
@@ -39,16 +44,18 @@ def main(arguments: list[str]) -> int:
             make_app(Front(service)),
             host=settings.host,
             port=settings.port,
+            http=connection_class(settings.head_timeout),
             log_config=None,
             access_log=False,
-            timeout_keep_alive=SLOW,
+            timeout_keep_alive=IDLE,
             timeout_graceful_shutdown=DRAIN,
             backlog=BACKLOG,
             server_header=False,
         )
         server = _Server(config)
         try:
-            asyncio.run(_serve(server, service, path))
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_serve(server, service, path))
         finally:
             if not service.pools:  # the last word, which is what the status of a pod has of it
                 LOG.error("%s", service.refused[1])

@@ -18,12 +18,13 @@ from orchestrator.serving import modelarts, openinference, tfserving
 from orchestrator.serving.access import REQUEST_ID, log_access
 from orchestrator.serving.auth import REFUSED, is_allowed
 from orchestrator.serving.front import Front
+from orchestrator.serving.openapi import document
 from orchestrator.serving.pool import Pool
 from orchestrator.serving.replies import RequestError, refusal, reply
 from orchestrator.serving.service import UnknownModelError
 
 DRAIN = 30  # seconds that requests under way are waited for at the end
-_OPEN = {"/health", "/ready", "/metrics", "/v2/health/live", "/v2/health/ready"}
+_OPEN = {"/openapi.json", "/health", "/ready", "/metrics", "/v2/health/live", "/v2/health/ready"}
 
 Endpoint = Callable[["Web", Request], Awaitable[Response]]
 
@@ -102,6 +103,10 @@ async def _service(web: Web, request: Request) -> Response:
     )
 
 
+async def _openapi(web: Web, request: Request) -> Response:
+    return reply(document(web.service))
+
+
 async def _metrics(web: Web, request: Request) -> Response:
     return Response(generate_latest(web.front.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -128,6 +133,7 @@ def make_app(front: Front) -> Starlette:
         ("GET", "/ready", _ready),
         ("GET", "/metrics", _metrics),
         ("GET", "/service", _service),
+        ("GET", "/openapi.json", _openapi),
         *tfserving.ROUTES,
         *openinference.ROUTES,
         *modelarts.ROUTES,
@@ -143,7 +149,9 @@ def make_app(front: Front) -> Starlette:
     async def unknown(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         message = f"{request.method} {request.url.path}: {error.detail}; to be asked: POST /"
-        return refusal(HTTPStatus(error.status_code), message)
+        response = refusal(HTTPStatus(error.status_code), message)
+        response.headers.update(error.headers or {})
+        return response
 
     async def broken(request: Request, error: Exception) -> Response:
         return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, f"the service itself failed: {type(error).__name__}: {error}")

@@ -1,30 +1,47 @@
 """Read what a client sends: JSON, or a form with files, and no more than is allowed."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from orchestrator.serving.replies import RequestError
+from orchestrator.serving.settings import Settings
 
 FORM = "multipart/form-data"
 FILES, FIELDS = 1000, 1000  # of a form at most
 
 
-async def read_json(request: Request, limit: int) -> Any:
+async def read_json(request: Request, settings: Settings) -> Any:
     """Return what the JSON of a request says.
 
     Raises:
-        RequestError: It is none, or has more than `limit` bytes.
+        RequestError: It is none, is too large, or takes too long to come.
     """
-    return _decoded(await _read(request, limit))
+    return _decoded(await _read(request, settings))
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    return b"".join([block async for block in _blocks(request, limit)])
+async def _read(request: Request, settings: Settings) -> bytes:
+    async with _patience(settings):
+        return b"".join([block async for block in _blocks(request, settings.body)])
+
+
+@contextlib.asynccontextmanager
+async def _patience(settings: Settings) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(settings.body_timeout):
+            yield
+    except TimeoutError:
+        message = f"the request was not there within {settings.body_timeout:g} s"
+        raise RequestError(HTTPStatus.REQUEST_TIMEOUT, message) from None
+    except ClientDisconnect:
+        raise RequestError(HTTPStatus.BAD_REQUEST, "the client has gone before its request was there") from None
 
 
 def _decoded(body: bytes) -> Any:
@@ -37,21 +54,28 @@ def _decoded(body: bytes) -> Any:
         raise RequestError(HTTPStatus.BAD_REQUEST, message) from error
 
 
-async def read_request(request: Request, limit: int) -> dict[str, Any]:
+async def read_request(request: Request, settings: Settings) -> dict[str, Any]:
     """Return what a model's process is asked: `{"files": {field: {name: bytes}}}` or `{"json": bytes}`.
 
     Raises:
-        RequestError: It is neither JSON nor a form with files, or has more than `limit` bytes.
+        RequestError: It is neither JSON nor a form with files, is too large, or takes too long to come.
     """
     kind = request.headers.get("content-type", "")
     if not kind.startswith(FORM):
-        body = await _read(request, limit)
+        body = await _read(request, settings)
         _decoded(body)
         return {"json": body}
+    parser = MultiPartParser(
+        request.headers,
+        _blocks(request, settings.body),
+        max_files=FILES,
+        max_fields=FIELDS,
+        max_part_size=settings.body,
+    )
+    parser.spool_max_size = 2 * settings.body  # never to the disk
     try:
-        form = await MultiPartParser(
-            request.headers, _blocks(request, limit), max_files=FILES, max_fields=FIELDS, max_part_size=limit
-        ).parse()
+        async with _patience(settings):
+            form = await parser.parse()
     except (MultiPartException, KeyError) as error:
         raise RequestError(HTTPStatus.BAD_REQUEST, f"the form cannot be read: {error}") from error
     files: dict[str, dict[str, bytes]] = {}

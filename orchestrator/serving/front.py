@@ -11,7 +11,9 @@ from orchestrator.serving.process import LateError, ModelError, UnavailableError
 from orchestrator.serving.replies import RequestError
 from orchestrator.serving.service import Service
 
-_CALLERS_FAULT = {"ValueError", "TypeError", "UnidentifiedImageError"}  # kinds of exceptions that mostly are
+# Kinds of exceptions that mostly are the caller's fault, wherever they come from.
+_CALLERS_FAULT = {"ValueError", "TypeError", "UnidentifiedImageError", "DecompressionBombError"}
+_TAKING = "_preprocess"  # the step of a service in which what it is given is found to be wrong
 
 
 class Front:
@@ -51,7 +53,7 @@ class Front:
         except (BusyError, UnavailableError) as error:
             raise RequestError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
         except ModelError as error:
-            fault = error.kind in _CALLERS_FAULT
+            fault = error.kind in _CALLERS_FAULT or error.step == _TAKING
             status = HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.INTERNAL_SERVER_ERROR
             raise RequestError(status, f"{pool.deployed.ref}: {error.kind}: {error.message}") from error
 

@@ -20,7 +20,7 @@ async def _infer(web: "Web", request: Request) -> Response:
     if identity and identity != web.service.settings.name:
         message = f"there is no service {identity!r} here; this is {web.service.settings.name!r}"
         raise RequestError(HTTPStatus.NOT_FOUND, message)
-    question = await read_request(request, web.service.settings.body)
+    question = await read_request(request, web.service.settings)
     answer: bytes = await web.ask(request, web.service.choose(), {"do": "infer", **question}, NAME)
     return Response(answer, media_type="application/json")
 

@@ -88,7 +88,7 @@ def metadata_of(service: Service, pool: Pool) -> dict[str, Any]:
 
 
 async def _infer(web: "Web", request: Request) -> Response:
-    body = await read_json(request, web.service.settings.body)
+    body = await read_json(request, web.service.settings)
     try:
         question = msgspec.convert(body, Question)
     except msgspec.ValidationError as error:

@@ -195,7 +195,7 @@ class Pool:
             together = {"do": "batch", "requests": [one.question for one in batch]}
             for one, answer in zip(batch, await process.ask(together, left), strict=True):
                 error = answer.get("error")
-                one.settle(answer.get("value"), ModelError(error["kind"], error["message"]) if error else None)
+                one.settle(answer.get("value"), ModelError(**error) if error else None)
         except ModelError as error:
             batch[0].settle(error=error)
         except UnavailableError as error:

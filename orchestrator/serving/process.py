@@ -26,12 +26,14 @@ class ModelError(Exception):
     Attributes:
         kind: Name of the exception there.
         message: What it said.
+        step: Function of the service in which it was raised: `_preprocess`, `_inference`, `_postprocess`, or none.
     """
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, step: str = "") -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
+        self.step = step
 
 
 class UnavailableError(Exception):
@@ -127,7 +129,7 @@ class ModelProcess:
             await self.stop()
             raise
         if "error" in answer:
-            raise ModelError(answer["error"]["kind"], answer["error"]["message"])
+            raise ModelError(**answer["error"])
         return answer["value"]
 
     async def stop(self) -> None:

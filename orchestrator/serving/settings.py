@@ -56,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         grpc_port: Where it listens for gRPC; 0 is nowhere.
         processes: Number of processes per model version.
         timeout: Seconds for an answer.
+        head_timeout, body_timeout: Seconds that a client may take to send the headers of a request, and then the rest.
         body: Bytes of a request at most.
         queue: Requests that wait per model version at most.
     """
@@ -69,6 +70,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     grpc_port: int = 0
     processes: Annotated[int, msgspec.Meta(ge=1)] = 1
     timeout: Annotated[float, msgspec.Meta(gt=0)] = TIMEOUT
+    head_timeout: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+    body_timeout: Annotated[float, msgspec.Meta(gt=0)] = 60.0
     body: Annotated[int, msgspec.Meta(gt=0)] = BODY
     queue: Annotated[int, msgspec.Meta(ge=0)] = QUEUE
 

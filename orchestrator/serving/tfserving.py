@@ -19,14 +19,17 @@ DEFAULT = "serving_default"  # name of a signature, in TensorFlow
 
 
 async def _predict(web: "Web", request: Request) -> Response:
-    body = await read_json(request, web.service.settings.body)
+    body = await read_json(request, web.service.settings)
     pool = _pool(web, request)
     if not isinstance(body, dict) or ("instances" in body) == ("inputs" in body):
         raise RequestError(HTTPStatus.BAD_REQUEST, 'the request is an object with either "instances" or "inputs"')
+    signature = body.get("signature_name")
+    if not isinstance(signature, str | None):
+        raise RequestError(HTTPStatus.BAD_REQUEST, '"signature_name" is a string')
     rows = "instances" in body
     names = [one["name"] for one in pool.described.get("inputs", [])]
     inputs = _by_rows(body["instances"], names) if rows else _by_columns(body["inputs"], names)
-    question = {"do": "predict", "inputs": inputs, "signature": body.get("signature_name")}
+    question = {"do": "predict", "inputs": inputs, "signature": signature}
     outputs: dict[str, Any] = await web.ask(request, pool, question, NAME)
     lists = {name: np.asarray(value).tolist() for name, value in outputs.items()}
     only = next(iter(lists.values())) if len(lists) == 1 else None

@@ -108,7 +108,7 @@ def test_files_and_json_go_through_the_service(serve, package, version):
 def test_what_a_service_raises_ends_one_answer_only(serve, package):
     ask = serve(package)
     assert ask(do="infer", json={"fail": "not like this"}) == {
-        "error": {"kind": "ValueError", "message": "not like this"}
+        "error": {"kind": "ValueError", "message": "not like this", "step": "_preprocess"}
     }
     assert "'missing', which is not there" in ask(do="infer", json={"numbers": [1]})["error"]["message"]
     assert "only asked through its service" in ask(do="predict", inputs={})["error"]["message"]

@@ -13,10 +13,12 @@ import sys
 import threading
 import traceback
 
-from mlctl_model import together, wire
+from mlctl_model import pictures, together, wire
 from mlctl_model.package import PackageError, batching, load_service
 
 BACKLOG = 16
+FIRST_TO_GO = "900"  # of 1000
+STEPS = ("_preprocess", "_inference", "_postprocess")
 LAST = 19  # niceness
 LOADED, NOT_LOADED = 0, 3  # exit codes
 
@@ -30,6 +32,7 @@ def main(arguments=None):
     parser.add_argument("--gpu", help="number of the GPU")
     parser.add_argument("--last", action="store_true", help="let other processes go first")
     asked = parser.parse_args(arguments)
+    _first_to_go()
     if asked.last:
         os.nice(LAST)
     try:
@@ -39,7 +42,7 @@ def main(arguments=None):
     except Exception as error:  # noqa: BLE001
         # Whatever the package's own code raises is what its owner needs to see.
         if not isinstance(error, PackageError):
-            traceback.print_exc()
+            _log_traceback()
         _tell(
             {"error": "%s: %s" % (type(error).__name__, error) if not isinstance(error, PackageError) else str(error)}
         )
@@ -82,8 +85,9 @@ def answer(service, kind, told, request):
             return {"value": service.predict(request["inputs"], request.get("outputs"), request.get("signature"))}
         return {"value": wire.json_of(_plain(service.inference(_as_given(kind, request))))}
     except Exception as error:  # noqa: BLE001  (one request's fault is not the next one's)
-        traceback.print_exc()
-        return {"error": {"kind": type(error).__name__, "message": _explained(error, told)}}
+        _log_traceback()
+        kind, step = type(error).__name__, _step(sys.exc_info()[2])
+        return {"error": {"kind": kind, "message": _explained(error, told), "step": step}}
 
 
 def _answers(service, kind, told, requests):
@@ -98,6 +102,28 @@ def _answers(service, kind, told, requests):
     return [found.get(index) or answer(service, kind, told, one) for index, one in enumerate(requests)]
 
 
+def _log_traceback():
+    try:
+        traceback.print_exc()
+    except EnvironmentError:
+        pass  # the disk is full: that is no reason not to answer
+
+
+def _step(trace):
+    """Return the step of the service that an exception came from."""
+    names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(trace)]
+    return next((name for name in STEPS if name in names), "")
+
+
+def _first_to_go():
+    """Let this process, which may leak, be the one that is killed when memory runs out: it is started again."""
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write(FIRST_TO_GO)
+    except EnvironmentError:
+        pass  # not Linux
+
+
 def _end_with_parent():
     """End this process when the one that started it is gone, which closes the pipe."""
     sys.stdin.read()
@@ -108,6 +134,9 @@ def _as_given(kind, request):
     """Return a request's data as services of that kind get it."""
     if "files" in request:
         files = request["files"]
+        for each in files.values():
+            for content in each.values():
+                pictures.check(bytes(content[: pictures.HEAD]))
         if kind == "MXNet":
             return [bytes(content) for each in files.values() for content in each.values()]
         return {

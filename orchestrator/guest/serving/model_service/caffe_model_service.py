@@ -32,6 +32,10 @@ class CaffeBaseService(SingleNodeService):
         for name, value in inputs.items():
             if name not in self.net.inputs:
                 raise ValueError("the model's inputs are %s, not %s" % (", ".join(self.net.inputs), name))
+            wanted = list(self.net.blobs[name].data.shape)
+            if not value.shape or not value.shape[0] or list(value.shape[1:]) != wanted[1:]:  # Caffe would abort
+                message = "input %s has the shape %s, and the model takes %s"
+                raise ValueError(message % (name, list(value.shape), ["any number"] + wanted[1:]))
             self.net.blobs[name].reshape(*value.shape)
             self.net.blobs[name].data[...] = value
         found = self.net.forward()

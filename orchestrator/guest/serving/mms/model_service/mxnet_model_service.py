@@ -68,8 +68,12 @@ class MXNetBaseService(SingleNodeService):
         names = [one["data_name"] for one in self._signature["inputs"]]
         if set(inputs) != set(names):
             raise ValueError("the model's inputs are %s, and %s came" % (", ".join(names), ", ".join(sorted(inputs))))
-        found = self._inference([mx.nd.array(inputs[name]) for name in names])
-        every = dict(zip(self.mx_model.output_names, (one.asnumpy() for one in found)))
+        try:
+            found = self._inference([mx.nd.array(inputs[name]) for name in names])
+            every = dict(zip(self.mx_model.output_names, (one.asnumpy() for one in found)))
+        except mx.base.MXNetError as error:
+            given = ", ".join("%s %s" % (name, list(inputs[name].shape)) for name in names)
+            raise ValueError("the model does not take %s: %s" % (given, error))
         return {name: every[name] for name in outputs or every}
 
     def describe(self):
