@@ -43,9 +43,19 @@ NEEDED = (
 OWN_SECRET = Right("", "secrets", ("create", "patch"))
 OPTIONAL = (
     Right("", "events", ("list", "watch"), "why a job waits is not told"),
-    Right("", "services", ("create", "patch"), "no jobs with several nodes"),
+    Right("", "services", ("create", "get", "patch"), "no jobs with several nodes, no services"),
     Right("", "pods/exec", ("create", "get"), "no shell in a job"),
     Right("metrics.k8s.io", "pods", ("get", "list"), "what jobs use is not told"),
+)
+_NO_SERVICES = "no services"
+SERVICES = (
+    Right("apps", "deployments", ("create", "get", "patch", "delete"), _NO_SERVICES),
+    Right("", "services/proxy", ("create", "get"), "services cannot be asked by mlctl"),
+    Right("", "secrets", ("create", "patch", "delete"), _NO_SERVICES),
+    Right("policy", "poddisruptionbudgets", ("create", "patch", "delete"), "no services with several replicas"),
+    Right("autoscaling", "horizontalpodautoscalers", ("create", "patch", "delete"), "no services that grow"),
+    Right("networking.k8s.io", "ingresses", ("create", "patch", "delete"), "no services with --ingress"),
+    Right("gateway.networking.k8s.io", "httproutes", ("create", "patch", "delete"), "no services with --gateway"),
 )
 NODES = Right("", "nodes", ("list",), "which GPUs there are is not told, nor which node does not fit")
 
@@ -53,7 +63,7 @@ NODES = Right("", "nodes", ("list",), "which GPUs there are is not told, nor whi
 def rights(api: Api, context: Context) -> Iterator[Finding]:
     """Yield what is missing, as rules of a Role; all verbs are asked for at once."""
     own = () if context.store_secret or context.service_account else (OWN_SECRET,)
-    wanted = [*NEEDED, *own, *OPTIONAL, NODES]
+    wanted = [*NEEDED, *own, *OPTIONAL, *SERVICES, NODES]
     every = [(right, verb) for right in wanted for verb in right.verbs]
     allowed = gather(lambda one: _may(api, *one), every)
     missing: dict[Right, list[str]] = defaultdict(list)

@@ -96,16 +96,17 @@ def test_every_right_is_explained(values):
                 assert f"| `{resource}` | {', '.join(rule['verbs'])} |" in page
 
 
-def test_shell_secrets_and_nodes_are_rights_of_their_own():
+def test_shell_services_secrets_and_nodes_are_rights_of_their_own():
     def rights(**access):
         roles = [obj for obj in render({"access": access})[0] if obj["kind"] in ("Role", "ClusterRole")]
         return {resource for role in roles for rule in role["rules"] for resource in rule["resources"]}
 
-    plain = rights(shell=False)
+    plain = rights(shell=False, services=False)
     assert not {"pods/exec", "secrets", "nodes"} & plain
-    assert rights(shell=True) - plain == {"pods/exec"}
-    assert rights(shell=False, secrets=True) - plain == {"secrets"}
-    assert rights(shell=False, nodes=True) - plain == {"nodes"}
+    assert rights(shell=True, services=False) - plain == {"pods/exec"}
+    assert rights(shell=False, services=False, secrets=True) - plain == {"secrets"}
+    assert rights(shell=False, services=False, nodes=True) - plain == {"nodes"}
+    assert {"deployments", "services/proxy", "secrets"} <= rights(shell=False) - plain
 
 
 def test_whoever_is_named_gets_the_rights():

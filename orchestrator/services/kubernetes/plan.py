@@ -20,6 +20,7 @@ GRPC_PORT, GRPC_NAME = 8081, "grpc"
 FRONT = "front"  # container
 MODEL = "model-"  # containers: model-1 and so on, one for each engine
 
+SHARED_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}  # else the first version takes all of a GPU's memory
 _SHOWN = 10  # characters of the hash
 
 
@@ -125,4 +126,5 @@ def plan_of(
 
 def _host(container: str, engine: Engine, shape: Shape, site: Site) -> Host:
     image = engine.images.gpu if shape.gpus and engine.images.gpu else engine.images.cpu
-    return Host(name=container, image=from_registry(image, site.image_registry), environment=engine.env)
+    environment = {**engine.env, **(SHARED_GPU if shape.gpus else {})}
+    return Host(name=container, image=from_registry(image, site.image_registry), environment=environment)

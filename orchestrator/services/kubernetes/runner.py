@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.backends.kubernetes.api import Api
+from orchestrator.backends.kubernetes.refusals import TroubleError
 from orchestrator.backends.kubernetes.site import site_and_secret, user_keys
 from orchestrator.backends.kubernetes.submit import SECRETS
 from orchestrator.config import Context
@@ -162,7 +163,7 @@ class InCluster:
         try:
             answer = self._api.proxy(method, url, body, headers)
             return Answer(answer.status, msgspec.json.decode(answer.data), answer.headers.get("X-Mlctl-Model", ""))
-        except (NotFoundError, PreflightError) as error:
+        except (NotFoundError, PreflightError, TroubleError) as error:
             raise ServiceError(f"service {name} does not answer: {error.message}", hint="mlctl service list") from error
         except msgspec.DecodeError as error:
             raise ServiceError(f"service {name} answers something else than a service of mlctl") from error

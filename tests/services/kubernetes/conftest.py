@@ -21,7 +21,16 @@ __all__ = ["cluster", "project", "standin"]
 
 
 @pytest.fixture
-def client(project: Project, cluster: Cluster, standin: Standin, bucket_url: str, s3: Bucket) -> Iterator[Client]:
+def client(
+    project: Project,
+    cluster: Cluster,
+    standin: Standin,
+    bucket_url: str,
+    s3: Bucket,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Client]:
+    # The stand-in knows at once that a pod is about to end.
+    monkeypatch.setattr("orchestrator.services.kubernetes.pod.LEAVE", 1)
     config.add_context(
         config.Context(
             name="lab",
