@@ -1,19 +1,23 @@
 """The seam between jobs and the places where they run."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from orchestrator.engines.catalog import Engine
-from orchestrator.engines.layer import Requirements
 from orchestrator.progress import Reporter
 from orchestrator.runtime.logread import Live
 from orchestrator.runtime.status import Status
 from orchestrator.runtime.task import Task
 from orchestrator.runtime.worker import FIRST, MAIN, Source
-from orchestrator.specs.flavors import Flavor
-from orchestrator.specs.job import JobSpec
+
+if TYPE_CHECKING:  # what looks after a run has no need of them
+    from orchestrator.engines.catalog import Engine
+    from orchestrator.engines.requirements import Requirements
+    from orchestrator.specs.flavors import Flavor
+    from orchestrator.specs.job import JobSpec
 
 
 class Launch(NamedTuple):

@@ -10,8 +10,9 @@ from tempfile import TemporaryDirectory
 from orchestrator.engines.build import uv_storage_error
 from orchestrator.engines.catalog import Engine
 from orchestrator.engines.environment import ensure_environment, environment_path
-from orchestrator.engines.layer import FILE, Requirements, RequirementsError, ensure_layer, is_layer_ready, layer_path
+from orchestrator.engines.layer import ensure_layer, is_layer_ready, layer_path
 from orchestrator.engines.making import locked
+from orchestrator.engines.requirements import FILE, Requirements, RequirementsError
 from orchestrator.engines.uv import Outcome, run_uv
 from orchestrator.errors import MlctlError
 from orchestrator.progress import SILENT, Reporter

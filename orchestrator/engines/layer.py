@@ -9,38 +9,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from orchestrator.config import cache_dir
 from orchestrator.engines.making import locked, storage_error
-from orchestrator.errors import PreflightError
+from orchestrator.engines.requirements import NOTE, Requirements
 from orchestrator.files import write_whole
 from orchestrator.progress import SILENT, Reporter
 
-FILE = "pip-requirements.txt"  # in the code folder, as on ModelArts
-NOTE = ".mlctl-installed.txt"
 HASH_LENGTH = 12  # hex digits
-
-
-class RequirementsError(PreflightError):
-    """The packages that a job asks for cannot be installed."""
-
-
-class Requirements(msgspec.Struct, frozen=True, kw_only=True):
-    """The packages that a job asks for.
-
-    Attributes:
-        folder: The code, with the file that names them.
-        sha256: Hash of all that determines what is installed.
-    """
-
-    folder: Path
-    sha256: str
-
-    @property
-    def path(self) -> Path:
-        """Return the file that names them."""
-        return self.folder / FILE
 
 
 def layer_path(base: str, requirements: Requirements) -> Path:
@@ -56,11 +31,6 @@ def layer_path(base: str, requirements: Requirements) -> Path:
 def is_layer_ready(path: Path) -> bool:
     """Tell whether a job could use the layer at once."""
     return (path / NOTE).is_file()
-
-
-def installed(path: Path) -> str:
-    """Return what a layer holds, in one line."""
-    return (path / NOTE).read_text(encoding="utf-8")
 
 
 def ensure_layer(

@@ -13,7 +13,7 @@ from orchestrator.config import bucket_of
 from orchestrator.datasets import Datasets
 from orchestrator.datasets.versions import DatasetVersion
 from orchestrator.engines.catalog import Engine, get_engine
-from orchestrator.engines.layer import Requirements, RequirementsError
+from orchestrator.engines.requirements import Requirements, RequirementsError
 from orchestrator.errors import MlctlError, NotFoundError, PermissionDeniedError, PreflightError, StoreError
 from orchestrator.jobs.changes import Change, changes_between
 from orchestrator.jobs.code import look_at_code

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from orchestrator.engines.catalog import Engine
-from orchestrator.engines.layer import FILE, Requirements, RequirementsError
+from orchestrator.engines.requirements import FILE, Requirements, RequirementsError
 from orchestrator.errors import PermissionDeniedError
 from orchestrator.store.archive import CodeSnapshot
 

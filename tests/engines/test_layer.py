@@ -11,7 +11,8 @@ import pytest
 
 from orchestrator.engines import Engine, ensure_environment
 from orchestrator.engines.extend import ensure_local_layer, local_layer, rehearse_local_layer
-from orchestrator.engines.layer import FILE, Requirements, RequirementsError, installed, is_layer_ready
+from orchestrator.engines.layer import is_layer_ready
+from orchestrator.engines.requirements import FILE, Requirements, RequirementsError, installed
 from tests.engines.conftest import Workshop
 from tests.engines.test_environment import Recorder
 from tests.guest.pythons import GUESTS
@@ -131,7 +132,7 @@ def test_of_two_processes_one_installs(workshop: Workshop):
         from pathlib import Path
         from orchestrator.engines import get_engine
         from orchestrator.engines.extend import ensure_local_layer
-        from orchestrator.engines.layer import Requirements
+        from orchestrator.engines.requirements import Requirements
         class Printer:
             def note(self, message): print(message, flush=True)
             def bar(self, label, *, total, unit): return nullcontext(self)

@@ -25,7 +25,7 @@ from orchestrator.backends.kubernetes.submit import manifests, submit
 from orchestrator.backends.kubernetes.usage import metrics, usage_of
 from orchestrator.config import Context
 from orchestrator.engines.catalog import Engine
-from orchestrator.engines.layer import Requirements
+from orchestrator.engines.requirements import Requirements
 from orchestrator.errors import ClusterError, MlctlError, PermissionDeniedError
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.runtime.logread import PATIENCE, Live

@@ -46,7 +46,7 @@ from orchestrator.detached import start_detached
 from orchestrator.engines.catalog import Engine
 from orchestrator.engines.environment import ensure_environment, environment_path, environment_state
 from orchestrator.engines.extend import ensure_local_layer, rehearse_local_layer
-from orchestrator.engines.layer import Requirements
+from orchestrator.engines.requirements import Requirements
 from orchestrator.errors import MlctlError
 from orchestrator.progress import Reporter
 from orchestrator.runtime.distributed import ROLES
@@ -167,7 +167,7 @@ class LocalBackend:
     def prepare(self, engine: Engine, spec: JobSpec, requirements: Requirements | None, reporter: Reporter) -> None:
         if spec.runtime == "container":
             image = _image(engine, spec, self._context)
-            ensure_image(image, engine, reporter)
+            ensure_image(image, engine.name, reporter)
             if requirements:
                 ensure_image_layer(find_program(), image, spec, requirements, reporter=reporter)
         elif requirements:

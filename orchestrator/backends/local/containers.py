@@ -13,7 +13,6 @@ from pathlib import Path
 
 from orchestrator.backends.local.guard import CACHE
 from orchestrator.backends.local.rundir import Contained, WorkerDir
-from orchestrator.engines.catalog import Engine
 from orchestrator.errors import NotFoundError, PreflightError
 from orchestrator.progress import Reporter
 from orchestrator.runtime.exits import Exit
@@ -57,7 +56,7 @@ def has_image(image: str) -> bool:
     return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0
 
 
-def ensure_image(image: str, engine: Engine, reporter: Reporter) -> None:
+def ensure_image(image: str, engine: str, reporter: Reporter) -> None:
     """Pull an image if it is not on this machine.
 
     Raises:
@@ -70,7 +69,7 @@ def ensure_image(image: str, engine: Engine, reporter: Reporter) -> None:
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         message = f"the image {image} is not on this machine and cannot be pulled: {_last_line(done.stderr)}"
-        raise NotFoundError(message, hint=f"build it: mlctl images build {engine.name}")
+        raise NotFoundError(message, hint=f"build it: mlctl images build {engine}")
 
 
 def container_name(place: WorkerDir, role: str = "") -> str:

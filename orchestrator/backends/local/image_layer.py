@@ -5,7 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from orchestrator.backends.local.containers import client_environment, here, variables
-from orchestrator.engines.layer import FILE, Requirements, RequirementsError, ensure_layer, layer_path
+from orchestrator.engines.layer import ensure_layer, layer_path
+from orchestrator.engines.requirements import FILE, Requirements, RequirementsError
 from orchestrator.engines.uv import run
 from orchestrator.pip_settings import DEFAULT_INDEX, pip_settings
 from orchestrator.progress import SILENT, Reporter

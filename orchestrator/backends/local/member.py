@@ -17,7 +17,7 @@ from orchestrator.backends.local.guard import CACHE
 from orchestrator.backends.local.rundir import Order, WorkerDir
 from orchestrator.backends.local.script import WORKER, Guarded, RunningScript, marks
 from orchestrator.backends.local.usage import tree_memory
-from orchestrator.engines.layer import FILE, installed
+from orchestrator.engines.requirements import FILE, installed
 from orchestrator.runtime.command import contract_environment, script_arguments, script_environment
 from orchestrator.runtime.distributed import companions
 from orchestrator.runtime.exits import Cause, Exit, signal_name

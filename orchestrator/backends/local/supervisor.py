@@ -15,7 +15,6 @@ from types import FrameType
 import msgspec
 
 from orchestrator.backends.local.capacity import Place, wait_for_place
-from orchestrator.backends.local.finish import finish
 from orchestrator.backends.local.rundir import Order, RunDir
 from orchestrator.backends.local.team import Team
 from orchestrator.errors import MlctlError
@@ -134,6 +133,8 @@ class Supervisor:
         return "cancelled" if self._courier.cancelled or self._run.cancel_requested() else "lost"
 
     def _finish(self, ends: list[Exit]) -> None:
+        from orchestrator.backends.local.finish import finish  # the script need not wait for it
+
         self._interruptible = False
         self._note()
         for place, end in zip(self._places, ends, strict=False):

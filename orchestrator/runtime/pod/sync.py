@@ -9,7 +9,7 @@ import time
 
 import msgspec
 
-from orchestrator.engines.layer import FILE
+from orchestrator.engines.requirements import FILE
 from orchestrator.errors import ConflictError, MlctlError, StoreError
 from orchestrator.progress import SILENT
 from orchestrator.runtime.arrivals import Arrivals

@@ -9,7 +9,7 @@ from shlex import quote
 
 import msgspec
 
-from orchestrator.engines.layer import FILE
+from orchestrator.engines.requirements import FILE
 from orchestrator.runtime.command import contract_environment, programs_path, script_arguments
 from orchestrator.runtime.distributed import companions
 from orchestrator.runtime.exits import Cause, Exit
