@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from orchestrator.services.batch.record import Mapping, Outcome
     from orchestrator.services.runner import Runner
     from orchestrator.services.services import Services
+    from orchestrator.services.trial.trial import Trial
     from orchestrator.tensorboard import Board
     from orchestrator.upkeep import Upkeep
 
@@ -114,6 +115,23 @@ class Client:
             *places,
             mapping=mapping,
             rule=rule,
+            parallel=parallel,
+            token=token,
+            reporter=self._reporter,
+        )
+
+    def try_service(
+        self, name: str, *, data: str = "", number: int = 100, parallel: int = 1, token: str = ""
+    ) -> "Trial":
+        """Ask a service about pictures whose answers are known; see `orchestrator.services.trial.trial`."""
+        from orchestrator.services.trial.trial import try_service
+
+        return try_service(
+            self.services,
+            self.datasets,
+            name,
+            data=data,
+            number=number,
             parallel=parallel,
             token=token,
             reporter=self._reporter,

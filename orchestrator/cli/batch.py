@@ -9,7 +9,7 @@ import typer
 
 from orchestrator.cli import complete
 from orchestrator.cli.group import group
-from orchestrator.cli.options import ContextOption, checked, open_client
+from orchestrator.cli.options import ContextOption, TokenOption, checked, open_client
 from orchestrator.cli.render import Format, show_one
 from orchestrator.errors import NotFoundError, UsageError
 
@@ -48,10 +48,7 @@ def create(
         ),
     ] = None,
     parallel: Annotated[int, typer.Option("--parallel", metavar="N", help="Requests under way.", min=1, max=256)] = 4,
-    token: Annotated[
-        str | None,
-        typer.Option("--token", metavar="TOKEN", envvar="MLCTL_TOKEN", help="If this machine does not know it."),
-    ] = None,
+    token: TokenOption = None,
     output: Annotated[
         Format | None, typer.Option("-o", metavar="json|yaml|name", help="Write this instead of lines.")
     ] = None,

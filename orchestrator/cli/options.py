@@ -53,6 +53,10 @@ OutputOption = Annotated[
     Format | None, typer.Option("--output", "-o", metavar="json|yaml|name", help="Write this instead of a table.")
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+TokenOption = Annotated[
+    str | None,
+    typer.Option("--token", metavar="TOKEN", envvar="MLCTL_TOKEN", help="If this machine does not know it."),
+]
 JobVersionOption = Annotated[
     str | None,
     typer.Option("--version", "-v", metavar="V", help="Version, as in v3.", autocompletion=complete.job_versions),

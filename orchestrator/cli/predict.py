@@ -1,5 +1,6 @@
 """`mlctl predict`: ask a service."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import complete
-from orchestrator.cli.options import ContextOption, checked, open_client
+from orchestrator.cli.options import ContextOption, TokenOption, checked, open_client
 from orchestrator.cli.render import Format, detail_lines, encode, write
 from orchestrator.errors import UsageError
 
@@ -30,11 +31,13 @@ def predict(
             metavar="[FILE]", help="A picture or another file to send; - is JSON from stdin.", show_default=False
         ),
     ] = None,
-    json: Annotated[str | None, typer.Option("--json", metavar="JSON", help="What to send instead of a file.")] = None,
-    token: Annotated[
-        str | None,
-        typer.Option("--token", metavar="TOKEN", envvar="MLCTL_TOKEN", help="If this machine does not know it."),
+    resize: Annotated[
+        str | None, typer.Option("--resize", metavar="WxH", help="Size of the picture that is sent, as in 28x28.")
     ] = None,
+    gray: Annotated[bool, typer.Option("--gray", help="Send it in shades of gray.")] = False,
+    invert: Annotated[bool, typer.Option("--invert", help="Send it with white for black.")] = False,
+    json: Annotated[str | None, typer.Option("--json", metavar="JSON", help="What to send instead of a file.")] = None,
+    token: TokenOption = None,
     output: Annotated[
         Format | None, typer.Option("--output", "-o", metavar="json|yaml", help="Write this instead of lines.")
     ] = None,
@@ -45,12 +48,14 @@ def predict(
     It is written as lines on a terminal, as JSON otherwise.
     """
     from orchestrator.services.ask import value_of
+    from orchestrator.services.picture import Shape
 
     if (file is None) == (json is None):
         raise UsageError("name either a file or --json", hint=f"mlctl predict {service} seven.png")
     services = open_client(context).services
     if file is not None and file != STDIN:
-        answer = services.predict(service, files=[Path(file).expanduser()], token=token or "")
+        shape = Shape(gray=gray, resize=_size(resize), invert=invert)
+        answer = services.predict(service, files=[Path(file).expanduser()], shape=shape, token=token or "")
     else:
         data = sys.stdin.buffer.read() if file == STDIN else str(json).encode()
         answer = services.predict(service, json=data, token=token or "")
@@ -60,6 +65,15 @@ def predict(
         write(detail_lines(lines | {"Model": answer.model}, sys.stdout))
     else:
         write(encode(value, output or Format.JSON))
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if not found:
+        raise UsageError(f"{text!r} is not a size", hint="width and height in pixels, as in --resize 28x28")
+    return int(found[1]), int(found[2])
 
 
 def _lines(value: object) -> str:

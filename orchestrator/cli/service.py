@@ -7,8 +7,8 @@ import typer
 
 from orchestrator.cli import complete, terminal
 from orchestrator.cli.group import group
-from orchestrator.cli.options import ContextOption, OutputOption, YesOption, checked, open_client
-from orchestrator.cli.render import show_list, write, writing
+from orchestrator.cli.options import ContextOption, OutputOption, TokenOption, YesOption, checked, open_client
+from orchestrator.cli.render import show_list, show_one, write, writing
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -91,6 +91,31 @@ def delete(name: ServiceArgument, yes: YesOption = False, context: ContextOption
     terminal.confirm_deletion(name, yes=yes)
     services.delete(name)
     write(f"{name} deleted\n")
+
+
+@app.command()
+def test(
+    name: ServiceArgument,
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            metavar="NAME",
+            help="Pictures with labels, as NAME or NAME/V0003; by default what the model was trained with.",
+            autocompletion=complete.datasets,
+        ),
+    ] = "",
+    number: Annotated[int, typer.Option("--number", "-n", metavar="N", help="Of pictures.", min=1)] = 100,
+    parallel: Annotated[int, typer.Option("--parallel", metavar="N", help="Requests under way.", min=1, max=256)] = 1,
+    token: TokenOption = None,
+    output: OutputOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Ask a service about pictures whose answers are known: how often it is right, and how long it takes."""
+    from orchestrator.cli.service_view import trial_details
+
+    trial = open_client(context).try_service(name, data=data, number=number, parallel=parallel, token=token or "")
+    show_one(trial, output, name=name, details=trial_details)
 
 
 @app.command()

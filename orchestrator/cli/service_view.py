@@ -8,8 +8,9 @@ from orchestrator.cli.render import ago, moment, plain, show_one
 if TYPE_CHECKING:
     from orchestrator.services.record import Change, ServiceRecord
     from orchestrator.services.state import ServiceView
+    from orchestrator.services.trial.trial import Trial
 
-SHOWN = 10  # changes of the history
+SHOWN = 10  # changes of the history, or wrong answers
 
 
 def columns() -> dict[str, Any]:
@@ -71,3 +72,16 @@ def told(change: "Change") -> str:
 def show(view: "ServiceView", output: OutputOption) -> None:
     """Write all about a service."""
     show_one(view, output, name=view.record.name, details=details, document=document)
+
+
+def trial_details(trial: "Trial") -> dict[str, str]:
+    """Return what a trial tells people."""
+    wrong = [f"{one.name}: {one.said}, not {one.label}" for one in trial.wrong[:SHOWN]]
+    more = len(trial.wrong) - SHOWN
+    return {
+        "Data": trial.data,
+        "Right": f"{trial.right} of {trial.asked} ({trial.right / trial.asked:.1%})",
+        "Time": f"{trial.median * 1000:.0f} ms in the middle, {trial.p99 * 1000:.0f} ms for 99 of 100",
+        "Rate": f"{trial.rate:.0f} answers per second",
+        "Wrong": "\n".join([*wrong, *([f"and {more} more"] if more > 0 else [])]),
+    }

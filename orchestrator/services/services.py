@@ -13,6 +13,7 @@ from orchestrator.models.load import engine_for
 from orchestrator.models.models import Models
 from orchestrator.models.record import ModelVersion
 from orchestrator.services.ask import Answer, Request, field_of, form_of
+from orchestrator.services.picture import AS_IT_IS, Shape, as_png
 from orchestrator.services.record import (
     WHOLE,
     ServiceRecord,
@@ -203,18 +204,22 @@ class Services:
         """
         return self._runner.logs(get_service(self._store, name), models=models, follow=follow)
 
-    def predict(self, name: str, *, files: Sequence[Path] = (), json: bytes = b"", token: str = "") -> Answer:
+    def predict(
+        self, name: str, *, files: Sequence[Path] = (), json: bytes = b"", shape: Shape = AS_IT_IS, token: str = ""
+    ) -> Answer:
         """Ask a service.
 
         Args:
             name: Of the service.
             files: What is sent, in a form whose field is the one of the model's config.json.
             json: What is sent instead.
+            shape: What is done to a picture before.
             token: Instead of the one that this machine knows.
 
         Raises:
             ServiceError: It does not answer.
             NotFoundError: There is no such file.
+            UsageError: It is no picture, and a shape is asked for.
         """
         request = Request(json, "application/json")
         if files:
@@ -222,12 +227,19 @@ class Services:
                 contents = {path.name: path.read_bytes() for path in files}
             except OSError as error:
                 raise NotFoundError(f"cannot read {error.filename}: {error.strerror}", hint="check the path") from error
+            if shape != AS_IT_IS:
+                contents = {name: as_png(content, name, shape) for name, content in contents.items()}
             request = form_of(field_of(self.config(name)), contents)
         return self.asker(name, token)(request)
 
     def asker(self, name: str, token: str = "") -> Asker:
         """Return what sends a request to a service, as often as one likes; it raises ServiceError."""
         return self._runner.asker(get_service(self._store, name), token or self._runner.token(name))
+
+    def trained_with(self, name: str) -> str:
+        """Return the dataset that a service's newest version was trained with, as `mnist/V0001`; empty if unknown."""
+        share = get_service(self._store, name).shares[-1]
+        return self._models.get(share.model, f"v{share.number}").lineage.data
 
     def config(self, name: str) -> dict[str, Any]:
         """Return the config.json of the version that a service got last."""

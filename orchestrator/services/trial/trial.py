@@ -1,0 +1,126 @@
+"""Ask a service about pictures whose answers are known: how often it is right, and how long it takes."""
+
+import time
+from http import HTTPStatus
+from typing import NamedTuple
+
+import msgspec
+
+from orchestrator.datasets import Datasets
+from orchestrator.errors import NotFoundError
+from orchestrator.progress import SILENT, Reporter
+from orchestrator.services.ask import fault_of, field_of, form_of
+from orchestrator.services.services import Services
+from orchestrator.services.trial.examples import Example, examples
+from orchestrator.services.trial.label import label_of
+from orchestrator.store.parallel import in_order
+
+
+class Wrong(msgspec.Struct, frozen=True):
+    """A picture that was not answered as it should have been.
+
+    Attributes:
+        name: Of the picture.
+        label: What it shows.
+        said: What the service said.
+    """
+
+    name: str
+    label: str
+    said: str
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """How a service did.
+
+    Attributes:
+        data: The dataset version, as in `mnist/V0001`.
+        asked: Number of pictures.
+        right: Number of right answers.
+        median, p99: Seconds for an answer.
+        rate: Answers per second.
+        wrong: The others, in their order.
+    """
+
+    data: str
+    asked: int
+    right: int
+    median: float
+    p99: float
+    rate: float
+    wrong: list[Wrong]
+
+
+class _Answered(NamedTuple):
+    example: Example
+    said: str | None
+    seconds: float
+
+
+def try_service(
+    services: Services,
+    datasets: Datasets,
+    name: str,
+    *,
+    data: str = "",
+    number: int = 100,
+    parallel: int = 1,
+    token: str = "",
+    reporter: Reporter = SILENT,
+) -> Trial:
+    """Ask a service about pictures of a dataset.
+
+    Args:
+        services: The service's.
+        datasets: The dataset's.
+        name: Of the service.
+        data: The dataset, as NAME or NAME/V0003; by default what the model was trained with.
+        number: Of pictures.
+        parallel: Number of requests under way.
+        token: Instead of the one that this machine knows.
+        reporter: Told of the progress.
+
+    Raises:
+        NotFoundError: There is no such service or dataset, or it has no pictures with labels.
+        ServiceError: The service does not answer.
+    """
+    dataset, _, version = (data or services.trained_with(name)).partition("/")
+    if not dataset:
+        hint = f"name one: mlctl service test {name} --data mnist"
+        raise NotFoundError(f"it is not known what the model of {name} was trained with", hint=hint)
+    found = datasets.get(dataset, version or None)
+    paths = [entry.path for entry in datasets.manifest(found).entries]
+
+    def read(path: str) -> bytes:
+        return b"".join(datasets.cat(dataset, found.version, path))
+
+    field, ask = field_of(services.config(name)), services.asker(name, token)
+
+    def answer(example: Example) -> _Answered:
+        begun = time.perf_counter()
+        got = ask(form_of(field, {example.name.rpartition("/")[2]: example.data}))
+        said = label_of(got.document) if got.status == HTTPStatus.OK else fault_of(got)
+        return _Answered(example, said, time.perf_counter() - begun)
+
+    begun = time.perf_counter()
+    with reporter.bar(f"asking {name}", total=number, unit="steps") as bar:
+        answers = []
+        for one in in_order(examples(paths, read, number), answer, threads=parallel, ahead=2 * parallel):
+            answers.append(one)
+            bar.advance(1)
+    took = time.perf_counter() - begun
+    seconds = sorted(one.seconds for one in answers)
+    wrong = [
+        Wrong(one.example.name, one.example.label, one.said or "nothing that is a label")
+        for one in answers
+        if one.said != one.example.label
+    ]
+    return Trial(
+        data=f"{found.name}/{found.version}",
+        asked=len(answers),
+        right=len(answers) - len(wrong),
+        median=seconds[len(seconds) // 2],
+        p99=seconds[min(len(seconds) - 1, len(seconds) * 99 // 100)],
+        rate=len(answers) / took,
+        wrong=wrong,
+    )

@@ -1,0 +1,1 @@
+"""A service asked about pictures whose answers are known."""
