@@ -6,11 +6,11 @@ from typing import Literal
 import msgspec
 
 from orchestrator.config import BackendName
-from orchestrator.errors import NotFoundError, UsageError
+from orchestrator.errors import ConflictError, NotFoundError, UsageError
 from orchestrator.services.shape import Shape
 from orchestrator.specs.names import nearest
-from orchestrator.store.base import Store, list_folders
-from orchestrator.store.records import find
+from orchestrator.store.base import AlreadyExistsError, Store, list_folders
+from orchestrator.store.records import change, claim, find
 
 ROOT = "services/"
 RECORD = "service.json"
@@ -107,9 +107,9 @@ class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         Raises:
             NotFoundError: There were no others.
         """
-        for change in reversed(self.history):
-            if change.what != "stop" and change.shares != self.shares:
-                return change.shares
+        for entry in reversed(self.history):
+            if entry.what != "stop" and entry.shares != self.shares:
+                return entry.shares
         hint = f"mlctl service get {self.name} has the history"
         raise NotFoundError(f"service {self.name} never answered with anything else", hint=hint)
 
@@ -138,6 +138,25 @@ def get_service(store: Store, name: str) -> ServiceRecord:
     near = nearest(name, known)
     hint = f"did you mean {near}?" if near else "mlctl service list; make one: mlctl deploy"
     raise NotFoundError(f"there is no service {name} in {store.url}", hint=hint)
+
+
+def claim_service(store: Store, record: ServiceRecord) -> None:
+    """Write the record of a new service.
+
+    Raises:
+        ConflictError: There is one of its name, or somebody makes it right now.
+    """
+    try:
+        claim(store, record_key(record.name), record)
+    except AlreadyExistsError:  # perhaps it was deleted
+
+        def edit(old: ServiceRecord) -> ServiceRecord:
+            if not old.deleted:
+                message = f"somebody else is making the service {record.name}"
+                raise ConflictError(message, hint="run the same command again")
+            return record
+
+        change(store, record_key(record.name), ServiceRecord, edit)
 
 
 def balanced(shares: list[Share], new: Share, weight: int) -> list[Share]:

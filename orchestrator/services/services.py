@@ -20,6 +20,7 @@ from orchestrator.services.record import (
     Share,
     What,
     balanced,
+    claim_service,
     find_service,
     get_service,
     record_key,
@@ -29,8 +30,8 @@ from orchestrator.services.runner import Asker, Form, Runner
 from orchestrator.services.state import ServiceView
 from orchestrator.serving.auth import token_hash
 from orchestrator.specs.names import check_name, format_version
-from orchestrator.store.base import AlreadyExistsError, Store
-from orchestrator.store.records import change, claim
+from orchestrator.store.base import Store
+from orchestrator.store.records import change
 
 TOKEN_BYTES = 24
 
@@ -88,7 +89,7 @@ class Services:
         """
         wanted, record, token = self._wanted(version, name, traffic, engine, port, shape)
         if record is None:
-            self._claim(msgspec.structs.replace(wanted, shares=[]))
+            claim_service(self._store, msgspec.structs.replace(wanted, shares=[]))
             self._runner.save_token(wanted.name, token)
             record = msgspec.structs.replace(wanted, shares=[])
         return self._put(record, wanted, "deploy"), token
@@ -229,22 +230,17 @@ class Services:
                 raise NotFoundError(f"cannot read {error.filename}: {error.strerror}", hint="check the path") from error
             if shape != AS_IT_IS:
                 contents = {name: as_png(content, name, shape) for name, content in contents.items()}
-            request = form_of(field_of(self.config(name)), contents)
+            request = form_of(field_of(self.newest(name).config), contents)
         return self.asker(name, token)(request)
 
     def asker(self, name: str, token: str = "") -> Asker:
         """Return what sends a request to a service, as often as one likes; it raises ServiceError."""
         return self._runner.asker(get_service(self._store, name), token or self._runner.token(name))
 
-    def trained_with(self, name: str) -> str:
-        """Return the dataset that a service's newest version was trained with, as `mnist/V0001`; empty if unknown."""
+    def newest(self, name: str) -> ModelVersion:
+        """Return the version that a service got last."""
         share = get_service(self._store, name).shares[-1]
-        return self._models.get(share.model, f"v{share.number}").lineage.data
-
-    def config(self, name: str) -> dict[str, Any]:
-        """Return the config.json of the version that a service got last."""
-        share = get_service(self._store, name).shares[-1]
-        return self._models.get(share.model, f"v{share.number}").config
+        return self._models.get(share.model, f"v{share.number}")
 
     def users(self, model: str) -> Users:
         """Return the services that answer with versions of a model, by version."""
@@ -287,19 +283,6 @@ class Services:
         if record != wanted or record.stopped or what == "rollback":
             record = self._record(record.name, lambda old: old.changed(what, self._author, wanted))
         return self._runner.look(record)
-
-    def _claim(self, record: ServiceRecord) -> None:
-        try:
-            claim(self._store, record_key(record.name), record)
-        except AlreadyExistsError:  # it was deleted, or somebody makes it right now
-
-            def edit(old: ServiceRecord) -> ServiceRecord:
-                if not old.deleted:
-                    message = f"somebody else is making the service {record.name}"
-                    raise ConflictError(message, hint="run the same command again")
-                return record
-
-            self._record(record.name, edit)
 
     def _record(self, name: str, edit: Callable[[ServiceRecord], ServiceRecord]) -> ServiceRecord:
         return change(self._store, record_key(name), ServiceRecord, edit)

@@ -75,15 +75,21 @@ def test_a_trial_with_pictures_whose_labels_are_known(mlctl, package, tmp_path):
     assert mlctl("deploy", "echo", "--engine", "plain-1").returncode == 0
     asked = ["service", "test", "echo"]
     assert "it is not known what the model of echo was trained with" in mlctl(*asked).stderr
-    mlctl("dataset", "push", make_tree(tmp_path / "pets", {"cat/1.png": "", "cat/2.png": "", "dog/1.png": ""}))
+    mlctl(
+        "dataset",
+        "push",
+        make_tree(tmp_path / "pets", {"cat/1.png": "", "cat/2.png": "", "dog/1.png": ""}),
+        "--name",
+        "pets",
+    )
     done = mlctl(*asked, "--data", "pets")
     assert re.search(r"^Right +2 of 3 \(66\.7%\)$", done.stdout, re.MULTILINE), done.stderr
     assert re.search(r"^Wrong +dog/1\.png: cat, not dog$", done.stdout, re.MULTILINE)
     trial = json.loads(mlctl(*asked, "--data", "pets/V0001", "-n", "2", "--parallel", "2", "-o", "json").stdout)
     assert (trial["data"], trial["asked"], trial["median"] > 0) == ("pets/V0001", 2, True)
-    refused = mlctl("predict", "echo", tmp_path / "pets" / "cat" / "1.png", "--gray", "--resize", "28x28")
+    refused = mlctl("predict", "echo", pets / "cat" / "1.png", "--gray", "--resize", "28x28")
     assert (refused.returncode, "1.png is no picture that can be read" in refused.stderr) == (2, True)
-    assert mlctl("predict", "echo", tmp_path / "pets" / "cat" / "1.png", "--resize", "28").returncode == 2
+    assert mlctl("predict", "echo", pets / "cat" / "1.png", "--resize", "28").returncode == 2
 
 
 def test_a_batch_of_files(mlctl, package, tmp_path):

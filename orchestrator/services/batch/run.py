@@ -54,7 +54,7 @@ def run_batch(
     if view.state in (ServiceState.STOPPED, ServiceState.FAILED):
         raise ConflictError(f"service {name} is {view.state}", hint=view.problem or f"mlctl service start {name}")
     _check_places(source, target)
-    config = services.config(name)
+    config = services.newest(name).config
     if mapping == "csv":
         rule = rule_of(config) if rule is None else rule
         check_rule(rule)

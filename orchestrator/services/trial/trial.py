@@ -84,7 +84,7 @@ def try_service(
         NotFoundError: There is no such service or dataset, or it has no pictures with labels.
         ServiceError: The service does not answer.
     """
-    dataset, _, version = (data or services.trained_with(name)).partition("/")
+    dataset, _, version = (data or services.newest(name).lineage.data).partition("/")
     if not dataset:
         hint = f"name one: mlctl service test {name} --data mnist"
         raise NotFoundError(f"it is not known what the model of {name} was trained with", hint=hint)
@@ -94,7 +94,7 @@ def try_service(
     def read(path: str) -> bytes:
         return b"".join(datasets.cat(dataset, found.version, path))
 
-    field, ask = field_of(services.config(name)), services.asker(name, token)
+    field, ask = field_of(services.newest(name).config), services.asker(name, token)
 
     def answer(example: Example) -> _Answered:
         begun = time.perf_counter()
