@@ -75,13 +75,8 @@ def test_a_trial_with_pictures_whose_labels_are_known(mlctl, package, tmp_path):
     assert mlctl("deploy", "echo", "--engine", "plain-1").returncode == 0
     asked = ["service", "test", "echo"]
     assert "it is not known what the model of echo was trained with" in mlctl(*asked).stderr
-    mlctl(
-        "dataset",
-        "push",
-        make_tree(tmp_path / "pets", {"cat/1.png": "", "cat/2.png": "", "dog/1.png": ""}),
-        "--name",
-        "pets",
-    )
+    pets = make_tree(tmp_path / "pets", {"cat/1.png": "", "cat/2.png": "", "dog/1.png": ""})
+    mlctl("dataset", "push", pets, "--name", "pets")
     done = mlctl(*asked, "--data", "pets")
     assert re.search(r"^Right +2 of 3 \(66\.7%\)$", done.stdout, re.MULTILINE), done.stderr
     assert re.search(r"^Wrong +dog/1\.png: cat, not dog$", done.stdout, re.MULTILINE)
