@@ -6,11 +6,12 @@ from typing import Any
 from orchestrator.backends.kubernetes import pods
 from orchestrator.backends.kubernetes.api import Api
 from orchestrator.backends.kubernetes.cluster import EVENTS, when
-from orchestrator.errors import PermissionDeniedError, PreflightError
+from orchestrator.backends.kubernetes.refusals import TroubleError
+from orchestrator.errors import ConflictError, PermissionDeniedError, PreflightError
 from orchestrator.progress import Reporter
 from orchestrator.services.kubernetes.manifests import PATIENCE
 from orchestrator.services.kubernetes.objects import Objects
-from orchestrator.services.kubernetes.plan import Plan
+from orchestrator.services.kubernetes.plan import REVISION, Plan
 from orchestrator.services.kubernetes.rollout import Trouble, is_done, of_revision, trouble
 
 Json = dict[str, Any]
@@ -19,7 +20,11 @@ STUCK = 60.0  # seconds after which what rarely passes is taken to stay: an imag
 POLL = 0.3  # seconds
 
 
-def await_ready(api: Api, objects: Objects, plan: Plan, reporter: Reporter, *, stuck: float | None = None) -> None:
+class OvertakenError(ConflictError):
+    """What was applied is not in force, for somebody else has applied something else."""
+
+
+def await_ready(api: Api, objects: Objects, plan: Plan, reporter: Reporter) -> None:
     """Return when all pods of a plan are ready, and no others take requests.
 
     Args:
@@ -27,29 +32,37 @@ def await_ready(api: Api, objects: Objects, plan: Plan, reporter: Reporter, *, s
         objects: In it.
         plan: What was applied.
         reporter: Told what it waits for.
-        stuck: Seconds that a trouble may last which is not final; None is the usual.
 
     Raises:
         PreflightError: They do not become ready; says why.
+        OvertakenError: Somebody else has made another change.
     """
-    patience = STUCK if stuck is None else stuck
     deadline = time.monotonic() + PATIENCE
     since, told = 0.0, ""
     while time.monotonic() < deadline:
-        deployment = objects.deployment(plan.name)
-        if deployment is None:
-            raise PreflightError(f"the Deployment {plan.name} was deleted meanwhile", hint="run the same command again")
-        if is_done(deployment):
-            return
-        found = _look(api, objects, plan, deployment)
+        try:
+            deployment = _ours(plan, objects.deployment(plan.name))
+            if is_done(deployment):
+                return
+            found = _look(api, objects, plan, deployment)
+        except TroubleError as error:  # the pods go on without the API server
+            found = Trouble(error.message)
         since = since or time.monotonic() if found else 0.0
-        if found and (found.final or time.monotonic() - since > patience):
+        if found and (found.final or time.monotonic() - since > STUCK):
             _refuse(plan, found)
         if found and found.message != told:
             told = found.message
             reporter.note(f"service {plan.name} waits: {told}")
         time.sleep(POLL)
     _refuse(plan, Trouble(f"its pods are not ready after {PATIENCE} s"))
+
+
+def _ours(plan: Plan, deployment: Json | None) -> Json:
+    """Return the Deployment, if it is still what was applied."""
+    if deployment and deployment["spec"]["template"]["metadata"]["labels"].get(REVISION) == plan.revision:
+        return deployment
+    message = f"somebody else has {'changed' if deployment else 'deleted'} the service {plan.name} meanwhile"
+    raise OvertakenError(message, hint=f"mlctl service get {plan.name} has the history; run the same command again")
 
 
 def _look(api: Api, objects: Objects, plan: Plan, deployment: Json) -> Trouble | None:

@@ -78,7 +78,7 @@ def _ended(pod: Json) -> Trouble | None:
     """Return what ended a container that should have gone on."""
     ends = {name: end for name in pods.names(pod) if (end := pods.ended(pod, name)) and end.code}
     for name, end in ends.items():
-        if end.reason == _OUT_OF_MEMORY:
+        if _is_short(end):
             return Trouble(f"container {name} took more memory than it may", final=True, hint="give it more: --memory")
     for name, end in ends.items():
         said = end.message.strip().splitlines() or [f"exit code {end.code}"]
@@ -88,6 +88,16 @@ def _ended(pod: Json) -> Trouble | None:
             return Trouble(f"the packages cannot be fetched: {said[0]}", hint="does the store answer? mlctl doctor")
         return Trouble(f"container {name} ends: {said[-1]}", final=True)
     return None
+
+
+def short_of_memory(every: Sequence[Json]) -> str:
+    """Return which containers were ended for want of memory, also if they run again; empty if none was."""
+    ends = {name for pod in every for name in pods.names(pod) if _is_short(pods.ended(pod, name))}
+    return f"{', '.join(sorted(ends))} took more memory than it may, and was started again" if ends else ""
+
+
+def _is_short(end: pods.Ended | None) -> bool:
+    return end is not None and end.reason == _OUT_OF_MEMORY
 
 
 def restarts(every: Sequence[Json]) -> int:

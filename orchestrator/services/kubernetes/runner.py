@@ -15,13 +15,13 @@ from orchestrator.config import Context
 from orchestrator.errors import MlctlError, NotFoundError, PreflightError, UsageError
 from orchestrator.progress import Reporter
 from orchestrator.services.ask import Answer, ServiceError
-from orchestrator.services.kubernetes.await_ready import await_ready
+from orchestrator.services.kubernetes.await_ready import OvertakenError, await_ready
 from orchestrator.services.kubernetes.kserve import kserve_manifests
 from orchestrator.services.kubernetes.logs import read_logs
 from orchestrator.services.kubernetes.manifests import SERVICES, manifests
 from orchestrator.services.kubernetes.objects import END, POLL, Objects
 from orchestrator.services.kubernetes.plan import GRPC_PORT, PORT_NAME, Plan, plan_of
-from orchestrator.services.kubernetes.rollout import is_done, restarts, trouble
+from orchestrator.services.kubernetes.rollout import is_done, restarts, short_of_memory, trouble
 from orchestrator.services.place import Place
 from orchestrator.services.record import ServiceRecord
 from orchestrator.services.runner import Asker, Form
@@ -78,7 +78,9 @@ class InCluster:
         try:
             self._objects.apply(plan)
             await_ready(self._api, self._objects, plan, self._reporter)
-        except BaseException:
+        except OvertakenError:
+            raise
+        except BaseException:  # Ctrl-C as well
             self._go_back(live, plan, old)
             raise
         if old:
@@ -114,7 +116,7 @@ class InCluster:
         except MlctlError as error:
             return ServiceView(record, ServiceState.RUNNING, problem or error.message, times)
         view = of_answer(record, told, times)
-        return msgspec.structs.replace(view, problem=view.problem or problem)
+        return msgspec.structs.replace(view, problem=view.problem or problem or short_of_memory(every))
 
     def asker(self, record: ServiceRecord, token: str) -> Asker:
         return lambda request: self._request("POST", record.name, "", request.body, request.kind, token)

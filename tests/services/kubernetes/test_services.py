@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import pytest
 
 from orchestrator.errors import ConflictError, MlctlError, PreflightError
+from orchestrator.services.kubernetes.objects import Objects
+from orchestrator.services.kubernetes.runner import InCluster
 from orchestrator.services.state import ServiceState
 from tests.kubernetes.standin import Standin
 from tests.kubernetes.standin.resources import SERVICES
@@ -117,3 +119,44 @@ def test_what_never_ran_leaves_nothing_and_what_is_others_stays(client, model, s
     standin.api.create(SERVICES, "default", foreign)
     with pytest.raises(ConflictError, match="has a Service named shop that is not mlctl's"):
         deploy(client, model("one"), name="shop")
+
+
+def settings_of(standin: Standin) -> int:
+    return len([one for one in standin.objects("secrets") if "settings.json" in one["data"]])
+
+
+def test_an_interrupted_change_is_taken_back_and_a_killed_one_repeated(client, model, standin: Standin, monkeypatch):
+    deploy(client, model("one"))
+    two = model("two")
+    with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt):
+        interrupted.setattr("orchestrator.services.kubernetes.runner.await_ready", interrupt)
+        deploy(client, two)
+    assert (answer_of(client), settings_of(standin)) == ("one", 1)
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr("orchestrator.services.kubernetes.runner.await_ready", interrupt)
+        killed.setattr(InCluster, "_go_back", lambda *_: None)
+        deploy(client, two)
+    assert client.services.get("echo").record.shares[0].number == 1
+    deploy(client, two)
+    assert (answer_of(client), settings_of(standin)) == ("two", 1)
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_who_is_overtaken_says_so_and_takes_nothing_back(client, model, standin: Standin, monkeypatch):
+    deploy(client, model("one"))
+    two = model("two")
+    apply = Objects.apply
+
+    def apply_and_be_overtaken(self, plan):
+        monkeypatch.setattr(Objects, "apply", apply)
+        made = apply(self, plan)
+        client.services.new_token("echo")
+        return made
+
+    monkeypatch.setattr(Objects, "apply", apply_and_be_overtaken)
+    with pytest.raises(ConflictError, match="somebody else has changed the service echo meanwhile"):
+        deploy(client, two)
+    assert (answer_of(client), client.services.get("echo").record.shares[0].number) == ("one", 1)
