@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orchestrator.services.kubernetes.pod import pod_template
 from orchestrator.version import __version__
 from tests.backends.kubernetes.pod_security import violations
 from tests.kubernetes_schemas import VERSIONS, problems
+from tests.services.kubernetes.plans import PLAN
 
 helm = pytest.importorskip("helm_python")
 
@@ -141,7 +143,7 @@ def test_quota_limits_and_queue():
 
 
 def test_what_jobs_may_reach():
-    closed = one(render(VALUES["full"])[0], "NetworkPolicy")["spec"]["egress"]
+    closed = one(render(VALUES["full"])[0], "NetworkPolicy", "mlctl-jobs")["spec"]["egress"]
     blocks = [to["ipBlock"]["cidr"] for rule in closed for to in rule.get("to", []) if "ipBlock" in to]
     assert blocks == ["10.1.2.3/32", "169.254.169.254/32"]
     assert {"port": 53, "protocol": "UDP"} in closed[1]["ports"]
@@ -153,6 +155,16 @@ def test_what_jobs_may_reach():
     labels = manifest["spec"]["template"]["metadata"]["labels"]
     assert labels["app.kubernetes.io/name"] == trial["podSelector"]["matchLabels"]["app.kubernetes.io/name"]
     assert labels["app.kubernetes.io/component"] in trial["podSelector"]["matchExpressions"][0]["values"]
+
+
+def test_services_may_be_asked_and_reach_what_jobs_reach():
+    objects, _ = render(VALUES["full"])
+    jobs, services = (one(objects, "NetworkPolicy", f"mlctl-{kind}")["spec"] for kind in ("jobs", "services"))
+    assert services["egress"] == jobs["egress"][1:]  # workers reach each other
+    template = pod_template(PLAN)
+    assert services["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    ports = {port["containerPort"] for port in template["spec"]["containers"][0]["ports"]}
+    assert {port["port"] for rule in services["ingress"] for port in rule["ports"]} == ports
 
 
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)

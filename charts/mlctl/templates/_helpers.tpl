@@ -65,3 +65,40 @@ capabilities: {drop: [ALL]}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
+
+{{/* What pods may reach by the network policies. */}}
+{{- define "mlctl.egress" -}}
+# Names.
+- ports:
+    - {port: 53, protocol: UDP}
+    - {port: 53, protocol: TCP}
+# The store.
+{{- if .Values.trialStore.enabled }}
+- to:
+    - podSelector:
+        matchLabels:
+          app.kubernetes.io/instance: {{ .Release.Name }}
+          app.kubernetes.io/component: trial-store
+  ports:
+    - {port: 8333, protocol: TCP}
+{{- else }}
+- to:
+    {{- range .Values.networkPolicy.store.cidrs }}
+    - ipBlock: {cidr: {{ . | quote }}}
+    {{- end }}
+  ports:
+    - {port: {{ .Values.networkPolicy.store.port }}, protocol: TCP}
+{{- end }}
+{{- if .Values.networkPolicy.internet }}
+- to:
+    - ipBlock:
+        cidr: 0.0.0.0/0
+        except: [10.0.0.0/8, 100.64.0.0/10, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16]
+    - ipBlock:
+        cidr: "::/0"
+        except: ["fc00::/7", "fe80::/10"]
+{{- end }}
+{{- with .Values.networkPolicy.egress }}
+{{- toYaml . | nindent 0 }}
+{{- end }}
+{{- end }}

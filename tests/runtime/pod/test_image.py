@@ -1,10 +1,13 @@
 """The runtime image has all that it needs, and no more."""
 
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import distribution
 from pathlib import Path
+
+import pytest
 
 from tests.runtime.pod.conftest import WAIT, finish
 
@@ -18,7 +21,9 @@ def test_the_requirements_are_those_of_the_package():
     assert wanted <= set(project["dependencies"])
 
 
-def test_a_pod_runs_with_the_requirements_alone(make_job, bucket_url, tmp_path):
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    """Give a folder with what the image has, and nothing else."""
     names = re.findall(r"^([a-z0-9-]+)==", (IMAGE / "requirements.txt").read_text(), re.M)
     packages = tmp_path / "packages"
     packages.mkdir()
@@ -28,6 +33,17 @@ def test_a_pod_runs_with_the_requirements_alone(make_job, bucket_url, tmp_path):
         for top in tops:
             (packages / top).symlink_to(Path(found.locate_file(top)))
     (packages / "orchestrator").symlink_to(ROOT / "orchestrator")
+    return packages
+
+
+def test_the_front_of_a_service_starts_with_the_requirements_alone(packages):
+    modules = "orchestrator.serving.__main__, orchestrator.serving.fetch, orchestrator.serving.rpc.server"
+    command = [sys.executable, "-S", "-P", "-c", f"import {modules}"]
+    done = subprocess.run(command, env={"PYTHONPATH": str(packages)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_pod_runs_with_the_requirements_alone(make_job, bucket_url, packages):
     job = make_job(bucket_url)
     job.submit("print('hello')", data={"words": "to read"})
     pod = job.pod(PYTHONPATH=str(packages))
