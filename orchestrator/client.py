@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from orchestrator.services.services import Services
     from orchestrator.services.trial.trial import Trial
     from orchestrator.tensorboard import Board
+    from orchestrator.tensorboard.incluster import ClusterBoard
     from orchestrator.upkeep import Upkeep
 
 
@@ -215,6 +216,28 @@ class Client:
         from orchestrator.tensorboard import open_board
 
         return open_board(self.jobs, name, versions, port=port, context=self.context.name, reporter=self._reporter)
+
+    def cluster_tensorboard(
+        self, name: str, versions: Sequence[str] = ("latest",), *, seconds: float, port: int | None = None
+    ) -> "AbstractContextManager[ClusterBoard]":
+        """Start TensorBoard as a pod of the cluster, and remove it when the context is left.
+
+        Args:
+            name: Of the job.
+            versions: As users write them; each is shown as a run.
+            seconds: After which the cluster ends it, if this process cannot.
+            port: As for `tensorboard`.
+
+        Raises:
+            UsageError: The context has no cluster.
+            NotFoundError: There is no such version, or one that has ended has no events.
+            MlctlError: The cluster refuses it, or it does not start.
+        """
+        from orchestrator.tensorboard.incluster import open_cluster_board
+
+        return open_cluster_board(
+            self.jobs, name, versions, port=port, seconds=seconds, context=self.context, reporter=self._reporter
+        )
 
     def _readers(self, dataset: str) -> dict[str, list[str]]:
         from orchestrator.jobs.uses import readers

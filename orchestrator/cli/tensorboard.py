@@ -43,6 +43,9 @@ def tensorboard(
     stop_after: Annotated[
         str, typer.Option("--stop-after", metavar="TIME", help="End by itself after 30m, 2h, ...")
     ] = "2h",
+    in_cluster: Annotated[
+        bool, typer.Option("--in-cluster", help="Run it as a pod of the context's cluster; here is its page alone.")
+    ] = False,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it, on a terminal.")] = True,
     context: ContextOption = None,
 ) -> None:
@@ -62,8 +65,13 @@ def tensorboard(
     if not all(chosen) and versions:
         raise UsageError(f"--version {versions} leaves a version out", hint="as in --version v1,v3")
     pairs = [pick(name, one or None) for one in chosen]
+    name, shown = pairs[0][0], [version for _, version in pairs]
     try:
-        with client.tensorboard(pairs[0][0], [version for _, version in pairs], port=port) as board:
+        with (
+            client.cluster_tensorboard(name, shown, port=port, seconds=seconds)
+            if in_cluster
+            else client.tensorboard(name, shown, port=port)
+        ) as board:
             write(f"{board.url}\n")
             sys.stdout.flush()
             note(f"TensorBoard ends after {stop_after}, or with Ctrl-C")

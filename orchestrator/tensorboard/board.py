@@ -14,12 +14,12 @@ from orchestrator.jobs.jobs import Jobs
 from orchestrator.jobs.view import JobView
 from orchestrator.locks import is_held, take
 from orchestrator.progress import Reporter
+from orchestrator.runtime.events.follow import Follower
+from orchestrator.runtime.events.sources import FolderSource, Source, StoreSource, is_event_file
 from orchestrator.store import open_store
 from orchestrator.store.parallel import as_mlctl_error
 from orchestrator.tensorboard.environment import board_python
-from orchestrator.tensorboard.follow import Follower
 from orchestrator.tensorboard.server import Server, choose_port
-from orchestrator.tensorboard.sources import FolderSource, Source, StoreSource, is_event_file
 
 FIRST_POLL = 1.0  # seconds between two looks for new events; grows while nothing comes
 LONGEST_POLL = 10.0  # seconds
@@ -99,13 +99,13 @@ def open_board(
     """
     views = {view.version: view for view in (jobs.get(name, version) for version in versions)}
     for view in views.values():
-        _require_events(jobs, view, context, reporter)
+        require_events(jobs, view, context, reporter)
     port = choose_port(port)
     python = board_python(reporter)
     with _scratch() as (scratch, lock):
         runs = scratch / "runs"
         followers = [
-            Follower(lambda view=view: _source(jobs, view, context), runs / view.version, reporter)  # type: ignore[misc]
+            Follower(lambda view=view: _source(jobs, view, context), runs / view.version, reporter.note)  # type: ignore[misc]
             for view in views.values()
         ]
         runs.mkdir()
@@ -127,7 +127,8 @@ def _source(jobs: Jobs, view: JobView, context: str) -> Source:
     return StoreSource(open_store(task.output_store, context), task.output_prefix)
 
 
-def _require_events(jobs: Jobs, view: JobView, context: str, reporter: Reporter) -> None:
+def require_events(jobs: Jobs, view: JobView, context: str, reporter: Reporter) -> None:
+    """Note that a version has no event files yet; raise NotFoundError if it has ended and will never have any."""
     source = _source(jobs, view, context)
     files = source.files()
     if any(map(is_event_file, files)):

@@ -2,7 +2,7 @@
 
 import struct
 
-from orchestrator.tensorboard.records import masked_crc
+from orchestrator.runtime.events.records import masked_crc
 
 WALL_TIME = 1_700_000_000.0  # long ago: of that TensorBoard must not take notice
 

@@ -1,4 +1,4 @@
-"""`python -m orchestrator.runtime.pod fetch|sync|check`: what the runtime image is started with."""
+"""`python -m orchestrator.runtime.pod fetch|sync|check|board`: what the runtime image is started with."""
 
 import os
 import signal
@@ -31,7 +31,11 @@ def main() -> int:
                 from orchestrator.runtime.pod.check import check
 
                 return check(settings)
-        raise UsageError("usage: python -m orchestrator.runtime.pod fetch|sync|check")
+            case ["board"]:
+                from orchestrator.runtime.pod.board import bring_events
+
+                return bring_events(settings)
+        raise UsageError("usage: python -m orchestrator.runtime.pod fetch|sync|check|board")
     except MlctlError as error:
         print(error.message, error.hint, sep="\n", file=sys.stderr)
         return error.exit_code

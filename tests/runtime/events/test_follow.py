@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.runtime.events import follow
+from orchestrator.runtime.events.follow import Follower
+from orchestrator.runtime.events.records import DamagedError, masked_crc, whole_records
+from orchestrator.runtime.events.sources import FolderSource, StoreSource
 from orchestrator.store import open_store
-from orchestrator.tensorboard import follow
-from orchestrator.tensorboard.follow import Follower
-from orchestrator.tensorboard.records import DamagedError, masked_crc, whole_records
-from orchestrator.tensorboard.sources import FolderSource, StoreSource
 from tests.tensorboard.events import header, losses, record
 
 NAME = "events.out.tfevents.1.host"
@@ -70,7 +70,7 @@ def test_a_growing_file_arrives_record_by_record_and_each_byte_once(folders, mon
     monkeypatch.setattr(follow, "BLOCK", 100)  # less than the record in the middle
     content = header() + losses(0, 20) + record(b"x" * 1000) + losses(20, 40)
     source = Counted(there)
-    follower = Follower(lambda: source, here, Notes())
+    follower = Follower(lambda: source, here, Notes().note)
     ends = []
     for cut in range(0, len(content) + 1, 7):
         (there / NAME).write_bytes(content[:cut])
@@ -92,7 +92,7 @@ def test_folders_stay_and_other_files_are_left(folders):
     (there / "train").mkdir()
     (there / "train" / NAME).write_bytes(header())
     (there / "model.pt").write_bytes(b"x")
-    assert Follower(lambda: FolderSource(there), here, Notes()).fetch() == len(header())
+    assert Follower(lambda: FolderSource(there), here, Notes().note).fetch() == len(header())
     assert [path.relative_to(here).as_posix() for path in here.rglob("*") if path.is_file()] == [f"train/{NAME}"]
 
 
@@ -103,7 +103,7 @@ def test_a_job_that_ends_moves_its_files_to_the_store(folders, store_url):
     store = open_store(store_url)
     store.put(f"out/{NAME}", content)
     sources = [FolderSource(there), StoreSource(store, "out/")]
-    follower = Follower(lambda: sources.pop(0), here, Notes())
+    follower = Follower(lambda: sources.pop(0), here, Notes().note)
     first = follower.fetch()
     assert first == whole_records(content[:200])[0]
     assert follower.fetch() == len(content) - first
@@ -113,7 +113,7 @@ def test_a_job_that_ends_moves_its_files_to_the_store(folders, store_url):
 def test_a_file_that_is_written_anew_is_shown_anew(folders):
     there, here = folders
     (there / NAME).write_bytes(header() + losses(0, 10))
-    follower = Follower(lambda: FolderSource(there), here, Notes())
+    follower = Follower(lambda: FolderSource(there), here, Notes().note)
     follower.fetch()
     (there / NAME).write_bytes(header() + losses(50, 52))
     follower.fetch()
@@ -125,7 +125,7 @@ def test_a_damaged_file_is_cut_and_told_once(folders):
     (there / NAME).write_bytes(header() + b"\0" * 100)
     (there / f"{NAME}.2").write_bytes(header())
     notes = Notes()
-    follower = Follower(lambda: FolderSource(there), here, notes)
+    follower = Follower(lambda: FolderSource(there), here, notes.note)
     follower.fetch()
     follower.fetch()
     assert (here / NAME).read_bytes() == (here / f"{NAME}.2").read_bytes() == header()
@@ -140,7 +140,7 @@ def test_after_a_full_disk_it_goes_on_where_it_stopped(folders, small_disk, tmp_
     (there / NAME).write_bytes(content)
     ballast = here / "ballast"
     ballast.write_bytes(b"x" * 60_000)
-    follower = Follower(lambda: FolderSource(there), here, Notes())
+    follower = Follower(lambda: FolderSource(there), here, Notes().note)
     with pytest.raises(OSError, match="No space"):
         follower.fetch()
     ballast.unlink()

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.progress import Reporter
-from orchestrator.tensorboard.records import DamagedError, whole_records
-from orchestrator.tensorboard.sources import Source, is_event_file
+from orchestrator.runtime.events.records import DamagedError, whole_records
+from orchestrator.runtime.events.sources import Source, is_event_file
 
 BLOCK = 4 << 20  # bytes fetched at once, unless one record has more
 
@@ -16,13 +15,13 @@ class Follower:
     Args:
         source: Gives where they are now; a job that ends moves them, unchanged, to the store.
         folder: Where they are wanted; TensorBoard shows its name.
-        reporter: Told of damaged files.
+        note: Told of damaged files.
     """
 
-    def __init__(self, source: Callable[[], Source], folder: Path, reporter: Reporter) -> None:
+    def __init__(self, source: Callable[[], Source], folder: Path, note: Callable[[str], None]) -> None:
         self._source = source
         self._folder = folder
-        self._reporter = reporter
+        self._note = note
         self._sizes: dict[str, int] = {}  # of what was fetched
         self._seen: dict[str, int] = {}  # of the files when they were looked at last
         self._damaged: set[str] = set()
@@ -52,7 +51,7 @@ class Follower:
                 whole, next_record = whole_records(data)
             except DamagedError:
                 self._damaged.add(path)
-                self._reporter.note(f"{source.place.rstrip('/')}/{path} is damaged behind byte {have}: it is cut there")
+                self._note(f"{source.place.rstrip('/')}/{path} is damaged behind byte {have}: it is cut there")
                 break
             if whole:
                 self._write(path, have, data[:whole])

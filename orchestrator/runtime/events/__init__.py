@@ -1,0 +1,1 @@
+"""Event files of TensorBoard: followed as they grow, wherever they are."""
