@@ -59,7 +59,7 @@ framework: Python
 version: "1"
 description: Nothing but Python, so that only mlctl's own time counts.
 python: ["{version}"]
-images: {{cpu: example/bare}}
+images: {{cpu: example/bare, gpu: example/bare}}
 """
 
 

@@ -1,4 +1,4 @@
-"""The Kubernetes API in plain dicts, over the official client: thin, and patient with a busy server."""
+"""The Kubernetes API in plain dicts: thin, and patient with a busy server."""
 
 import contextlib
 import random
@@ -6,17 +6,22 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from orchestrator.backends.kubernetes.kubeconfig import connect, host_of
+import msgspec
+
 from orchestrator.backends.kubernetes.refusals import TroubleError, is_status, refusal
 from orchestrator.config import Context
 from orchestrator.errors import ClusterError, MlctlError, NotFoundError
 
+if TYPE_CHECKING:
+    from http.client import HTTPMessage
+
+    from orchestrator.backends.kubernetes.wire import Answer, Wire
+
 Json = dict[str, Any]
 Result = TypeVar("Result")
 
-CONNECT_TIMEOUT = 4.0  # seconds
 READ_TIMEOUT = 30.0  # seconds without a byte of an answer
 PROXY_TIMEOUT = 60.0  # seconds for the answer of a Service
 PATIENCE = 20.0  # seconds that one call may take with all its attempts, once the server has answered
@@ -27,6 +32,20 @@ MANAGER = "mlctl"  # owner of the fields that are applied
 BLOCK = 1 << 16  # bytes of a stream that are read at once
 _HINT = "is this the address of a Kubernetes API server? kubectl cluster-info"
 _FINAL = ("CERTIFICATE_VERIFY_FAILED", "Name or service not known", "nodename nor servname", "WRONG_VERSION_NUMBER")
+
+
+class Reply(NamedTuple):
+    """What a Service answers.
+
+    Attributes:
+        status: Of HTTP.
+        headers: Of it; capital letters do not matter.
+        data: Its body.
+    """
+
+    status: int
+    headers: "HTTPMessage"
+    data: bytes
 
 
 class Api:
@@ -48,26 +67,26 @@ class Api:
         self._context = context
         self._patience = patience
         self._lock = threading.Lock()
-        self._connected: Any = None
+        self._connected: Wire | None = None
         self._answered = False
 
     @property
     def place(self) -> str:
         """Return the cluster in words."""
-        return f"cluster {self._context.kube_context or host_of(self._client)}"
+        return f"cluster {self._context.kube_context or self.host}"
 
     @property
     def host(self) -> str:
         """Return the API server's address."""
-        return host_of(self._client)
+        return self._wire.access.host
 
     def prepare(self) -> None:
-        """Load the client in a thread: it takes half a second, in which others wait for the store."""
-        threading.Thread(target=self._prepare, name="kubernetes client", daemon=True).start()
+        """Find out in a thread how the cluster is reached, while others wait for the store."""
+        threading.Thread(target=self._prepare, name="kubeconfig", daemon=True).start()
 
     def _prepare(self) -> None:
         with contextlib.suppress(MlctlError):  # whoever needs it will be told
-            _ = self._client
+            _ = self._wire
 
     def path(self, kind: str, name: str = "", *, part: str = "") -> str:
         """Return the path of a namespaced collection or object, as of `batch/v1/jobs` or `v1/pods`."""
@@ -130,36 +149,38 @@ class Api:
         Raises:
             ClusterError: The connection broke, or nothing came for so long.
         """
-        answer = self._guarded(lambda: self._raw("GET", path, query, read_timeout))
+        answer = self._guarded(lambda: self._ask("GET", path, query, {"Accept": "*/*"}, read_timeout=read_timeout))
         with contextlib.closing(answer):
             yield b""
-            # read1 returns what is there; `stream` of a chunked answer would wait for a whole block.
+            # read1 returns what is there; `read` would wait for a whole block.
             while block := self._guarded(lambda: answer.read1(BLOCK)):
                 yield block
 
-    def proxy(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Any:
+    def proxy(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Return what a Service answers through the API server, whatever its status; it is asked once.
 
         Raises:
             MlctlError: Nobody stands behind it, or the API server itself refuses.
         """
-        client = self._client
-        own: dict[str, str] = dict(headers)
-        client.update_params_for_auth(own, [], ["BearerToken"])
-        pool = client.rest_client.pool_manager
-        url = f"{client.configuration.host}{path}"
-        answer = self._guarded(
-            lambda: pool.request(method, url, body=body or None, headers=own, timeout=PROXY_TIMEOUT, retries=False)
-        )
-        if answer.status >= HTTPStatus.BAD_REQUEST and is_status(answer.data):
-            raise refusal(answer.status, answer.data.decode(errors="replace"), self.place)
-        return answer
+
+        def call() -> Reply:
+            answer = self._wire.ask(method, path, {}, headers, body or None, read_timeout=PROXY_TIMEOUT)
+            with contextlib.closing(answer):
+                return Reply(answer.status, answer.headers, answer.read())
+
+        reply = self._guarded(call)
+        if reply.status >= HTTPStatus.BAD_REQUEST and is_status(reply.data):
+            raise refusal(reply.status, reply.data.decode(errors="replace"), self.place)
+        return reply
 
     @property
-    def _client(self) -> Any:
+    def _wire(self) -> "Wire":
         with self._lock:
             if self._connected is None:
-                self._connected = connect(self._context)
+                from orchestrator.backends.kubernetes.kubeconfig import connect
+                from orchestrator.backends.kubernetes.wire import Wire
+
+                self._connected = Wire(connect(self._context))
             return self._connected
 
     def _call(
@@ -170,32 +191,34 @@ class Api:
         body: Json | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Json:
-        answer: Json = self._guarded(
-            lambda: self._client.call_api(
-                path,
-                method,
-                query_params=list(query.items()),
-                header_params={"Accept": "application/json", "Content-Type": "application/json", **(headers or {})},
-                body=body,
-                response_type="object",
-                auth_settings=["BearerToken"],
-                _return_http_data_only=True,
-                _request_timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-            )
-        )
-        return answer
+        sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
+        data = None if body is None else msgspec.json.encode(body)
 
-    def _raw(self, method: str, path: str, query: Mapping[str, str], read_timeout: float) -> Any:
-        return self._client.call_api(
-            path,
-            method,
-            query_params=list(query.items()),
-            header_params={"Accept": "*/*"},
-            auth_settings=["BearerToken"],
-            _preload_content=False,
-            _return_http_data_only=True,
-            _request_timeout=(CONNECT_TIMEOUT, read_timeout),
-        )
+        def call() -> Json:
+            with contextlib.closing(self._ask(method, path, query, sent, data)) as answer:
+                found: Json = msgspec.json.decode(answer.read())
+                return found
+
+        return self._guarded(call)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        *,
+        read_timeout: float = READ_TIMEOUT,
+    ) -> "Answer":
+        """Return an answer that is none of errors."""
+        answer = self._wire.ask(method, path, query, headers, body, read_timeout=read_timeout)
+        if answer.status < 300:
+            return answer
+        with contextlib.closing(answer):
+            self._answered = True
+            told = answer.read().decode(errors="replace")
+            raise refusal(answer.status, told, self.place, after=answer.headers.get("Retry-After", ""))
 
     def _retried(self, call: Callable[[], Result]) -> Result:
         """Return what the call returns; try again while the server is busy or the connection breaks."""
@@ -214,32 +237,21 @@ class Api:
 
     def _guarded(self, call: Callable[[], Result]) -> Result:
         """Return what the call returns, and raise what it raises as ours."""
-        _ = self._client  # loads what follows, as lightly as it can be
-        from kubernetes.client.exceptions import ApiException, OpenApiException
-        from urllib3.exceptions import HTTPError
+        _ = self._wire  # of a kubeconfig that cannot be read that is told
+        from http.client import HTTPException
 
         try:
             result = call()
-        except ApiException as error:
-            self._answered |= bool(error.status)
-            raise self._refusal(error) from error
-        except (HTTPError, OSError) as error:
+        except (OSError, HTTPException) as error:
             raise self._broken(error) from error
-        except (OpenApiException, ValueError) as error:
+        except (msgspec.DecodeError, UnicodeError) as error:
             raise ClusterError(f"{self.place} answers something strange: {error}", hint=_HINT) from error
         self._answered = True
         return result
 
-    def _refusal(self, error: Any) -> MlctlError:
-        if not error.status:  # the client's way to say that TLS failed
-            return self._broken(error.reason)
-        body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else str(error.body or "")
-        return refusal(error.status, body, self.place, after=str((error.headers or {}).get("Retry-After", "")))
-
-    def _broken(self, error: object) -> TroubleError:
+    def _broken(self, error: Exception) -> TroubleError:
         """Return the error for a connection that could not be made, or broke."""
-        text = str(getattr(error, "reason", error))
-        text = text.partition("object at 0x")[2].partition(">: ")[2] or text
+        text = str(error) or type(error).__name__
         name = f"--context {self._context.kube_context} " if self._context.kube_context else ""
         hint = f"does this work? kubectl {name}get --raw /version"
         passing = not any(sign in text for sign in _FINAL)
