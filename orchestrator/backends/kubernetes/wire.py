@@ -5,13 +5,12 @@ import http.client
 import os
 from collections import deque
 from collections.abc import Mapping
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from orchestrator.backends.kubernetes.access import Access
 
 CONNECT_TIMEOUT = 4.0  # seconds
 KEPT = 8  # idle connections
-_SAFE = "/:@%"  # in paths: what is escaped stays so
 _PROXIES = ("https_proxy", "all_proxy")  # variables, in small or capital letters
 
 
@@ -78,7 +77,7 @@ class Wire:
 
         Args:
             method: Of HTTP.
-            path: Below the server's own.
+            path: Below the server's own, escaped.
             query: Parameters.
             headers: Beside those that every request has.
             body: What is sent.
@@ -87,7 +86,7 @@ class Wire:
         Raises:
             OSError, http.client.HTTPException: There is no connection, or it broke.
         """
-        target = self._server.path.rstrip("/") + quote(path, safe=_SAFE) + (f"?{urlencode(query)}" if query else "")
+        target = self._server.path.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
         sent = {"User-Agent": "mlctl", **headers}
         if proof := self.access.authorization():
             sent["Authorization"] = proof

@@ -231,3 +231,23 @@ def test_a_server_that_is_none_is_told(tmp_path: Path) -> None:
             Api(context(path), patience=0).get("/version")
         thread.join()
     assert "kubectl" in caught.value.hint
+
+
+def test_what_is_asked_of_a_service_stays_as_it_is(tmp_path: Path) -> None:
+    asked: list[bytes] = []
+
+    def answer(listener: socket.socket) -> None:
+        connection = listener.accept()[0]
+        asked.append(connection.recv(1 << 16))
+        connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nX-Kind: page\r\n\r\nno")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/k8s"
+        api = Api(context(write(tmp_path / "config", server=url, user={"token": "x"})))
+        reply = api.proxy("POST", "/a/services/s:http/proxy/tags?run=a%20b&n=1", b"{}", {"Accept": "*/*"})
+        thread.join()
+    assert asked[0].startswith(b"POST /k8s/a/services/s:http/proxy/tags?run=a%20b&n=1 HTTP/1.1\r\n")
+    assert b"Authorization: Bearer x\r\n" in asked[0] and asked[0].endswith(b"\r\n\r\n{}")
+    assert (reply.status, reply.headers["x-kind"], reply.data) == (404, "page", b"no")
