@@ -141,7 +141,9 @@ class LocalBackend:
             )
         elif sizes.gpus > gpus:
             wanted, found = sizes.gpus * spec.resources.nodes, f"has {there}" if there else "has none"
-            warnings.append(f"it asks for {wanted} GPUs, this machine {found}: it runs with what there is")
+            warnings.append(
+                f"it asks for {wanted} GPU{'s' if wanted > 1 else ''}, this machine {found}: it runs with what there is"
+            )
         nodes = spec.resources.nodes
         if nodes * sizes.cpus > (here := capacity()):
             warnings.append(f"it asks for {nodes * sizes.cpus:g} CPUs, this machine has {here:g}")

@@ -12,6 +12,7 @@ import tempfile
 
 FILE = "pip-requirements.txt"
 SHOWN = 6  # lines of pip's reason
+_LISTS = ("from versions:", "Ignored the following")  # errors that enumerate all versions there are
 
 
 def main(code, prefix, reason):
@@ -24,7 +25,7 @@ def main(code, prefix, reason):
     pins.write("".join("%s\n" % pin for pin in _pins()))
     pins.close()
     command = pip + ["install", "--no-cache-dir", "--prefix", prefix, "--constraint", pins.name, "--requirement", FILE]
-    quiet = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_PROGRESS_BAR": "off"}
+    quiet = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_PROGRESS_BAR": "off", "PIP_USER": "0"}
     settings = dict(os.environ, PIP_ROOT_USER_ACTION="ignore", PYTHONUNBUFFERED="1", **quiet)
     process = subprocess.Popen(command, cwd=code, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     lines = []
@@ -66,10 +67,13 @@ def _pins():
 
 def _reason(lines):
     """Return what pip says of its failure: its first error and what belongs to it; old ones have no mark for errors."""
-    for number, line in enumerate(lines):
-        if line.startswith("ERROR:"):
-            return " ".join(lines[number : number + SHOWN]).replace("ERROR: ", "")
-    return lines[-1] if lines else "pip failed and said nothing"
+    found = []
+    for line in lines:
+        if found and line.startswith(("ERROR:", "To fix this")):
+            break
+        if found or (line.startswith("ERROR:") and not any(words in line for words in _LISTS)):
+            found.append(line.replace("ERROR: ", ""))
+    return " ".join(found[:SHOWN] or lines[-1:]) or "pip failed and said nothing"
 
 
 def _fail(path, reason):
