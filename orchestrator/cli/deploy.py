@@ -13,6 +13,13 @@ from orchestrator.errors import UsageError
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
 
+class ServerName(StrEnum):
+    """What has the models."""
+
+    ENGINE = "engine"
+    TFSERVING = "tfserving"
+
+
 class DeployFormat(StrEnum):
     """What `-o` takes here."""
 
@@ -84,6 +91,10 @@ def deploy(
     gateway: Annotated[
         str | None, typer.Option("--gateway", metavar="NAME", help="The Gateway that leads to it, not an Ingress.")
     ] = None,
+    server: Annotated[
+        ServerName | None,
+        typer.Option("--server", help="What has the models on a cluster: the engine, or TensorFlow Serving's image."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the objects for the cluster, make none.")] = False,
     output: Annotated[
         DeployFormat | None,
@@ -111,6 +122,7 @@ def deploy(
         "gpus": gpus,
         "ingress": ingress,
         "gateway": gateway,
+        "server": server.value if server else None,
     }
     if output is DeployFormat.KSERVE and not dry_run:
         raise UsageError("-o kserve shows what KServe would be given", hint="add --dry-run")

@@ -271,6 +271,9 @@ class Services:
         else:
             self._require_here(record)
             wanted = self._runner.reshaped(record, dict(shape))
+        if wanted.shape.server == "tfserving" and version.type != "TensorFlow":
+            message = f"{version.ref} is of type {version.type}, and TensorFlow Serving has SavedModels only"
+            raise UsageError(message, hint="--server engine")
         shares = balanced([] if wanted.stopped else wanted.shares, share, traffic)
         return msgspec.structs.replace(wanted, shares=shares), record, token
 

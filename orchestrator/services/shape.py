@@ -1,6 +1,6 @@
 """How large a service is, and how it is reached: what only a cluster knows of it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -8,6 +8,7 @@ from orchestrator.errors import UsageError
 from orchestrator.specs.quantities import parse_memory
 
 MOST = 1000  # replicas
+Server = Literal["engine", "tfserving"]
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -21,6 +22,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         gpus: Of each engine's container.
         ingress: Name of the host by which it is reached from outside.
         gateway: Name of the Gateway that leads to it, as in `web` or `namespace/web`.
+        server: What has the models: the engine itself, or `tfserving`, the image of TensorFlow Serving.
     """
 
     replicas: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = 1
@@ -30,6 +32,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     gpus: Annotated[int, msgspec.Meta(ge=0)] = 0
     ingress: str = ""
     gateway: str = ""
+    server: Server = "engine"
 
     def changed(self, **fields: object) -> "Shape":
         """Return it with what is given; None leaves a field as it is.

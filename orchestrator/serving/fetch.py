@@ -18,6 +18,7 @@ from orchestrator.files import write_whole
 from orchestrator.models.record import find_version
 from orchestrator.progress import SILENT
 from orchestrator.serving.launch import GUEST
+from orchestrator.serving.model_server import ADDRESS, MODELS_CONFIG, models_config
 from orchestrator.serving.settings import Deployed, read_settings
 from orchestrator.store import open_store
 from orchestrator.store.base import Store
@@ -52,6 +53,8 @@ def _prepare(source: Path, folder: Path) -> None:
     settings = msgspec.structs.replace(settings, host=os.environ.get("MLCTL_LISTEN", settings.host))
     try:
         shutil.copytree(GUEST, folder / "guest", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        if any(ADDRESS in one.environment for one in settings.models):
+            write_whole(folder / MODELS_CONFIG, models_config(settings.models).encode())
         write_whole(folder / "settings.json", msgspec.json.encode(settings))
     except OSError as error:
         raise as_mlctl_error(error, f"cannot write {folder}") from error

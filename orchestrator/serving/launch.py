@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import sys
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -54,10 +55,13 @@ async def launch(deployed: Deployed, socket: Path, log: IO[bytes]) -> Running:
     arguments += ["--last"] if deployed.shadow else []
     if deployed.host:
         return await Hosted.start(deployed.host, arguments, {**deployed.environment, **OWN})
+    path = [str(GUEST)]
+    if not deployed.python and "PYTHONPATH" in os.environ:
+        path.append(os.environ["PYTHONPATH"])
     return await asyncio.create_subprocess_exec(
-        deployed.python,
+        deployed.python or sys.executable,
         *arguments,
-        env={**os.environ, **deployed.environment, **OWN, "PYTHONPATH": str(GUEST)},
+        env={**os.environ, **deployed.environment, **OWN, "PYTHONPATH": os.pathsep.join(path)},
         stdin=asyncio.subprocess.PIPE,  # it ends when this is closed, whatever ends this process
         stdout=asyncio.subprocess.PIPE,
         stderr=log,

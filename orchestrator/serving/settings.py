@@ -22,7 +22,7 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
         weight: Share of the requests, of all weights together.
         shadow: It gets a copy of every request that names no version; what it answers is only counted.
         folder: The package, on this machine.
-        python: The engine's interpreter; unused where there is a host.
+        python: The engine's interpreter; empty is the front's own, with its packages. Unused where there is a host.
         environment: Variables for it.
         host: Socket of the host that starts its processes, in a container that has the engine; empty is this machine.
         gpu: Number of the GPU; None is the processor.
@@ -33,7 +33,7 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
     weight: Annotated[int, msgspec.Meta(ge=0, le=100)] = 100
     shadow: bool = False
     folder: str
-    python: str = "python"
+    python: str = ""
     environment: dict[str, str] = {}
     host: str = ""
     gpu: int | None = None

@@ -11,6 +11,7 @@ from orchestrator.backends.kubernetes.volumes import SHARED
 from orchestrator.engines import Engine, get_engine
 from orchestrator.services.record import Share
 from orchestrator.services.shape import Shape
+from orchestrator.serving.model_server import ADDRESS
 from orchestrator.serving.settings import Deployed, Settings
 
 SERVICE, REVISION = "mlctl/service", "mlctl/revision"  # labels
@@ -21,6 +22,8 @@ FRONT = "front"  # container
 MODEL = "model-"  # containers: model-1 and so on, one for each engine
 
 SHARED_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}  # else the first version takes all of a GPU's memory
+TFSERVING = "tensorflow/serving:2.18.0"  # image
+TFSERVING_PORT = 8501  # of its REST protocol
 _SHOWN = 10  # characters of the hash
 
 
@@ -29,13 +32,15 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: Of the container.
-        image: The engine's own.
+        image: The engine's own, or TensorFlow Serving's.
         environment: Variables that the engine needs.
+        server: Whether it is TensorFlow Serving, which has all versions itself.
     """
 
     name: str
     image: str
     environment: dict[str, str]
+    server: bool = False
 
     @property
     def socket(self) -> str:
@@ -107,6 +112,8 @@ def plan_of(
     Raises:
         NotFoundError: There is no such engine.
     """
+    if shape.server == "tfserving":
+        return _beside_tensorflow_serving(name, shares, tokens, shape, site, token)
     engines = {engine: f"{MODEL}{number}" for number, engine in enumerate(sorted({one.engine for one in shares}), 1)}
     hosts = {engine: _host(container, get_engine(engine), shape, site) for engine, container in engines.items()}
     models = tuple(
@@ -120,8 +127,32 @@ def plan_of(
         )
         for share in shares
     )
-    settings = Settings(name=name, models=models, tokens=tokens, host="", port=PORT, grpc_port=GRPC_PORT)
-    return Plan(settings=settings, hosts=tuple(hosts.values()), shape=shape, site=site, token=token)
+    return Plan(
+        settings=_settings(name, models, tokens), hosts=tuple(hosts.values()), shape=shape, site=site, token=token
+    )
+
+
+def _beside_tensorflow_serving(
+    name: str, shares: list[Share], tokens: tuple[str, ...], shape: Shape, site: Site, token: str
+) -> Plan:
+    """Return a plan whose models are in TensorFlow Serving; the packages' own code runs beside the front."""
+    models = tuple(
+        Deployed(
+            model=share.model,
+            number=share.number,
+            weight=share.weight,
+            folder=f"{SHARED}/models/{share.model}/{share.number}",  # as TensorFlow Serving wants it
+            environment={ADDRESS: f"{TFSERVING_PORT}/v1/models/{share.model}/versions/{share.number}"},
+        )
+        for share in shares
+    )
+    image = from_registry(f"{TFSERVING}-gpu" if shape.gpus else TFSERVING, site.image_registry)
+    host = Host(name=f"{MODEL}1", image=image, environment=SHARED_GPU if shape.gpus else {}, server=True)
+    return Plan(settings=_settings(name, models, tokens), hosts=(host,), shape=shape, site=site, token=token)
+
+
+def _settings(name: str, models: tuple[Deployed, ...], tokens: tuple[str, ...]) -> Settings:
+    return Settings(name=name, models=models, tokens=tokens, host="", port=PORT, grpc_port=GRPC_PORT)
 
 
 def _host(container: str, engine: Engine, shape: Shape, site: Site) -> Host:

@@ -17,9 +17,11 @@ from orchestrator.services.kubernetes.plan import (
     PORT_NAME,
     REVISION,
     SERVICE,
+    TFSERVING_PORT,
     Host,
     Plan,
 )
+from orchestrator.serving.model_server import MODELS_CONFIG
 from orchestrator.serving.process import LOAD
 from orchestrator.specs.flavors import Flavor
 
@@ -86,13 +88,20 @@ def _host(plan: Plan, host: Host) -> Json:
         "name": host.name,
         "image": host.image,
         "restartPolicy": "Always",
-        "command": ["/bin/sh", f"{volumes.SHARED}/guest/host.sh", host.socket],
+        "command": _command(host),
         "env": [{"name": name, "value": value} for name, value in sorted(host.environment.items())],
         "resources": main_resources(sizes, section),
         "securityContext": security.main_security(section),
         "volumeMounts": [{"name": "mlctl", "mountPath": volumes.SHARED}],
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
+
+
+def _command(host: Host) -> list[str]:
+    if not host.server:
+        return ["/bin/sh", f"{volumes.SHARED}/guest/host.sh", host.socket]
+    models = f"--model_config_file={volumes.SHARED}/{MODELS_CONFIG}"
+    return ["tensorflow_model_server", f"--rest_api_port={TFSERVING_PORT}", models]
 
 
 def _front(plan: Plan) -> Json:

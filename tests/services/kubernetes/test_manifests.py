@@ -10,9 +10,13 @@ from hypothesis import given, settings
 from orchestrator.errors import UsageError
 from orchestrator.services.kubernetes.kserve import kserve_manifests
 from orchestrator.services.kubernetes.manifests import DEPLOYMENT, ROUTE, manifests
+from orchestrator.services.kubernetes.plan import TFSERVING, plan_of
 from orchestrator.services.kubernetes.pod import pod_template
+from orchestrator.services.record import Share
 from orchestrator.services.shape import Shape
+from orchestrator.serving.model_server import models_config
 from orchestrator.serving.settings import Settings
+from tests.backends.kubernetes.examples import SITE
 from tests.backends.kubernetes.pod_security import violations
 from tests.kubernetes_schemas import VERSIONS, part_problems, problems
 from tests.services.kubernetes.plans import PLAN, PLANS, plan
@@ -72,6 +76,20 @@ def test_a_pod_has_a_container_for_each_engine_and_the_front_before_them():
         assert host["resources"]["requests"]["cpu"] == "2"
     assert [one["name"] for one in spec["containers"]] == ["front"]
     assert spec["automountServiceAccountToken"] is False
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_tensorflow_serving_takes_the_place_of_the_engine(version):
+    shares = [Share(model="digits", number=number, weight=50, engine="tensorflow-2") for number in (3, 4)]
+    shape = Shape().changed(server="tfserving", gpus=1)
+    made = plan_of("digits", shares, ("0" * 64,), shape, SITE)
+    template = pod_template(made)
+    assert part_problems(template["spec"], "podspec-v1", version) == []
+    _, server = template["spec"]["initContainers"]
+    assert (server["image"], server["command"][0]) == (f"{TFSERVING}-gpu", "tensorflow_model_server")
+    config = models_config(made.settings.models)
+    assert 'base_path: "/mlctl/models/digits"' in config
+    assert "specific { versions: 3 versions: 4 }" in config
 
 
 def test_another_share_is_another_revision_and_the_same_shares_are_the_same():

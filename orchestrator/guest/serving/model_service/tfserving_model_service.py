@@ -1,5 +1,7 @@
 """Services of SavedModels, written by TensorFlow 1 or 2."""
 
+import os
+
 import numpy as np
 from mlctl_model.together import by_rows
 
@@ -88,3 +90,7 @@ def _described(name, info):
 
 def _names(names):
     return ", ".join(sorted(names))
+
+
+if os.environ.get("MLCTL_TFSERVING"):  # the model is in TensorFlow Serving, beside this process
+    from mlctl_model.model_server import TfServingBaseService
