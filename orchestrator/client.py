@@ -100,20 +100,22 @@ class Client:
 
         Args:
             service: Its name.
-            source: Folder or URL of the files.
+            source: Folder or URL of the files, or one file.
             target: Folder or URL for the answers.
             mapping: A request for each file, or for each row of CSV files.
             rule: Which column of a row is which input; by default as the model's config.json says.
             parallel: Number of requests under way.
             token: Instead of the one that this machine knows.
         """
-        from orchestrator.services.batch.run import place_of, run_batch
+        from orchestrator.services.batch.run import place_of, run_batch, source_of
 
-        places = [place_of(place, self.context.name) for place in (source, target)]
+        files, only = source_of(source, self.context.name)
         return run_batch(
             self.services,
             service,
-            *places,
+            files,
+            place_of(target, self.context.name),
+            only=only,
             mapping=mapping,
             rule=rule,
             parallel=parallel,

@@ -36,7 +36,7 @@ def create(
             autocompletion=complete.services,
         ),
     ],
-    source: Annotated[str, typer.Option("--input", metavar="URL|DIR", help="All files below it are asked about.")],
+    source: Annotated[str, typer.Option("--input", metavar="URL|PATH", help="One file, or all below a folder.")],
     target: Annotated[str, typer.Option("--output", metavar="URL|DIR", help="Where the answers go.")],
     mapping: Annotated[
         _Mapping, typer.Option("--mapping", metavar="file|csv", help="A request for each file, or for each row.")

@@ -97,6 +97,11 @@ def test_a_batch_of_files(mlctl, package, tmp_path):
     assert json.loads((tmp_path / "out" / "sub" / "b.png_result.txt").read_text())["fields"] == ["picture"]
     again = json.loads(mlctl(*asked, "--output", tmp_path / "out", "-o", "json").stdout)
     assert (again["answered"], again["before"], again["failed"]) == (2, 2, {})
+    one = make_tree(tmp_path / "one", {"ü %20.png": ""}) / "ü %20.png"
+    alone = mlctl(*asked[:-1], one, "--output", tmp_path / "alone", "-o", "json")
+    assert alone.returncode == 0, alone.stderr
+    assert json.loads(alone.stdout)["answered"] == 1
+    assert (tmp_path / "alone" / f"{one.name}_result.txt").is_file()
     inside = mlctl(*asked, "--output", tmp_path / "in" / "out")
     assert (inside.returncode, "answers would be asked about" in inside.stderr) == (2, True)
     rule = make_tree(tmp_path / "rules", {"no.json": "{", "rule.json": '{"type": "string", "index": 0}'})

@@ -35,6 +35,13 @@ SHOWS = {  # by the start of a command: what it must print
     "mlctl store check -c serve": [r"ok +access .*path style", r"ok +conditional writes ", r"ok +clock "],
     "mlctl dataset get specs -c serve": [r"Dataset +specs/V0001"],
     "mlctl dataset verify": [r"my-data/V0001 is whole"],
+    "mlctl deploy mnist-mxnet --version v1": [r"State +RUNNING", r"mnist-mxnet/v1 100%, mxnet-1\.9"],
+    "mlctl predict": [r'"predicted_label": "7"'],
+    "mlctl service test": [r"Right +(9\d|100) of 100"],
+    "mlctl deploy mnist-mxnet --version v2": [r"mnist-mxnet/v1 90%", r"mnist-mxnet/v2 10%"],
+    "mlctl service rollback": [r"Versions +mnist-mxnet/v1 100%"],
+    "mlctl batch create": [r"Answered +1", r"Failed +0"],
+    "mlctl service delete": [r"mnist-mxnet deleted"],
     "mlctl doctor": [r"ok +engine mxnet-1.9 +ready"],
 }
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
 from orchestrator.errors import ConflictError, UsageError
 from orchestrator.progress import SILENT, Reporter
@@ -25,6 +26,7 @@ def run_batch(
     source: Store,
     target: Store,
     *,
+    only: str = "",
     mapping: Mapping = "file",
     rule: Rule | None = None,
     parallel: int = PARALLEL,
@@ -38,6 +40,7 @@ def run_batch(
         name: Of the service.
         source: The files.
         target: Where answers go; it has nothing else, or those of the same batch.
+        only: The key of the one file that is asked about; empty is all.
         mapping: A request for each file, or for each row of CSV files.
         rule: Which column of a row is which input; by default as the model's config.json says.
         parallel: Number of requests under way.
@@ -53,7 +56,8 @@ def run_batch(
     view = services.get(name)
     if view.state in (ServiceState.STOPPED, ServiceState.FAILED):
         raise ConflictError(f"service {name} is {view.state}", hint=view.problem or f"mlctl service start {name}")
-    _check_places(source, target)
+    if not only:
+        _check_places(source, target)
     config = services.newest(name).config
     if mapping == "csv":
         rule = rule_of(config) if rule is None else rule
@@ -61,13 +65,20 @@ def run_batch(
     elif rule is not None:
         raise UsageError("a rule is for rows of tables", hint="--mapping csv")
     field = field_of(config)
-    batch = Batch(service=name, source=source.url, mapping=mapping, rule=_rule_hash(rule), created=time.time())
+    batch = Batch(
+        service=name,
+        source=f"{source.url.rstrip('/')}/{only}",
+        mapping=mapping,
+        rule=_rule_hash(rule),
+        created=time.time(),
+    )
     runner = Runner(
         services.asker(name, token),
         lambda file, data: form_of(field, {file: data}),
         batch,
         source=source,
         target=target,
+        only=only,
         rule=rule,
         parallel=parallel,
     )
@@ -76,8 +87,26 @@ def run_batch(
 
 def place_of(text: str, context: str) -> Store:
     """Return the store at a URL or a folder of this machine. Raises UsageError."""
-    url = text if "://" in text else Path(text).expanduser().resolve().as_uri()
-    return open_store(url, context)
+    return open_store(_url(text), context)
+
+
+def source_of(text: str, context: str) -> tuple[Store, str]:
+    """Return the store at a URL or a path of this machine; if it is one file, the store around it and its key.
+
+    Raises:
+        UsageError: It is no URL of a store.
+    """
+    url = _url(text)
+    parent, _, name = url.rpartition("/")
+    if name and not parent.endswith("/"):
+        around = open_store(f"{parent}/", context)
+        if around.head(key := unquote(name) if url.startswith("file:") else name):
+            return around, key
+    return open_store(url, context), ""
+
+
+def _url(text: str) -> str:
+    return text if "://" in text else Path(text).expanduser().resolve().as_uri()
 
 
 def _check_places(source: Store, target: Store) -> None:

@@ -42,6 +42,7 @@ class Runner:
         batch: What is asked.
         source: The files.
         target: Where answers go.
+        only: The key of the one file; empty is all.
         rule: For the rows of tables.
         parallel: Number of requests under way.
     """
@@ -54,6 +55,7 @@ class Runner:
         *,
         source: Store,
         target: Store,
+        only: str = "",
         rule: Rule | None = None,
         parallel: int,
     ) -> None:
@@ -62,6 +64,7 @@ class Runner:
         self._batch = batch
         self._source = source
         self._target = target
+        self._only = only
         self._rule = rule or {}
         self._parallel = parallel
         self._over = threading.Event()  # nobody waits for answers any more
@@ -108,6 +111,8 @@ class Runner:
                 raise ConflictError(message, hint="choose another --output, or empty that one") from None
 
     def _files(self) -> list[ObjectInfo]:
+        if self._only:
+            return [item] if (item := self._source.head(self._only)) else []
         every = sorted(list_objects(self._source, ""), key=lambda item: item.key)
         return [item for item in every if not item.key.endswith("/")]
 
