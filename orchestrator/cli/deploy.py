@@ -108,9 +108,8 @@ def deploy(
     request. What is said of pods stays so with later versions. With --dry-run -o kserve an InferenceService is shown.
 
     \b
-    mlctl deploy digits --version v3
-    mlctl deploy digits --version v4 --traffic 10
-    mlctl deploy digits -c gpu --gpus 1 --replicas 2 --ingress digits.lab
+    mlctl deploy mnist-mxnet --version v1
+    mlctl deploy mnist-mxnet --version v2 --traffic 10
     """
     from orchestrator.cli.service_view import show
 

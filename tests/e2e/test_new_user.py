@@ -70,8 +70,11 @@ class User:
             if settings.is_file():
                 self.environment.setdefault("PIP_CONFIG_FILE", str(settings))
 
-    def stop_server(self) -> None:
-        """End the S3 server that a page has started, if the page has not come to ending it."""
+    def end(self) -> None:
+        """End what a page has started and has not ended: a service, the S3 server."""
+        mlctl = self.clone / ".venv/bin/mlctl"
+        if mlctl.exists():
+            subprocess.run([mlctl, "service", "delete", "mnist-mxnet", "--yes"], env=self.environment)
         with suppress(FileNotFoundError, ProcessLookupError):
             os.kill(int((self.clone / "serve.pid").read_text()), signal.SIGTERM)
 
@@ -99,7 +102,7 @@ class User:
 def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
     user = User(tmp_path_factory.mktemp("home"))
     yield user
-    user.stop_server()
+    user.end()
 
 
 @pytest.fixture(scope="module")
