@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from orchestrator.backends.kubernetes import kubelet_log
 from orchestrator.backends.kubernetes.kubelet_log import KubeletLog
 from orchestrator.backends.kubernetes.mirror import Mirror
@@ -89,8 +91,9 @@ class Watched:
         self.at = at
         self.second = 0
 
-    def get(self, path: str, **query: str) -> dict:
-        return {"metadata": {"resourceVersion": "0"}, "items": [self.pod(name) for name in range(PODS)]}
+    def read(self, path: str, decoder: msgspec.json.Decoder, **query: str) -> object:
+        found = {"metadata": {"resourceVersion": "0"}, "items": [self.pod(name) for name in range(PODS)]}
+        return decoder.decode(msgspec.json.encode(found))
 
     def pod(self, name: int) -> dict:
         metadata = {"name": f"pod-{name}", "resourceVersion": str(self.second), "labels": {"job": f"job-{name}"}}

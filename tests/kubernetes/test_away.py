@@ -4,11 +4,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from orchestrator.backends.kubernetes import mirror
 from orchestrator.backends.kubernetes.mirror import Mirror
 from orchestrator.backends.kubernetes.refusals import TroubleError
+from orchestrator.backends.kubernetes.shapes import Listed
 from orchestrator.errors import ClusterError
 from orchestrator.runtime.status import State
 from orchestrator.store.serve import S3Server
@@ -108,10 +110,10 @@ class Away:
             self.asked.append(self.clock.now)
             raise TroubleError("cluster lab cannot be reached", passing=True)
 
-    def get(self, path: str, **query: str) -> dict:
+    def read(self, path: str, decoder: msgspec.json.Decoder, **query: str) -> Listed:
         self.check()
         assert self.clock.now < 60, "there is no need to list again"
-        return {"metadata": {"resourceVersion": "1"}, "items": [{"metadata": {"name": "before"}}]}
+        return decoder.decode('{"metadata": {"resourceVersion": "1"}, "items": [{"metadata": {"name": "before"}}]}')
 
     def stream(self, path: str, **query: object) -> Iterator[bytes]:
         self.check()

@@ -98,6 +98,10 @@ class Api:
         """Return an object."""
         return self._retried(lambda: self._call("GET", path, query))
 
+    def read(self, path: str, decoder: "msgspec.json.Decoder[Result]", **query: str) -> Result:
+        """Return as much of an object or list as the decoder looks at."""
+        return self._retried(lambda: self._guarded(lambda: decoder.decode(self._body("GET", path, query))))
+
     def find(self, path: str) -> Json | None:
         """Return an object, or None if there is none."""
         try:
@@ -191,15 +195,25 @@ class Api:
         body: Json | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Json:
-        sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
         data = None if body is None else msgspec.json.encode(body)
 
         def call() -> Json:
-            with contextlib.closing(self._ask(method, path, query, sent, data)) as answer:
-                found: Json = msgspec.json.decode(answer.read())
-                return found
+            found: Json = msgspec.json.decode(self._body(method, path, query, data, headers))
+            return found
 
         return self._guarded(call)
+
+    def _body(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
+        sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
+        with contextlib.closing(self._ask(method, path, query, sent, data)) as answer:
+            return answer.read()
 
     def _ask(
         self,

@@ -11,6 +11,7 @@ from orchestrator.backends.kubernetes.api import Api
 from orchestrator.backends.kubernetes.mirror import Mirror
 from orchestrator.backends.kubernetes.names import MAIN, MANAGED_BY, MANAGER
 from orchestrator.backends.kubernetes.service import JOB_LABEL
+from orchestrator.backends.kubernetes.shapes import Job, Pod
 from orchestrator.backends.kubernetes.state import Seen
 from orchestrator.errors import ClusterError, NotFoundError, PermissionDeniedError
 
@@ -33,8 +34,8 @@ class Cluster:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._jobs = Mirror(api, api.path(JOBS), MANAGED)
-        self._pods = Mirror(api, api.path(PODS), MANAGED, _job_of)
+        self._jobs = Mirror(api, api.path(JOBS), MANAGED, shape=Job)
+        self._pods = Mirror(api, api.path(PODS), MANAGED, _job_of, shape=Pod)
         self._asked = False
         self._lock = threading.Lock()
 

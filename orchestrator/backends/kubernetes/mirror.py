@@ -5,7 +5,6 @@ that version any more, the collection is listed again.
 """
 
 import contextlib
-import json
 import random
 import threading
 import time
@@ -13,9 +12,12 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from orchestrator.backends.kubernetes.api import Api
 from orchestrator.backends.kubernetes.pods import name_of
 from orchestrator.backends.kubernetes.refusals import GoneError, TroubleError, refusal
+from orchestrator.backends.kubernetes.shapes import Change, Listed
 from orchestrator.errors import ClusterError, MlctlError
 
 Json = dict[str, Any]
@@ -26,6 +28,8 @@ SHORT = 1.0  # seconds; a watch that ends sooner is not made anew at once
 FIRST_PAUSE = 0.2  # seconds before it is asked again after a failure; doubled each time
 LONGEST_PAUSE = 30.0  # seconds
 
+_changes = msgspec.json.Decoder(Change)
+
 
 class Mirror:
     """The objects of one collection that a label selector finds.
@@ -35,9 +39,14 @@ class Mirror:
         path: Of the collection.
         selector: A label selector.
         key: Which group an object belongs to.
+        shape: As much of an object as is kept.
     """
 
-    def __init__(self, api: Api, path: str, selector: str, key: Callable[[Json], str] = name_of) -> None:
+    def __init__(
+        self, api: Api, path: str, selector: str, key: Callable[[Json], str] = name_of, *, shape: Any = dict
+    ) -> None:
+        self._lists = msgspec.json.Decoder(Listed[shape])
+        self._objects_of = msgspec.json.Decoder(shape)
         self._api = api
         self._path = path
         self._selector = selector
@@ -79,11 +88,11 @@ class Mirror:
         self._over.set()
 
     def _list(self) -> None:
-        found = self._api.get(self._path, labelSelector=self._selector)
+        found = self._api.read(self._path, self._lists, labelSelector=self._selector)
         with self._lock:
-            self._objects = {name_of(item): item for item in found.get("items") or ()}
+            self._objects = {name_of(item): item for item in found.items or ()}
             self._groups = None
-            self._version = found.get("metadata", {}).get("resourceVersion", "")
+            self._version = found.metadata.resource_version
             self._known, self._failure = time.monotonic(), None
 
     def _run(self) -> None:
@@ -135,12 +144,13 @@ class Mirror:
 
     def _take(self, line: bytes) -> None:
         try:
-            event = json.loads(line)
-            kind, thing = event["type"], event["object"]
-        except (ValueError, KeyError, TypeError) as error:
+            change = _changes.decode(line)
+            kind, told = change.type, bytes(change.object)
+            thing = None if kind == "ERROR" else self._objects_of.decode(told)
+        except msgspec.DecodeError as error:
             raise ClusterError(f"{self._api.place} sends a watch event that is none: {line[:200]!r}") from error
-        if kind == "ERROR":
-            raise refusal(int(thing.get("code", 500)), json.dumps(thing), self._api.place)
+        if thing is None:
+            raise refusal(msgspec.json.decode(told).get("code", 500), told.decode(), self._api.place)
         with self._lock:
             self._version = thing["metadata"]["resourceVersion"]
             self._known, self._failure = time.monotonic(), None
