@@ -51,6 +51,7 @@ def main(arguments: list[str]) -> int:
             timeout_graceful_shutdown=DRAIN,
             backlog=BACKLOG,
             server_header=False,
+            proxy_headers=False,
         )
         server = _Server(config)
         try:

@@ -129,14 +129,14 @@ def make_app(front: Front) -> Starlette:
     """Return the ASGI application of a service."""
     web = Web(front)
     table: list[tuple[str, str, Endpoint]] = [
+        *modelarts.ROUTES,
+        *tfserving.ROUTES,
+        *openinference.ROUTES,
         ("GET", "/health", _health),
         ("GET", "/ready", _ready),
         ("GET", "/metrics", _metrics),
         ("GET", "/service", _service),
         ("GET", "/openapi.json", _openapi),
-        *tfserving.ROUTES,
-        *openinference.ROUTES,
-        *modelarts.ROUTES,
     ]
 
     @contextlib.asynccontextmanager

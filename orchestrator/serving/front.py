@@ -64,13 +64,13 @@ class Front:
             return
 
     async def _counted(self, pool: Pool, question: dict[str, Any], protocol: str) -> Any:
-        labels = (pool.deployed.model, f"v{pool.deployed.number}", protocol)
-        self.metrics.requests.labels(*labels).inc()
+        counted = self.metrics.of(pool.deployed.model, pool.deployed.number, protocol)
+        counted.requests.inc()
         begun = time.perf_counter()
         try:
             return await pool.ask(question)
         except (BusyError, UnavailableError, ModelError):
-            self.metrics.failures.labels(*labels).inc()
+            counted.failures.inc()
             raise
         finally:
-            self.metrics.seconds.labels(*labels).observe(time.perf_counter() - begun)
+            counted.seconds.observe(time.perf_counter() - begun)

@@ -8,10 +8,16 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.serving.process import ModelError, ModelProcess, UnavailableError
+from orchestrator.serving.process import LostError, ModelError, ModelProcess, UnavailableError
 from orchestrator.serving.settings import Deployed, Settings
 
 PATIENCE = 2.0  # seconds that a request waits for processes that have died to be there again
+
+
+# Requests, or batches, that the only process of a version has at once: the next are there when it has answered one.
+# Of several processes each has one, as what waits behind a request that hangs could be answered by another.
+AHEAD = 8
+AHEAD_BATCHES = 2  # what waits here makes batches larger
 
 
 class BusyError(Exception):
@@ -101,8 +107,10 @@ class Pool:
         """Load the model. Raises UnavailableError if that fails."""
         await asyncio.gather(*(process.start() for process in self._processes))
         self._batching = msgspec.convert(self.described.get("batching", {}), Batching)
+        ahead = 1 if len(self._processes) > 1 else AHEAD if self._batching.max_batch_size == 1 else AHEAD_BATCHES
         for process in self._processes:
-            self._tasks += [asyncio.create_task(self._work(process)), asyncio.create_task(process.keep_alive())]
+            self._tasks += [asyncio.create_task(self._work(process)) for _ in range(ahead)]
+            self._tasks.append(asyncio.create_task(process.keep_alive()))
 
     async def ask(self, question: dict[str, Any]) -> Any:
         """Return the answer of the first process that is free.
@@ -156,8 +164,7 @@ class Pool:
             if process.there.is_set():
                 await self._answer(process, batch)
             else:  # it has died since
-                self._waiting.extendleft(reversed(batch))
-                self._arrived.set()
+                self._put_back(batch)
 
     async def _gather(self) -> list[_Asked]:
         """Return the requests that are asked next, the oldest first."""
@@ -198,19 +205,29 @@ class Pool:
                 one.settle(answer.get("value"), ModelError(**error) if error else None)
         except ModelError as error:
             batch[0].settle(error=error)
+        except LostError:
+            self._put_back(batch)
         except UnavailableError as error:
             self._give_up(batch, error)
 
-    def _give_up(self, batch: list[_Asked], error: UnavailableError) -> None:
-        """Let no request but the one that killed the process suffer from that: of several, each is tried alone."""
+    def _put_back(self, batch: list[_Asked]) -> None:
         now = asyncio.get_running_loop().time()
         for one in reversed(batch):
-            if len(batch) == 1 or one.deadline <= now:
-                one.settle(error=error)
+            one.begun = False
+            if one.deadline <= now:
+                one.expire(f"{self.deployed.ref} did not answer in time: others were first")
             else:
-                one.begun, one.alone = False, True
                 self._waiting.appendleft(one)
         self._arrived.set()
+
+    def _give_up(self, batch: list[_Asked], error: UnavailableError) -> None:
+        """Let no request but the one that killed the process suffer from that: of several, each is tried alone."""
+        if len(batch) == 1:
+            batch[0].settle(error=error)
+            return
+        for one in batch:
+            one.alone = True
+        self._put_back(batch)
 
 
 def _rows(question: dict[str, Any]) -> int:

@@ -44,8 +44,12 @@ class LateError(UnavailableError):
     """The model took too long; its process is replaced."""
 
 
+class LostError(UnavailableError):
+    """The process has gone before it came to the request, which is not what it died of."""
+
+
 class ModelProcess:
-    """One process with a model, for one request at a time.
+    """One process with a model.
 
     Args:
         deployed: What it loads.
@@ -69,6 +73,7 @@ class ModelProcess:
         self._not_before = 0.0
         self._gone = asyncio.Event()
         self._dying = asyncio.Lock()
+        self._turn = asyncio.Lock()
         self.there = asyncio.Event()
         self.described: dict[str, Any] = {}
         self.problem = ""
@@ -104,30 +109,35 @@ class ModelProcess:
                 await self.start()
 
     async def ask(self, request: dict[str, Any], timeout: float) -> Any:
-        """Return the answer to a request.
+        """Return the answer to a request; it answers one after the other, and may have the next ones already.
+
+        Args:
+            request: In the words of guest/serving/mlctl_model/worker.py.
+            timeout: Seconds from the moment when it is this one's turn.
 
         Raises:
             ModelError: The model's own code failed.
             LateError: It did not answer in time, and is ended.
+            LostError: It ended before it was this one's turn.
             UnavailableError: The process has died.
         """
-        if self._streams is None:
-            raise UnavailableError(f"{self._deployed.ref} {self.problem}")
-        reader, writer = self._streams
-        try:
-            async with asyncio.timeout(timeout):
-                await wire.send(writer, request)
-                answer = await wire.receive(reader)
-        except TimeoutError:
-            await self.stop()
-            self.problem = f"did not answer within {timeout:g} s"
-            self._gone.set()
-            raise LateError(f"{self._deployed.ref} did not answer in time") from None
-        except (OSError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
-            await self._died(error)
-        except asyncio.CancelledError:  # the answer that still comes is nobody's
-            await self.stop()
-            raise
+        streams = self._streams
+        if streams is None:
+            raise LostError(f"{self._deployed.ref} {self.problem}")
+        streams[1].write(wire.frame(request))
+        async with self._turn:  # first come, first served: as the answers come
+            if self._streams is not streams:
+                raise LostError(f"{self._deployed.ref} {self.problem}")
+            try:
+                async with asyncio.timeout(timeout):
+                    answer = await wire.receive(streams[0])
+            except TimeoutError:
+                await self.stop()
+                self.problem = f"did not answer within {timeout:g} s"
+                self._gone.set()
+                raise LateError(f"{self._deployed.ref} did not answer in time") from None
+            except (OSError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
+                await self._died(error)
         if "error" in answer:
             raise ModelError(**answer["error"])
         return answer["value"]

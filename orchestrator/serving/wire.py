@@ -10,14 +10,11 @@ import numpy as np
 HEAD = struct.Struct(">IQ")  # lengths of the document and of all bytes that it refers to
 
 
-async def send(writer: asyncio.StreamWriter, document: dict[str, Any]) -> None:
-    """Send a document, which may hold bytes and arrays."""
+def frame(document: dict[str, Any]) -> bytes:
+    """Return the bytes of a document, which may hold bytes and arrays."""
     blobs: list[bytes] = []
     text = msgspec.json.encode(_put(document, blobs, [0]))
-    writer.write(HEAD.pack(len(text), sum(map(len, blobs))) + text)
-    for blob in blobs:
-        writer.write(blob)
-    await writer.drain()
+    return b"".join((HEAD.pack(len(text), sum(map(len, blobs))), text, *blobs))
 
 
 async def receive(reader: asyncio.StreamReader) -> dict[str, Any]:

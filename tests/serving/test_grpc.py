@@ -90,7 +90,7 @@ def test_who_may_call_what_is_too_much_and_what_fails(service, port):
     assert (code, "of shape [1, 3] has 8 bytes" in told) == (grpc.StatusCode.INVALID_ARGUMENT, True)
     metrics = service.http.get("/metrics").text
     assert 'mlctl_failures_total{model="echo",protocol="tfserving",version="v1"} 1.0' in metrics
-    assert '"method": "gRPC"' in service.log.read_text()
+    assert '"method":"gRPC"' in service.log.read_text()
 
 
 @pytest.mark.usefixtures("service")

@@ -84,7 +84,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Ask]]:
                         assert time.monotonic() < deadline
                         time.sleep(0.02)
                 wire.send(connection, request)
-                answer = wire.receive(connection)
+                with connection.makefile("rb") as stream:
+                    answer = wire.receive(stream)
             if isinstance(answer.get("value"), memoryview):
                 answer["value"] = json.loads(bytes(answer["value"]))
             return answer

@@ -20,9 +20,7 @@ def send(connection, document):
     """Send a document, which may hold bytes and NumPy arrays."""
     blobs = []
     text = json_of(_put(document, blobs, [0]))
-    connection.sendall(HEAD.pack(len(text), sum(len(blob) for blob in blobs)) + text)
-    for blob in blobs:
-        connection.sendall(blob)
+    connection.sendall(b"".join([HEAD.pack(len(text), sum(len(blob) for blob in blobs)), text] + blobs))
 
 
 def json_of(document):
@@ -34,25 +32,25 @@ def json_of(document):
     return text.encode("utf-8")
 
 
-def receive(connection):
-    """Return the next document; bytes are memoryviews, arrays are NumPy's.
+def receive(stream):
+    """Return the next document of a connection's file; bytes are memoryviews, arrays are NumPy's.
 
     Raises:
         ClosedError: There is none any more.
     """
-    length, size = HEAD.unpack(_read(connection, HEAD.size))
+    length, size = HEAD.unpack(_read(stream, HEAD.size))
     if length > MOST or size > MOST:
         raise ClosedError("a frame of %d bytes" % (length + size))
-    text = _read(connection, length)
-    return _take(json.loads(bytes(text).decode("utf-8")), _read(connection, size))
+    text = _read(stream, length)
+    return _take(json.loads(bytes(text).decode("utf-8")), _read(stream, size))
 
 
-def _read(connection, length):
+def _read(stream, length):
     data = bytearray(length)
     view = memoryview(data)
     done = 0
     while done < length:
-        count = connection.recv_into(view[done:])
+        count = stream.readinto(view[done:])
         if not count:
             raise ClosedError("the connection was closed")
         done += count

@@ -17,6 +17,7 @@ from mlctl_model import pictures, together, wire
 from mlctl_model.package import PackageError, batching, load_service
 
 BACKLOG = 16
+BUFFER = 1 << 16  # bytes: several requests may be there at once
 FIRST_TO_GO = "900"  # of 1000
 STEPS = ("_preprocess", "_inference", "_postprocess")
 LAST = 19  # niceness
@@ -64,15 +65,17 @@ def serve(service, kind, told, path):
     listener.listen(BACKLOG)
     while True:
         connection, _ = listener.accept()
+        stream = connection.makefile("rb", BUFFER)
         try:
             while True:
-                request = wire.receive(connection)
+                request = wire.receive(stream)
                 if request["do"] == "end":
                     return
                 wire.send(connection, answer(service, kind, told, request))
         except (wire.ClosedError, EnvironmentError):
             pass  # the front was restarted: it comes again
         finally:
+            stream.close()
             connection.close()
 
 
