@@ -5,6 +5,7 @@ that version any more, the collection is listed again.
 """
 
 import contextlib
+import functools
 import random
 import threading
 import time
@@ -45,8 +46,7 @@ class Mirror:
     def __init__(
         self, api: Api, path: str, selector: str, key: Callable[[Json], str] = name_of, *, shape: Any = dict
     ) -> None:
-        self._lists = msgspec.json.Decoder(Listed[shape])
-        self._objects_of = msgspec.json.Decoder(shape)
+        self._shape = shape
         self._api = api
         self._path = path
         self._selector = selector
@@ -59,6 +59,14 @@ class Mirror:
         self._thread: threading.Thread | None = None
         self._failure: MlctlError | None = None
         self._over = threading.Event()
+
+    @functools.cached_property
+    def _list_decoder(self) -> "msgspec.json.Decoder[Listed[Any]]":
+        return msgspec.json.Decoder(Listed[self._shape])  # type: ignore[name-defined]
+
+    @functools.cached_property
+    def _decoder(self) -> "msgspec.json.Decoder[Any]":
+        return msgspec.json.Decoder(self._shape)
 
     def groups(self, *, age: float) -> Mapping[str, list[Json]]:
         """Return the objects by their groups, as they were at most `age` seconds ago.
@@ -88,7 +96,7 @@ class Mirror:
         self._over.set()
 
     def _list(self) -> None:
-        found = self._api.read(self._path, self._lists, labelSelector=self._selector)
+        found = self._api.read(self._path, self._list_decoder, labelSelector=self._selector)
         with self._lock:
             self._objects = {name_of(item): item for item in found.items or ()}
             self._groups = None
@@ -146,7 +154,7 @@ class Mirror:
         try:
             change = _changes.decode(line)
             kind, told = change.type, bytes(change.object)
-            thing = None if kind == "ERROR" else self._objects_of.decode(told)
+            thing = None if kind == "ERROR" else self._decoder.decode(told)
         except msgspec.DecodeError as error:
             raise ClusterError(f"{self._api.place} sends a watch event that is none: {line[:200]!r}") from error
         if thing is None:
