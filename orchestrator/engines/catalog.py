@@ -59,6 +59,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         images: Container images.
         env: Environment variables the engine needs, in both places.
         guests: What scripts of this framework expect beside it, by the names of folders in `orchestrator/guest`.
+        provides: Packages that it has under another name, as `tensorflow` where that is `tensorflow-cpu`.
         local: How the local environment is built.
         folder: Absolute path of the folder that holds all this.
     """
@@ -72,8 +73,14 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     images: Images
     env: dict[str, str] = {}
     guests: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
     local: Local = Local()
     folder: str
+
+    @property
+    def provided(self) -> tuple[str, ...]:
+        """Return what it has under another name, as requirements."""
+        return tuple(f"{name}=={self.version}" for name in self.provides)
 
     @property
     def requirements_path(self) -> Path:

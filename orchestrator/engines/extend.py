@@ -56,7 +56,7 @@ def rehearse_local_layer(engine: Engine, requirements: Requirements) -> None:
 def _install(
     engine: Engine, environment: Path, requirements: Requirements, path: Path, lock: int, *options: str
 ) -> list[str]:
-    with _engines_own(environment, path) as pins:
+    with _engines_own(engine, environment, path) as pins:
         command = ["pip", "install", "--python", str(environment / "bin" / "python"), "--prefix", str(path), *options]
         command += ["--constraint", str(pins), "--requirement", FILE]
         outcome = run_uv(command, directory=path, lock=lock, cwd=requirements.folder)
@@ -66,7 +66,7 @@ def _install(
 
 
 @contextmanager
-def _engines_own(environment: Path, path: Path) -> Iterator[Path]:
+def _engines_own(engine: Engine, environment: Path, path: Path) -> Iterator[Path]:
     """Have the layer look as if the engine's packages were installed there; yields the file that pins them.
 
     `uv` looks for what is installed in the folder that it installs into, and nowhere else.
@@ -81,6 +81,12 @@ def _engines_own(environment: Path, path: Path) -> Iterator[Path]:
         copies.append(target / info.name)
         copies[-1].mkdir()
         shutil.copyfile(info / "METADATA", copies[-1] / "METADATA")
+    for pin in engine.provided:
+        name, _, version = pin.partition("==")
+        pins.append(f"{pin}\n")
+        copies.append(target / f"{name}-{version}{_INFO}")
+        copies[-1].mkdir()
+        (copies[-1] / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     file = path / _PINS
     file.write_text("".join(pins), encoding="utf-8")
     try:

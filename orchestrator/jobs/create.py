@@ -204,6 +204,7 @@ def _with_task(record: JobRecord, plan: Plan, store: Store) -> JobRecord:
         gpus=plan.gpus,
         max_duration=plan.spec.max_seconds,
         model=_registration(record, plan.spec.model),
+        provided=plan.engine.provided if plan.engine and plan.requirements and not plan.spec.kubernetes.image else (),
         guests=("moxing", *((PACKAGES,) if plan.requirements else ()), *_compatible(plan)),
     )
     return msgspec.structs.replace(record, task=task)

@@ -106,6 +106,7 @@ def _check(number: int, line: str, engine: Engine | None) -> None:
         for found in _LOCKED.finditer(engine.requirements_path.read_text(encoding="utf-8"))
         if canonicalize_name(found[1]) == canonicalize_name(wanted.name)
     }
+    having |= {engine.version} if wanted.name in engine.provides else set()
     if having and not any(wanted.specifier.contains(one, prereleases=True) for one in having):
         reason = f"does not fit engine {engine.name}, which has {' or '.join(sorted(having))}"
         raise _wrong(

@@ -51,6 +51,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         gpus: GPUs on this node.
         max_duration: Seconds the script may run.
         model: What the output becomes, if it becomes a model.
+        provided: Packages, as requirements, that the image has under another name, for those that the job brings.
         guests: What the script's own Python finds beside the code, by the names of the folders in `orchestrator/guest`.
     """
 
@@ -75,6 +76,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     gpus: int = 0
     max_duration: int = 3600
     model: Registration | None = None
+    provided: tuple[str, ...] = ()
     guests: tuple[str, ...] = ("moxing",)
 
 

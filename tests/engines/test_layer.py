@@ -7,6 +7,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from orchestrator.engines import Engine, ensure_environment
@@ -97,6 +98,17 @@ def test_what_cannot_be_had_is_refused_in_the_resolvers_words(workshop: Workshop
         assert reason in caught.value.message and str(wanted.path) in caught.value.message
         assert caught.value.hint and caught.value.exit_code == 3
     assert not is_layer_ready(local_layer(engine, wanted)) and not local_layer(engine, wanted).exists()
+
+
+def test_what_the_engine_has_under_another_name_is_not_installed_again(workshop: Workshop):
+    engine = workshop.engine(workshop.wheel("alpha_cpu", "2.5"), more="provides: [alpha]\n")
+    engine = msgspec.structs.replace(engine, version="2.5")
+    workshop.wheel("alpha", "2.5")
+    workshop.wheel("needy", requires="alpha>=2")
+    assert installed(ensure_local_layer(engine, ask(workshop, "needy"))) == "needy==1.0"
+    workshop.wheel("alpha", "2.6")
+    with pytest.raises(RequirementsError, match=r"alpha==2\.5"):
+        ensure_local_layer(engine, ask(workshop, "alpha>=2.6"))
 
 
 def test_a_rehearsal_installs_nothing(workshop: Workshop):

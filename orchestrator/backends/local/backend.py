@@ -171,7 +171,7 @@ class LocalBackend:
             image = _image(engine, spec, self._context)
             ensure_image(image, engine.name, reporter)
             if requirements:
-                ensure_image_layer(find_program(), image, spec, requirements, reporter=reporter)
+                ensure_image_layer(find_program(), image, engine, spec, requirements, reporter=reporter)
         elif requirements:
             ensure_local_layer(engine, requirements, reporter=reporter)
         else:
@@ -303,7 +303,7 @@ def _layer(launch: Launch, contained: Contained | None) -> str:
         return ""
     if contained is None:
         return str(ensure_local_layer(launch.engine, launch.requirements))
-    return str(ensure_image_layer(contained.program, contained.image, launch.spec, launch.requirements))
+    return str(ensure_image_layer(contained.program, contained.image, launch.engine, launch.spec, launch.requirements))
 
 
 def _submitted() -> Status:

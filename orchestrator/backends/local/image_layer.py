@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from orchestrator.backends.local.containers import client_environment, here, variables
+from orchestrator.engines.catalog import Engine
 from orchestrator.engines.layer import ensure_layer, layer_path
 from orchestrator.engines.requirements import FILE, Requirements, RequirementsError
 from orchestrator.engines.uv import run
@@ -20,7 +21,7 @@ _START = 'exec "$(command -v python || command -v python3)" "$@"'
 
 
 def ensure_image_layer(
-    program: str, image: str, spec: JobSpec, requirements: Requirements, *, reporter: Reporter = SILENT
+    program: str, image: str, engine: Engine, spec: JobSpec, requirements: Requirements, *, reporter: Reporter = SILENT
 ) -> Path:
     """Install what a job asks for over an image of this machine, unless that was done before; return the layer.
 
@@ -31,11 +32,13 @@ def ensure_image_layer(
     command = [program, "image", "inspect", "--format", "{{.Id}}", image]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=True)
     base = f"image-{done.stdout.strip().removeprefix('sha256:')[:ID_LENGTH]}"
-    install = partial(_install, program, image, spec, requirements)
+    install = partial(_install, program, image, engine, spec, requirements)
     return ensure_layer(layer_path(base, requirements), f"{FILE} for {image}", install, reporter=reporter)
 
 
-def _install(program: str, image: str, spec: JobSpec, requirements: Requirements, path: Path, lock: int) -> list[str]:
+def _install(
+    program: str, image: str, engine: Engine, spec: JobSpec, requirements: Requirements, path: Path, lock: int
+) -> list[str]:
     (uid, gid), _ = here()
     guest = guest_folder(PACKAGES)
     settings = {"HOME": "/tmp", **_pip_environment(), **spec.env}
@@ -46,7 +49,7 @@ def _install(program: str, image: str, spec: JobSpec, requirements: Requirements
         *(word for mount in mounts for word in ("--volume", mount)),
         *variables(settings),
         *("--entrypoint", "/bin/sh", image, "-c", _START, "sh"),
-        *(str(guest / "mlctl_install.py"), str(requirements.folder), str(path), str(path / REASON)),
+        *(str(guest / "mlctl_install.py"), str(requirements.folder), str(path), str(path / REASON), *engine.provided),
     ]
     outcome = run(command, environment=client_environment(settings, {}), lock=lock)
     if outcome.code != 0:

@@ -1,11 +1,12 @@
-"""Install pip-requirements.txt with this Python's own pip:  python mlctl_install.py CODE PREFIX REASON
+"""Install pip-requirements.txt with this Python's pip:  python mlctl_install.py CODE PREFIX REASON [NAME==VERSION]...
 
-What Python has already counts as installed, and is pinned: a requirement that would change it is refused. Why it
-failed goes into the file REASON.
+What Python has already counts as installed, and is pinned: a requirement that would change it is refused; so does what
+it has under another name, NAME==VERSION. Why it failed goes into the file REASON.
 """
 
 import glob
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,18 +16,21 @@ SHOWN = 6  # lines of pip's reason
 _LISTS = ("from versions:", "Ignored the following")  # errors that enumerate all versions there are
 
 
-def main(code, prefix, reason):
+def main(code, prefix, reason, *provided):
     """Install, and return the exit code."""
     pip = _pip()
     if pip is None:
         return _fail(reason, "the Python %s has no pip" % sys.executable)
     _say("installing the packages of " + FILE)
-    pins = tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False)
-    pins.write("".join("%s\n" % pin for pin in _pins()))
-    pins.close()
-    command = pip + ["install", "--no-cache-dir", "--prefix", prefix, "--constraint", pins.name, "--requirement", FILE]
+    scratch = tempfile.mkdtemp()
+    pins = os.path.join(scratch, "pins.txt")
+    with open(pins, "w") as file:
+        file.write("".join("%s\n" % pin for pin in sorted(_pins().union(provided))))
+    _pretend(scratch, provided)
+    command = pip + ["install", "--no-cache-dir", "--prefix", prefix, "--constraint", pins, "--requirement", FILE]
     quiet = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_PROGRESS_BAR": "off", "PIP_USER": "0"}
-    settings = dict(os.environ, PIP_ROOT_USER_ACTION="ignore", PYTHONUNBUFFERED="1", **quiet)
+    path = os.pathsep.join([scratch] + [one for one in [os.environ.get("PYTHONPATH")] if one])
+    settings = dict(os.environ, PYTHONPATH=path, PIP_ROOT_USER_ACTION="ignore", PYTHONUNBUFFERED="1", **quiet)
     process = subprocess.Popen(command, cwd=code, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     lines = []
     for line in iter(process.stdout.readline, b""):
@@ -34,7 +38,7 @@ def main(code, prefix, reason):
         sys.stdout.flush()
         lines.append(line.decode("utf-8", "replace").strip())
     status = process.wait()
-    os.unlink(pins.name)
+    shutil.rmtree(scratch)
     if status:
         return _fail(reason, _reason([line for line in lines if line]))
     _say("the packages of %s are there" % FILE)
@@ -62,7 +66,17 @@ def _pins():
             name, _, version = os.path.basename(info)[: -len(".dist-info")].rpartition("-")
             if name and not name.startswith("~"):  # what an interrupted pip has left
                 found.add("%s==%s" % (name, version))
-    return sorted(found)
+    return found
+
+
+def _pretend(folder, provided):
+    """Have pip find as installed what is there under another name."""
+    for pin in provided:
+        name, _, version = pin.partition("==")
+        info = os.path.join(folder, "%s-%s.dist-info" % (name, version))
+        os.mkdir(info)
+        with open(os.path.join(info, "METADATA"), "w") as file:
+            file.write("Metadata-Version: 2.1\nName: %s\nVersion: %s\n" % (name, version))
 
 
 def _reason(lines):

@@ -175,7 +175,7 @@ def packages(order: Order, volume: Volume) -> str:
     program = volume.guests / PACKAGES / "mlctl_install.py"
     code = volume.job_dir / order.task.code_name
     settings = [quote(f"{name}={value}") for name, value in order.task.environment.items()]
-    words = [quote(str(word)) for word in (program, code, volume.packages, _reason_file(volume))]
+    words = [quote(str(word)) for word in (program, code, volume.packages, _reason_file(volume), *order.task.provided)]
     return " ".join(["set --", *settings, '"$python"', *words]) + "\n"
 
 

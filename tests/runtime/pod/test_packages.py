@@ -108,6 +108,15 @@ def test_an_installation_can_be_ended(asking, shell, how):
     assert asking.status().state == state and asking.log() == b"busy\n"
 
 
+@pytest.mark.parametrize("version", pythons("2.7", "3.6"))
+def test_what_the_image_has_under_another_name_is_not_installed_again(asking, version):
+    use(asking, version)
+    script = "import needy\ntry:\n    import beta\nexcept ImportError:\n    print('no beta')"
+    pod, sync, main = begin(asking, script, "needy", provided=("beta==2.1",))
+    assert finish(pod, sync, main) == 0, pod.stdout.read_text()
+    assert asking.log().splitlines()[-1] == b"no beta"
+
+
 @pytest.mark.parametrize("bundled", [True, False], ids=["with ensurepip", "without"])
 def test_a_python_without_pip_takes_the_one_for_new_environments(asking, tmp_path, bundled):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
