@@ -89,10 +89,16 @@ class Services:
         """
         wanted, record, token = self._wanted(version, name, traffic, engine, port, shape)
         if record is None:
-            claim_service(self._store, msgspec.structs.replace(wanted, shares=[]))
-            self._runner.save_token(wanted.name, token)
             record = msgspec.structs.replace(wanted, shares=[])
-        return self._put(record, wanted, "deploy"), token
+            claim_service(self._store, record)
+        if token:
+            self._runner.save_token(wanted.name, token)
+        try:
+            return self._put(record, wanted, "deploy"), token
+        except BaseException:  # Ctrl-C as well
+            if token:
+                self._forget(wanted.name)
+            raise
 
     def manifests(
         self,
@@ -128,7 +134,7 @@ class Services:
         Raises:
             UsageError: The weights are not 100 together.
         """
-        record = get_service(self._store, name)
+        record = self._answering(name)
         if sum(weights.values()) != WHOLE or min(weights.values(), default=-1) < 0:
             text = " + ".join(str(weight) for weight in weights.values())
             raise UsageError(f"the weights are {text}, and must be 100 together", hint="as in v2=90,v3=10")
@@ -147,7 +153,7 @@ class Services:
 
     def start(self, name: str) -> ServiceView:
         """Have a service run that was stopped, or whose machine was restarted."""
-        record = get_service(self._store, name)
+        record = self._answering(name)
         return self._put(record, record, "start")
 
     def stop(self, name: str) -> ServiceView:
@@ -163,8 +169,7 @@ class Services:
         """End a service and forget it; the models stay."""
         record = self.stop(name).record
         self._runner.forget(record)
-        gone = ServiceRecord(name=name, deleted=time.time())
-        self._record(name, lambda _: gone)
+        self._forget(name)
 
     def list(self) -> Views:
         """Return all services, by name."""
@@ -239,7 +244,7 @@ class Services:
 
     def newest(self, name: str) -> ModelVersion:
         """Return the version that a service got last."""
-        share = get_service(self._store, name).shares[-1]
+        share = self._answering(name).shares[-1]
         return self._models.get(share.model, f"v{share.number}")
 
     def users(self, model: str) -> Users:
@@ -266,11 +271,13 @@ class Services:
         share = Share(model=version.name, number=version.number, weight=WHOLE, engine=engine_for(version, engine).name)
         record, token = find_service(self._store, name), ""
         if record is None:
-            token = secrets.token_urlsafe(TOKEN_BYTES)
-            wanted = msgspec.structs.replace(self._runner.new(name, port, dict(shape)), token=token_hash(token))
+            wanted = self._runner.new(name, port, dict(shape))
         else:
             self._require_here(record)
             wanted = self._runner.reshaped(record, dict(shape))
+        if not wanted.shares:  # also where a first deploy was killed
+            token = secrets.token_urlsafe(TOKEN_BYTES)
+            wanted = msgspec.structs.replace(wanted, token=token_hash(token))
         if wanted.shape.server == "tfserving" and version.type != "TensorFlow":
             message = f"{version.ref} is of type {version.type}, and TensorFlow Serving has SavedModels only"
             raise UsageError(message, hint="--server engine")
@@ -286,6 +293,17 @@ class Services:
         if record != wanted or record.stopped or what == "rollback":
             record = self._record(record.name, lambda old: old.changed(what, self._author, wanted))
         return self._runner.look(record)
+
+    def _answering(self, name: str) -> ServiceRecord:
+        """Return a service. Raises NotFoundError if its first `deploy` has not come to its end."""
+        record = get_service(self._store, name)
+        if record.shares:
+            return record
+        raise NotFoundError(f"service {name} has no version yet", hint=f"mlctl deploy MODEL --name {name}")
+
+    def _forget(self, name: str) -> None:
+        gone = ServiceRecord(name=name, deleted=time.time())
+        self._record(name, lambda _: gone)
 
     def _record(self, name: str, edit: Callable[[ServiceRecord], ServiceRecord]) -> ServiceRecord:
         return change(self._store, record_key(name), ServiceRecord, edit)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import home_dir
+from orchestrator.config import home_dir, machine_id
 from orchestrator.errors import ConflictError, NotFoundError, PreflightError, UsageError
+from orchestrator.ports import free_ports
 from orchestrator.services.place import Place
 from orchestrator.services.record import ServiceRecord, record_key
 from orchestrator.services.state import ServiceState
-from orchestrator.store.records import change
+from orchestrator.store.records import change, claim
 from tests.jobs.conftest import processes_of
 from tests.waiting import wait_until
 
@@ -82,6 +83,7 @@ def test_a_first_version_that_cannot_be_loaded_leaves_nothing_running(client, mo
     with pytest.raises(PreflightError, match="No module named 'nowhere'"):
         deploy(client, model("one", source="import nowhere"))
     assert not Place("echo").is_kept
+    assert client.services.list() == []
     deploy(client, model("two"))
     assert answer_of(client) == "two"
 
@@ -171,3 +173,18 @@ def test_a_job_can_be_deployed_by_its_name(client, project):
         client.deployable("demo", "v1")
     with pytest.raises(NotFoundError, match="there is no model nothing"):
         client.deployable("nothing")
+
+
+def test_a_first_deploy_that_was_killed_left_a_name_and_no_version(client, model):
+    version = model("one")
+    record = ServiceRecord(name="echo", machine=machine_id(), host="here", port=free_ports(1)[0], created=time.time())
+    claim(client.store, record_key("echo"), record)
+    for act in (
+        lambda: client.services.predict("echo", files=[Path(__file__)]),
+        lambda: client.services.traffic("echo", {1: 100}),
+        lambda: client.services.start("echo"),
+    ):
+        with pytest.raises(NotFoundError, match="service echo has no version yet"):
+            act()
+    deploy(client, version)
+    client.services.delete("echo")

@@ -104,7 +104,7 @@ def deployed(tmp_path: Path) -> Callable[..., Deployed]:
         text = json.dumps(CONFIG | (config or {}))
         files = {"config.json": text, "customize_service.py": source.replace("VERSION", str(number))}
         folder = make_tree(tmp_path / f"v{number}", files)
-        return Deployed(model="echo", number=number, folder=str(folder), python=sys.executable, **fields)
+        return Deployed(model="echo", number=number, folder=str(folder), **{"python": sys.executable} | fields)
 
     return make
 

@@ -85,3 +85,8 @@ def test_what_cannot_be_loaded_is_told(run, deployed, host, address):
     service = run(deployed(source="import nowhere", host=address), ready=False)
     assert service.process.wait(60) == 3
     assert "No module named 'nowhere'" in service.log.read_text().splitlines()[-1]
+
+
+def test_without_an_address_it_listens_at_all_of_them(run, deployed):
+    service = run(deployed(python=""), host="")  # as in a pod, where its own Python may have the model, too
+    assert service.http.post("/", json={"a": 1}).json()["fields"] == ["a"]

@@ -10,6 +10,7 @@ import pytest
 from orchestrator.errors import ConflictError, MlctlError, PreflightError
 from orchestrator.services.kubernetes.objects import Objects
 from orchestrator.services.kubernetes.runner import InCluster
+from orchestrator.services.place import Place
 from orchestrator.services.state import ServiceState
 from tests.kubernetes.standin import Standin
 from tests.kubernetes.standin.resources import SERVICES
@@ -87,6 +88,13 @@ def test_scaled_stopped_started_and_deleted(client, model, standin: Standin):
     log = b"".join(client.services.logs("echo"))
     assert log.count(b"in force") == 0
     assert {answer_of(client) for _ in range(5)} == {"one"}
+    known, elsewhere = client.services.get("echo"), Place("echo@lab")
+    token = elsewhere.token()
+    elsewhere.save_token("")  # as on a machine that never knew it
+    assert client.services.get("echo") == known
+    assert client.services.predict("echo", json=b"{}").status == 401
+    assert answer_of(client, token=token) == "one"
+    elsewhere.save_token(token)
     assert b'"path":' in b"".join(client.services.logs("echo")).replace(b'"path": ', b'"path":')
     view = client.services.scale("echo", 1)
     assert (view.record.shape.replicas, view.record.shape.ingress) == (1, "echo.lab")
