@@ -85,7 +85,8 @@ def _ended(pod: Json) -> Trouble | None:
         if name == FRONT:
             return Trouble(said[-1], final=True)
         if name == FETCH:  # it is tried again: the store may come back
-            return Trouble(f"the packages cannot be fetched: {said[0]}", hint="does the store answer? mlctl doctor")
+            told = "\n".join(said)
+            return Trouble(f"the packages cannot be fetched: {told}", hint="does the store answer? mlctl doctor")
         return Trouble(f"container {name} ends: {said[-1]}", final=True)
     return None
 

@@ -120,6 +120,10 @@ def test_what_never_ran_leaves_nothing_and_what_is_others_stays(client, model, s
     standin.images.repair("example/plain")
     with pytest.raises(PreflightError, match="No module named 'nowhere'"):
         deploy(client, model("two", source="import nowhere"))
+    changed = model("three")
+    client.store.put(f"{changed.prefix}customize_service.py", b"something else")
+    with pytest.raises(PreflightError, match=r"(?s)cannot be fetched: .*customize_service\.py"):
+        deploy(client, changed)
     with pytest.raises(PreflightError, match="none of 1 node can take it"):
         deploy(client, model("one"), shape={"cpus": 1000})
     wait_until(lambda: not objects_of(standin))
