@@ -21,7 +21,7 @@ from orchestrator.jobs.foresight import argument_warnings, layout_warnings, pass
 from orchestrator.jobs.listing import get_record
 from orchestrator.jobs.places import output_url
 from orchestrator.jobs.record import DataRef, EngineRef, JobRecord
-from orchestrator.jobs.requirements import requirements_of
+from orchestrator.jobs.requirements import look_at_requirements
 from orchestrator.jobs.script_args import Declared, render_arguments
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.runtime.distributed import FLAGS
@@ -152,6 +152,9 @@ def make_plan(
     if code and engine and (script := code.folder / spec.boot_file).is_file():
         warnings += syntax_warnings(script, engine)
         warnings += layout_warnings(script, _try(lambda: _data_files(data, datasets), []) or [], datasets.catalog())
+    requirements = None
+    if code and engine:
+        requirements = _try(partial(look_at_requirements, spec, code, engine, sizes, backend), problems)
     if engine and sizes:
         _try(partial(require_gpus_of_use, spec, engine, sizes.gpus), problems)
     _try(store.check_writable, problems)
@@ -174,7 +177,7 @@ def make_plan(
         code=code,
         data=data,
         engine=engine,
-        requirements=_requirements(spec, code, engine, sizes, backend, problems),
+        requirements=requirements,
         engine_ready=bool(engine and _try(partial(backend.is_ready, engine, spec), [])),
         environment=backend.environment(engine, spec, gpus=sizes.gpus if sizes else 0) if engine else "",
         sizes=sizes,
@@ -188,24 +191,6 @@ def make_plan(
     )
     plan.changes = changes_between(previous, plan) if previous else []
     return plan
-
-
-def _requirements(
-    spec: JobSpec,
-    code: CodeSnapshot | None,
-    engine: Engine | None,
-    sizes: Flavor | None,
-    backend: Backend,
-    problems: list[MlctlError],
-) -> Requirements | None:
-    if code is None or engine is None:
-        return None
-    # Of other images than the engine's for CPUs it is not known what is in them.
-    pinned = not (spec.kubernetes.image or (sizes and sizes.gpus and engine.images.gpu))
-    requirements = _try(partial(requirements_of, code, engine if pinned else None), problems)
-    if requirements:
-        _try(partial(backend.check_requirements, engine, spec, requirements), problems)
-    return requirements
 
 
 def _look_at_data(spec: JobSpec, folder: Path, datasets: Datasets, problems: list[MlctlError]) -> DataPlan | None:

@@ -5,9 +5,12 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from orchestrator.backends.base import Backend
 from orchestrator.engines.catalog import Engine
 from orchestrator.engines.requirements import FILE, Requirements, RequirementsError
 from orchestrator.errors import PermissionDeniedError
+from orchestrator.specs.flavors import Flavor
+from orchestrator.specs.job import JobSpec
 from orchestrator.store.archive import CodeSnapshot
 
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tar.bz2")
@@ -15,6 +18,22 @@ _LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _HASHES = re.compile(r"\s--hash[= ].*$")
 _EDITABLE = re.compile(r"(-e|--editable)([\s=]|$)")
+
+
+def look_at_requirements(
+    spec: JobSpec, code: CodeSnapshot, engine: Engine, sizes: Flavor | None, backend: Backend
+) -> Requirements | None:
+    """Return the packages that a job brings, as far as can be told such that can be had; None if it brings none.
+
+    Raises:
+        MlctlError: They cannot be had; see `requirements_of`.
+    """
+    # Of other images than the engine's for CPUs it is not known what is in them.
+    pinned = not (spec.kubernetes.image or (sizes and sizes.gpus and engine.images.gpu))
+    found = requirements_of(code, engine if pinned else None)
+    if found:
+        backend.check_requirements(engine, spec, found)
+    return found
 
 
 def requirements_of(code: CodeSnapshot, engine: Engine | None) -> Requirements | None:

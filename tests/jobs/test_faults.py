@@ -59,7 +59,7 @@ STEPS = [
     "orchestrator.jobs.create:claim_number",
     "orchestrator.jobs.create:_with_task",
     "orchestrator.backends.local.rundir:RunDir.save_order",
-    "orchestrator.backends.local.backend:LocalSubmission.start",
+    "orchestrator.backends.local.submission:LocalSubmission.start",
     "orchestrator.jobs.last:remember",
 ]
 
@@ -93,7 +93,7 @@ def test_ctrl_c_at_a_step_and_run_again(project, step):
 
 
 def test_a_job_that_was_recorded_and_not_started_says_so(project):
-    create_in_process(project, die_in("orchestrator.backends.local.backend:LocalSubmission.start")).wait()
+    create_in_process(project, die_in("orchestrator.backends.local.submission:LocalSubmission.start")).wait()
     view = project.client.jobs.get("demo")
     assert (view.status.state, view.status.reason) == (State.FAILED, Reason.NOT_STARTED)
     assert "run the same create command again" in view.status.hint
@@ -102,7 +102,7 @@ def test_a_job_that_was_recorded_and_not_started_says_so(project):
 
 
 def test_a_changed_job_is_not_taken_for_the_interrupted_one(project):
-    create_in_process(project, die_in("orchestrator.backends.local.backend:LocalSubmission.start")).wait()
+    create_in_process(project, die_in("orchestrator.backends.local.submission:LocalSubmission.start")).wait()
     assert project.run(parameters={"lr": 1}).version == "V0002"
     assert project.client.jobs.get("demo", "v1").status.reason is Reason.NOT_STARTED
 

@@ -6,7 +6,6 @@ import math
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any
 import msgspec
 
 from orchestrator.backends.base import Advice, Event, Launch, Run, Session, Usage
-from orchestrator.backends.kubernetes.images import from_registry
 from orchestrator.backends.local.capacity import capacity
 from orchestrator.backends.local.containers import (
     container_name,
@@ -30,8 +28,6 @@ from orchestrator.backends.local.finish import finish
 from orchestrator.backends.local.gpus import count_gpus
 from orchestrator.backends.local.image_layer import ensure_image_layer
 from orchestrator.backends.local.rundir import (
-    Contained,
-    Order,
     RunDir,
     acquire,
     all_runs,
@@ -39,10 +35,10 @@ from orchestrator.backends.local.rundir import (
     is_looked_after,
     new_run_id,
 )
-from orchestrator.backends.local.script import RUN_ID, kill_leftover
+from orchestrator.backends.local.script import kill_leftover
+from orchestrator.backends.local.submission import LocalSubmission, image_of
 from orchestrator.backends.local.usage import environment_of, measure
-from orchestrator.config import get_context, home_dir, machine_id
-from orchestrator.detached import start_detached
+from orchestrator.config import machine_id
 from orchestrator.engines.catalog import Engine
 from orchestrator.engines.environment import ensure_environment, environment_path, environment_state
 from orchestrator.engines.extend import ensure_local_layer, rehearse_local_layer
@@ -55,59 +51,10 @@ from orchestrator.runtime.logread import FileLog
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import STATUS, Task
 from orchestrator.runtime.worker import FIRST, MAIN, Source
-from orchestrator.specs.flavors import Flavor, resolve_resources
+from orchestrator.specs.flavors import Flavor
 from orchestrator.specs.job import JobSpec
 from orchestrator.store import open_store
-from orchestrator.store.parallel import as_mlctl_error
 from orchestrator.store.records import find
-
-
-class LocalSubmission:
-    """The right to start one run on this machine: its folder's lock."""
-
-    def __init__(self, run: RunDir, lock: int, context: str | None) -> None:
-        self._run = run
-        self._lock = lock
-        self._context = context
-
-    @property
-    def id(self) -> str:
-        return self._run.id
-
-    def start(self, launch: Launch) -> None:
-        run, lock = self._run, self._lock
-        contained = None
-        if launch.spec.runtime == "container":
-            image = _image(launch.engine, launch.spec, self._context)
-            contained = Contained(program=find_program(), image=image)
-        order = Order(
-            task=launch.task,
-            python="" if contained else str(ensure_environment(launch.engine)),
-            environment=launch.engine.env,
-            created=time.time(),
-            context=self._context,
-            nodes=launch.spec.resources.nodes,
-            contained=contained,
-            layer=_layer(launch, contained),
-        )
-        run.save_order(order)
-        supervisor = [sys.executable, "-m", "orchestrator.backends.local.supervisor", run.id, str(lock)]
-        inherited = {name: value for name, value in os.environ.items() if name != RUN_ID}
-        try:
-            start_detached(
-                supervisor,
-                folder=run.folder,
-                environment=inherited | {"MLCTL_HOME": str(home_dir())},
-                log=run.supervisor_log,
-                inherited=lock,
-            )
-        except OSError as error:
-            raise as_mlctl_error(error, f"cannot start the job in {run.folder}") from error
-        os.close(lock)
-
-    def release(self) -> None:
-        os.close(self._lock)
-        self._run.remove()
 
 
 class LocalBackend:
@@ -155,11 +102,11 @@ class LocalBackend:
         pass  # this machine takes everything
 
     def environment(self, engine: Engine, spec: JobSpec, *, gpus: int) -> str:
-        return _image(engine, spec, self._context) if spec.runtime == "container" else environment_path(engine).name
+        return image_of(engine, spec, self._context) if spec.runtime == "container" else environment_path(engine).name
 
     def is_ready(self, engine: Engine, spec: JobSpec) -> bool:
         if spec.runtime == "container":
-            return has_image(_image(engine, spec, self._context))
+            return has_image(image_of(engine, spec, self._context))
         return environment_state(engine).ready
 
     def check_requirements(self, engine: Engine, spec: JobSpec, requirements: Requirements) -> None:
@@ -168,7 +115,7 @@ class LocalBackend:
 
     def prepare(self, engine: Engine, spec: JobSpec, requirements: Requirements | None, reporter: Reporter) -> None:
         if spec.runtime == "container":
-            image = _image(engine, spec, self._context)
+            image = image_of(engine, spec, self._context)
             ensure_image(image, engine.name, reporter)
             if requirements:
                 ensure_image_layer(find_program(), image, engine, spec, requirements, reporter=reporter)
@@ -288,22 +235,6 @@ class LocalBackend:
             written.message = "its folder on this machine was removed while it ran"
             written.hint = Reason.SUPERVISOR_LOST.hint.format(job=task.job, version=task.version)
         return written
-
-
-def _image(engine: Engine, spec: JobSpec, context: str | None) -> str:
-    """Return the image that a job's containers are made of."""
-    gpus = resolve_resources(spec.resources).gpus and count_gpus()
-    image = engine.images.gpu if gpus and engine.images.gpu else engine.images.cpu
-    return from_registry(image, get_context(context).image_registry)
-
-
-def _layer(launch: Launch, contained: Contained | None) -> str:
-    """Return the folder of the packages that a job brings; empty if it brings none."""
-    if launch.requirements is None:
-        return ""
-    if contained is None:
-        return str(ensure_local_layer(launch.engine, launch.requirements))
-    return str(ensure_image_layer(contained.program, contained.image, launch.engine, launch.spec, launch.requirements))
 
 
 def _submitted() -> Status:
