@@ -125,7 +125,7 @@ def test_a_cluster_that_does_not_answer_is_told_once(
     cluster: Cluster, bucket_url: str, s3: Bucket, tmp_path: Path
 ) -> None:
     away = tmp_path / "away.yaml"
-    away.write_text(re.sub(r"(server: \w+://[^:]+):\d+", r"\1:9", cluster.kubeconfig.read_text()))
+    away.write_text(re.sub(r"(server: \"?\w+://[^:]+):\d+", r"\1:9", cluster.kubeconfig.read_text()))
     config.add_context(replace(lab(cluster, bucket_url, s3.endpoint), kubeconfig=str(away)))
     found = list(findings("lab"))
     assert [finding.subject for finding in found if finding.level is Level.FAIL] == ["cluster"]

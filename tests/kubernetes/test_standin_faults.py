@@ -284,7 +284,7 @@ def test_threads_create_all_and_each_once(cluster, standin):
 
 
 def test_nothing_outlives_it(tmp_path):
-    with open_cluster(tmp_path / "c") as cluster:
+    with open_cluster(tmp_path / "c", Settings()) as cluster:
         mark = f"sleep {time.time_ns()}"
         manifest = pod("p", f"trap '' TERM; setsid {mark} & {mark}")
         manifest["spec"]["initContainers"] = [container("sync", mark, restartPolicy="Always")]
