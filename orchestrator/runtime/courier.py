@@ -109,7 +109,9 @@ class Courier:
 
     def _round(self, store: Store, shippers: Sequence[Shipper], now: float) -> None:
         status = self._status
-        if status and (status is not self._told or now - self._written >= HEARTBEAT):
+        # Of what was cancelled before it began nothing more is awaited: whoever cancelled it may have written its end.
+        beats = status and (status.started or not self.cancelled)
+        if status and (status is not self._told or (beats and now - self._written >= HEARTBEAT)):
             if is_replaced(status, store, self._key):
                 self._over.set()
                 return

@@ -57,6 +57,7 @@ class Container:
         self.ended = threading.Event()
         self.started = threading.Event()
         self.stopping = threading.Event()
+        self.abandoned = threading.Event()
         self.announced = False
         self.process: Process | None = None
         self.id = ""
@@ -129,6 +130,7 @@ class Container:
     def abandon(self) -> None:
         """End it without a word, as when its node is lost."""
         self.stopping.set()
+        self.abandoned.set()
         self._signal(signal.SIGKILL)
 
     def wait_for(self, reason: str, message: str = "") -> None:

@@ -30,7 +30,7 @@ def pull(container: "Container") -> Image | None:
     while not container.stopping.is_set():
         try:
             pod.events.normal(pod.object, "Pulling", f'Pulling image "{name}"', container.field)
-            took = images.pull(node, name, container.stopping)
+            took = images.pull(node, name, container.abandoned)  # no kubelet breaks a pull off that has begun
         except PullError as error:
             _tell(container, error)
             if container.stopping.wait(wait):
