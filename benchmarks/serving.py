@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import base64
 import contextlib
+import json
 import os
 import signal
 import statistics
@@ -115,15 +116,17 @@ async def load(port: int, request: bytes, clients: int, seconds: float) -> Load:
 
 def request_of(peer: Peer, kind: str) -> bytes:
     """Return the bytes of a request."""
-    if kind == "JSON":
-        path, content, body = peer.json, "application/json", peer.body([0.5] * 784).encode()
-    else:
-        head = (
-            '--b\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n'
-        )
-        path, content, body = peer.form, "multipart/form-data; boundary=b", head.encode() + PICTURE + b"\r\n--b--\r\n"
+    path, content, body = _asked(peer, kind)
     headers = f"Host: 127.0.0.1\r\nContent-Type: {content}\r\nContent-Length: {len(body)}\r\n"
     return f"POST {path} HTTP/1.1\r\n{headers}\r\n".encode() + body
+
+
+def _asked(peer: Peer, kind: str) -> tuple[str, str, bytes]:
+    """Return path, content type and body of a request."""
+    if kind == "JSON":
+        return peer.json, "application/json", json.dumps({"image": [0.5] * 784}).encode()
+    head = '--b\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n'
+    return peer.form, "multipart/form-data; boundary=b", head.encode() + PICTURE + b"\r\n--b--\r\n"
 
 
 @contextlib.contextmanager
@@ -139,13 +142,7 @@ def running(name: str, peer: Peer, folder: Path) -> Iterator[tuple[int, int, flo
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env={
-                **os.environ,
-                **environment,
-                "PATH": path,
-                "OMP_NUM_THREADS": "1",
-                "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
-            },
+            env={**os.environ, **environment, "PATH": path, "OMP_NUM_THREADS": "1", "TMPDIR": str(folder)},
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -158,8 +155,13 @@ def running(name: str, peer: Peer, folder: Path) -> Iterator[tuple[int, int, flo
             if process.poll() is not None or time.perf_counter() - begun > START:
                 raise SystemExit(f"{name} does not start:\n{(folder / 'log').read_text()[-3000:]}")
             time.sleep(0.01)
-        asyncio.run(load(ports[0], request_of(peer, "JSON"), 1, 0.1))
-        yield ports[0], process.pid, time.perf_counter() - begun - 0.1
+        path, kind, body = _asked(peer, "JSON")
+        url = f"http://127.0.0.1:{ports[0]}{path}"
+        while httpx.post(url, content=body, headers={"Content-Type": kind}, timeout=START).status_code != 200:
+            if time.perf_counter() - begun > START:
+                raise SystemExit(f"{name} does not answer:\n{(folder / 'log').read_text()[-3000:]}")
+            time.sleep(0.05)
+        yield ports[0], process.pid, time.perf_counter() - begun
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)

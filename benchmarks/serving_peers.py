@@ -92,23 +92,6 @@ class Served:
     def picture(self, image: Path) -> dict:
         return {"scores": self.mlp.picture(image.read_bytes())}
 """
-MLSERVER = """
-from mlp import Mlp
-from mlserver import MLModel
-from mlserver.codecs import NumpyCodec
-from mlserver.types import InferenceResponse
-
-class Served(MLModel):
-    async def load(self):
-        self.mlp = Mlp()
-        return True
-
-    async def predict(self, payload):
-        import numpy as np
-
-        scores = np.asarray(self.mlp.numbers(NumpyCodec.decode_input(payload.inputs[0])))
-        return InferenceResponse(model_name=self.name, outputs=[NumpyCodec.encode_output("scores", scores)])
-"""
 HANDLER = """
 from mlp import Mlp
 
@@ -127,12 +110,11 @@ def one(row):
         return mlp.picture(bytes(row["image"]))
     return mlp.numbers(row["body"]["image"])
 """
-TORCHSERVE = """
+PROPERTIES = """
 inference_address=http://127.0.0.1:{port}
 management_address=http://127.0.0.1:{second}
 metrics_address=http://127.0.0.1:{third}
 default_workers_per_model=1
-disable_token_authorization=true
 """
 
 
@@ -143,7 +125,6 @@ class Peer(NamedTuple):
         packages: What its environment has.
         prepare: Writes its files into a folder, and returns the command and variables that start it there, at ports.
         json, form: Paths that are asked; empty if it does not take such requests.
-        body: Makes the JSON of 784 numbers.
         ready: Path that is answered with 200 when it is ready.
     """
 
@@ -152,7 +133,6 @@ class Peer(NamedTuple):
     json: str
     form: str
     ready: str
-    body: Callable[[list[float]], str] = lambda numbers: json.dumps({"image": numbers})
 
 
 def python_of(name: str, packages: tuple[str, ...]) -> Path:
@@ -187,16 +167,8 @@ def _bentoml(folder: Path, python: Path, ports: list[int]) -> tuple[list[str], d
     return command, {"BENTOML_DO_NOT_TRACK": "true", "BENTOML_HOME": str(folder)}
 
 
-def _mlserver(folder: Path, python: Path, ports: list[int]) -> tuple[list[str], dict[str, str]]:
-    (folder / "served.py").write_text(MLSERVER)
-    (folder / "model-settings.json").write_text(json.dumps({"name": "mlp", "implementation": "served.Served"}))
-    settings = {"host": "127.0.0.1", "http_port": ports[0], "grpc_port": ports[1], "metrics_port": ports[2]}
-    (folder / "settings.json").write_text(json.dumps(settings | {"parallel_workers": 1}))
-    return [str(python.with_name("mlserver")), "start", "."], {}
-
-
 def _archive(folder: Path, ports: list[int]) -> str:
-    """Write what the two servers in Java take; return the name of their settings."""
+    """Write what the server in Java takes; return the name of its settings."""
     for name, text in (("served.py", HANDLER), ("mlp.py", MLP)):
         (folder / "store" / "mlp").mkdir(parents=True, exist_ok=True)
         (folder / "store" / "mlp" / name).write_text(text)
@@ -205,13 +177,8 @@ def _archive(folder: Path, ports: list[int]) -> str:
     manifest |= {"archiverVersion": "1", "createdOn": "01/01/2026 00:00:00"}
     (folder / "store" / "mlp" / "MAR-INF").mkdir(exist_ok=True)
     (folder / "store" / "mlp" / "MAR-INF" / "MANIFEST.json").write_text(json.dumps(manifest))
-    (folder / "config.properties").write_text(TORCHSERVE.format(port=ports[0], second=ports[1], third=ports[2]))
+    (folder / "config.properties").write_text(PROPERTIES.format(port=ports[0], second=ports[1], third=ports[2]))
     return "config.properties"
-
-
-def _torchserve(folder: Path, python: Path, ports: list[int]) -> tuple[list[str], dict[str, str]]:
-    command = [str(python.with_name("torchserve")), "--start", "--foreground", "--ts-config", _archive(folder, ports)]
-    return [*command, "--model-store", "store", "--models", "mlp=mlp", "--disable-token-auth"], {}
 
 
 def _mms(folder: Path, python: Path, ports: list[int]) -> tuple[list[str], dict[str, str]]:
@@ -219,23 +186,12 @@ def _mms(folder: Path, python: Path, ports: list[int]) -> tuple[list[str], dict[
     return [*command, "--mms-config", _archive(folder, ports), "--model-store", "store", "--models", "mlp=mlp"], {}
 
 
-def _inputs(numbers: list[float]) -> str:
-    return json.dumps({"inputs": [{"name": "image", "shape": [1, 784], "datatype": "FP32", "data": numbers}]})
-
-
 _COMMON = ("numpy", "pillow")
 PEERS = {
     "mlctl": Peer(_COMMON, _ours, "/", "/", "/ready"),
-    "litserve": Peer(("litserve", *_COMMON), _litserve, "/predict", "/predict", "/health"),
+    # What litserve hands to its process with the model, it pickles, and a form with files is nothing to pickle.
+    "litserve": Peer(("litserve", *_COMMON), _litserve, "/predict", "", "/health"),
     "bentoml": Peer(("bentoml", *_COMMON), _bentoml, "/predict", "/picture", "/readyz"),
-    "mlserver": Peer(("mlserver", *_COMMON), _mlserver, "/v2/models/mlp/infer", "", "/v2/models/mlp/ready", _inputs),
-    "torchserve": Peer(
-        ("torchserve", "pyyaml", "psutil", "setuptools<70", *_COMMON),
-        _torchserve,
-        "/predictions/mlp",
-        "/predictions/mlp",
-        "/ping",
-    ),
     "multi-model-server": Peer(
         ("multi-model-server", "setuptools<70", *_COMMON), _mms, "/predictions/mlp", "/predictions/mlp", "/ping"
     ),
