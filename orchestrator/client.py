@@ -68,13 +68,14 @@ class Client:
         """Its models."""
         from orchestrator.datasets.versions import author
         from orchestrator.models.models import Models
+        from orchestrator.services.record import users
 
         return Models(
             self.store,
             author=author(),
             context=self.context.name,
             reporter=self._reporter,
-            users=lambda name: self.services.users(name),
+            users=lambda name: users(self.store, name),
         )
 
     @cached_property

@@ -4,11 +4,12 @@ import http.client
 import json
 import mimetypes
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from orchestrator.errors import MlctlError, StoreError
+from orchestrator.errors import MlctlError, NotFoundError, StoreError
 
 TIMEOUT = 60.0  # seconds
 IMAGES = "images"  # the field of a form, where config.json names none
@@ -84,6 +85,14 @@ def fault_of(answer: Answer) -> str:
     document = answer.document
     said = document.get("msg", document) if isinstance(document, dict) else document
     return f"the service answers with {answer.status}: {said}"
+
+
+def contents_of(files: Sequence[Path]) -> dict[str, bytes]:
+    """Return what is in files, by their names. Raises NotFoundError."""
+    try:
+        return {path.name: path.read_bytes() for path in files}
+    except OSError as error:
+        raise NotFoundError(f"cannot read {error.filename}: {error.strerror}", hint="check the path") from error
 
 
 def form_of(field: str, files: Mapping[str, bytes]) -> Request:

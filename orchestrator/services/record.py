@@ -8,7 +8,7 @@ import msgspec
 from orchestrator.config import BackendName
 from orchestrator.errors import ConflictError, NotFoundError, UsageError
 from orchestrator.services.shape import Shape
-from orchestrator.specs.names import nearest
+from orchestrator.specs.names import format_version, nearest
 from orchestrator.store.base import AlreadyExistsError, Store, list_folders
 from orchestrator.store.records import change, claim, find
 
@@ -182,3 +182,14 @@ def balanced(shares: list[Share], new: Share, weight: int) -> list[Share]:
     lost = rest - sum(one.weight for one in scaled)  # by rounding
     scaled[0] = msgspec.structs.replace(scaled[0], weight=scaled[0].weight + lost)
     return [*scaled, msgspec.structs.replace(new, weight=weight)]
+
+
+def users(store: Store, model: str) -> dict[str, list[str]]:
+    """Return the services that answer with versions of a model, by version."""
+    found: dict[str, list[str]] = {}
+    for name in service_names(store):
+        if record := find_service(store, name):
+            for share in record.shares:
+                if share.model == model:
+                    found.setdefault(format_version(share.number), []).append(name)
+    return found

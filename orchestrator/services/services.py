@@ -12,7 +12,7 @@ from orchestrator.errors import ConflictError, MlctlError, NotFoundError, UsageE
 from orchestrator.models.load import engine_for
 from orchestrator.models.models import Models
 from orchestrator.models.record import ModelVersion
-from orchestrator.services.ask import Answer, Request, field_of, form_of
+from orchestrator.services.ask import Answer, Request, contents_of, field_of, form_of
 from orchestrator.services.picture import AS_IT_IS, Shape, as_png
 from orchestrator.services.record import (
     WHOLE,
@@ -29,7 +29,7 @@ from orchestrator.services.record import (
 from orchestrator.services.runner import Asker, Form, Runner
 from orchestrator.services.state import ServiceView
 from orchestrator.serving.auth import token_hash
-from orchestrator.specs.names import check_name, format_version
+from orchestrator.specs.names import check_name
 from orchestrator.store.base import Store
 from orchestrator.store.records import change
 
@@ -37,7 +37,6 @@ TOKEN_BYTES = 24
 
 # A method is called `list`.
 Views: TypeAlias = list[ServiceView]
-Users: TypeAlias = dict[str, list[str]]
 Manifests: TypeAlias = list[dict[str, Any]]
 NOTHING: Mapping[str, object] = {}
 
@@ -229,10 +228,7 @@ class Services:
         """
         request = Request(json, "application/json")
         if files:
-            try:
-                contents = {path.name: path.read_bytes() for path in files}
-            except OSError as error:
-                raise NotFoundError(f"cannot read {error.filename}: {error.strerror}", hint="check the path") from error
+            contents = contents_of(files)
             if shape != AS_IT_IS:
                 contents = {name: as_png(content, name, shape) for name, content in contents.items()}
             request = form_of(field_of(self.newest(name).config), contents)
@@ -246,16 +242,6 @@ class Services:
         """Return the version that a service got last."""
         share = self._answering(name).shares[-1]
         return self._models.get(share.model, f"v{share.number}")
-
-    def users(self, model: str) -> Users:
-        """Return the services that answer with versions of a model, by version."""
-        found: Users = {}
-        for name in service_names(self._store):
-            if record := find_service(self._store, name):
-                for share in record.shares:
-                    if share.model == model:
-                        found.setdefault(format_version(share.number), []).append(name)
-        return found
 
     def _wanted(
         self,

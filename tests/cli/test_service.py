@@ -38,7 +38,7 @@ def test_deploy_predict_and_all_the_rest(mlctl, package):
     assert "echo/v1: ValueError: as it was asked to" in failed.stderr
     assert "RUNNING" in mlctl("service", "list").stdout
     assert token not in mlctl("service", "get", "echo", "-o", "json").stdout
-    assert '"status": 422' in mlctl("service", "logs", "echo").stdout
+    assert '"status":422' in mlctl("service", "logs", "echo").stdout
     assert "ValueError: as it was asked to" in mlctl("service", "logs", "echo", "--models").stdout
     assert mlctl("service", "token", "echo").stdout.strip() != token
     wrong = mlctl("service", "traffic", "echo", "v1:100")

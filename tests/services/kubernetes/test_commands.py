@@ -55,7 +55,7 @@ def test_deploy_predict_logs_delete(mlctl, client, model, standin: Standin):
     assert json.loads(mlctl("predict", "echo", "-c", "lab", "--json", "{}").stdout)["answer"] == "one"
     failed = mlctl("predict", "echo", "-c", "lab", "--json", '{"do": "raise"}')
     assert "echo/v1: ValueError: as it was asked to" in failed.stderr
-    assert '"status": 422' in mlctl("service", "logs", "echo", "-c", "lab").stdout
+    assert '"status":422' in mlctl("service", "logs", "echo", "-c", "lab").stdout
     assert "ValueError: as it was asked to" in mlctl("service", "logs", "echo", "-c", "lab", "--models").stdout
     elsewhere = mlctl("service", "scale", "echo", "2")  # in the context of this machine, whose store is another
     assert elsewhere.returncode == 4

@@ -95,7 +95,7 @@ def test_scaled_stopped_started_and_deleted(client, model, standin: Standin):
     assert client.services.predict("echo", json=b"{}").status == 401
     assert answer_of(client, token=token) == "one"
     elsewhere.save_token(token)
-    assert b'"path":' in b"".join(client.services.logs("echo")).replace(b'"path": ', b'"path":')
+    assert b'"path":"/"' in b"".join(client.services.logs("echo"))
     view = client.services.scale("echo", 1)
     assert (view.record.shape.replicas, view.record.shape.ingress) == (1, "echo.lab")
     assert objects_of(standin) == every - {"PodDisruptionBudget"}
