@@ -93,7 +93,11 @@ def deploy(
     ] = None,
     server: Annotated[
         ServerName | None,
-        typer.Option("--server", help="What has the models on a cluster: the engine, or TensorFlow Serving's image."),
+        typer.Option(
+            "--server",
+            metavar="engine|tfserving",
+            help="What has the models on a cluster; TensorFlow Serving has an image.",
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the objects for the cluster, make none.")] = False,
     output: Annotated[
