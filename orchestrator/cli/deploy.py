@@ -12,6 +12,8 @@ from orchestrator.errors import UsageError
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
+WHOLE = 100  # per cent
+
 
 class ServerName(StrEnum):
     """What has the models."""
@@ -56,7 +58,10 @@ def deploy(
     ] = None,
     traffic: Annotated[
         int, typer.Option("--traffic", metavar="PERCENT", help="Its share; the versions of before keep the rest.")
-    ] = 100,
+    ] = WHOLE,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="It gets copies of the requests, and its answers are thrown away.")
+    ] = False,
     engine: Annotated[
         str | None,
         typer.Option(
@@ -129,14 +134,17 @@ def deploy(
     }
     if output is DeployFormat.KSERVE and not dry_run:
         raise UsageError("-o kserve shows what KServe would be given", hint="add --dry-run")
+    if shadow and traffic != WHOLE:
+        raise UsageError("a shadow has no share of the requests", hint="leave --traffic out")
+    share = None if shadow else traffic
     client = open_client(context)
     found = client.deployable(model, version)
     if dry_run:
         form: Literal["kserve", "objects"] = "kserve" if output is DeployFormat.KSERVE else "objects"
-        objects = client.services.manifests(found, name=name, traffic=traffic, engine=engine, shape=shape, form=form)
+        objects = client.services.manifests(found, name=name, traffic=share, engine=engine, shape=shape, form=form)
         show_objects(objects, Format.JSON if output is DeployFormat.JSON else Format.YAML)
         return
-    view, token = client.services.deploy(found, name=name, traffic=traffic, engine=engine, port=port, shape=shape)
+    view, token = client.services.deploy(found, name=name, traffic=share, engine=engine, port=port, shape=shape)
     show(view, Format(output.value) if output else None)
     if output is None:
         if token:

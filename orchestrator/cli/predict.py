@@ -48,14 +48,14 @@ def predict(
     It is written as lines on a terminal, as JSON otherwise.
     """
     from orchestrator.services.ask import value_of
-    from orchestrator.services.picture import Shape
+    from orchestrator.services.picture import Preparation
 
     if (file is None) == (json is None):
         raise UsageError("name either a file or --json", hint=f"mlctl predict {service} seven.png")
     services = open_client(context).services
     if file is not None and file != STDIN:
-        shape = Shape(gray=gray, resize=_size(resize), invert=invert)
-        answer = services.predict(service, files=[Path(file).expanduser()], shape=shape, token=token or "")
+        prepare = Preparation(gray=gray, resize=_size(resize), invert=invert)
+        answer = services.predict(service, files=[Path(file).expanduser()], prepare=prepare, token=token or "")
     else:
         data = sys.stdin.buffer.read() if file == STDIN else str(json).encode()
         answer = services.predict(service, json=data, token=token or "")

@@ -122,6 +122,7 @@ class Here:
                     model=share.model,
                     number=share.number,
                     weight=share.weight,
+                    shadow=share.shadow,
                     folder=str(folder),
                     python=str(python),
                     environment=engine.env,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PIXELS = 100_000_000  # of a picture at most: a small file may hold an enormous one
 
 
-class Shape(msgspec.Struct, frozen=True, kw_only=True):
+class Preparation(msgspec.Struct, frozen=True, kw_only=True):
     """What is done to a picture, in this order.
 
     Attributes:
@@ -28,10 +28,10 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     invert: bool = False
 
 
-AS_IT_IS = Shape()
+AS_IT_IS = Preparation()
 
 
-def as_png(data: bytes, name: str, shape: Shape) -> bytes:
+def as_png(data: bytes, name: str, shape: Preparation) -> bytes:
     """Return a picture as PNG.
 
     Args:

@@ -27,17 +27,19 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
         number: Of the version.
         weight: Per cent.
         engine: What serves it.
+        shadow: It gets a copy of every request, and its answers are thrown away.
     """
 
     model: str
     number: int
     weight: int
     engine: str
+    shadow: bool = False
 
     @property
     def text(self) -> str:
         """As in `digits/v3 90%`."""
-        return f"{self.model}/v{self.number} {self.weight}%"
+        return f"{self.model}/v{self.number} {'shadow' if self.shadow else f'{self.weight}%'}"
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,29 +161,34 @@ def claim_service(store: Store, record: ServiceRecord) -> None:
         change(store, record_key(record.name), ServiceRecord, edit)
 
 
-def balanced(shares: list[Share], new: Share, weight: int) -> list[Share]:
-    """Return the shares with a version that gets so much; the others share the rest as they did before.
+def balanced(shares: list[Share], new: Share, weight: int | None) -> list[Share]:
+    """Return the shares with a version that gets so much; the others share the rest as they did, and shadows stay.
 
     Args:
         shares: Of before.
         new: The version; its own weight does not count.
-        weight: Per cent; all of it leaves no other.
+        weight: Per cent; all of it leaves no other. None makes it a shadow.
 
     Raises:
         UsageError: The weight is not between 1 and 100, or there is no other version for the rest.
     """
+    others = [one for one in shares if (one.model, one.number) != (new.model, new.number)]
+    answering, shadows = [one for one in others if one.weight], [one for one in others if one.shadow]
+    if weight is None:
+        if not answering:
+            raise UsageError("there is no version yet that answers, beside which this one could be a shadow")
+        return [*answering, *shadows, msgspec.structs.replace(new, weight=0, shadow=True)]
     if not 1 <= weight <= WHOLE:
         raise UsageError(f"traffic of {weight} % is not possible", hint="from 1 to 100, as in --traffic 10")
-    others = [one for one in shares if (one.model, one.number) != (new.model, new.number) and one.weight]
     if weight == WHOLE:
-        return [msgspec.structs.replace(new, weight=WHOLE)]
-    if not others:
+        return [msgspec.structs.replace(new, weight=WHOLE), *shadows]
+    if not answering:
         raise UsageError("there is no other version for the rest of the requests", hint="leave --traffic out")
-    whole, rest = sum(one.weight for one in others), WHOLE - weight
-    scaled = [msgspec.structs.replace(one, weight=one.weight * rest // whole) for one in others]
+    whole, rest = sum(one.weight for one in answering), WHOLE - weight
+    scaled = [msgspec.structs.replace(one, weight=one.weight * rest // whole) for one in answering]
     lost = rest - sum(one.weight for one in scaled)  # by rounding
     scaled[0] = msgspec.structs.replace(scaled[0], weight=scaled[0].weight + lost)
-    return [*scaled, msgspec.structs.replace(new, weight=weight)]
+    return [*scaled, msgspec.structs.replace(new, weight=weight), *shadows]
 
 
 def users(store: Store, model: str) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from orchestrator.models.load import engine_for
 from orchestrator.models.models import Models
 from orchestrator.models.record import ModelVersion
 from orchestrator.services.ask import Answer, Request, contents_of, field_of, form_of
-from orchestrator.services.picture import AS_IT_IS, Shape, as_png
+from orchestrator.services.picture import AS_IT_IS, Preparation, as_png
 from orchestrator.services.record import (
     WHOLE,
     ServiceRecord,
@@ -65,7 +65,7 @@ class Services:
         version: ModelVersion,
         *,
         name: str | None = None,
-        traffic: int = WHOLE,
+        traffic: int | None = WHOLE,
         engine: str | None = None,
         port: int = 0,
         shape: Mapping[str, object] = NOTHING,
@@ -75,7 +75,7 @@ class Services:
         Args:
             version: Of a model.
             name: Of the service; by default that of the model.
-            traffic: Per cent of the requests; the versions of before share the rest.
+            traffic: Per cent of the requests, of which the versions of before share the rest; None makes it a shadow.
             engine: What serves it, instead of what it was trained with.
             port: Where a new service listens for HTTP on this machine; 0 is any that is free, as it is for gRPC.
             shape: Fields of `Shape` for a cluster; what is left out, or None, stays as it was.
@@ -104,7 +104,7 @@ class Services:
         version: ModelVersion,
         *,
         name: str | None = None,
-        traffic: int = WHOLE,
+        traffic: int | None = WHOLE,
         engine: str | None = None,
         shape: Mapping[str, object] = NOTHING,
         form: Form = "objects",
@@ -210,7 +210,13 @@ class Services:
         return self._runner.logs(get_service(self._store, name), models=models, follow=follow)
 
     def predict(
-        self, name: str, *, files: Sequence[Path] = (), json: bytes = b"", shape: Shape = AS_IT_IS, token: str = ""
+        self,
+        name: str,
+        *,
+        files: Sequence[Path] = (),
+        json: bytes = b"",
+        prepare: Preparation = AS_IT_IS,
+        token: str = "",
     ) -> Answer:
         """Ask a service.
 
@@ -218,19 +224,19 @@ class Services:
             name: Of the service.
             files: What is sent, in a form whose field is the one of the model's config.json.
             json: What is sent instead.
-            shape: What is done to a picture before.
+            prepare: What is done to a picture before.
             token: Instead of the one that this machine knows.
 
         Raises:
             ServiceError: It does not answer.
             NotFoundError: There is no such file.
-            UsageError: It is no picture, and a shape is asked for.
+            UsageError: It is no picture, and something is to be done to it.
         """
         request = Request(json, "application/json")
         if files:
             contents = contents_of(files)
-            if shape != AS_IT_IS:
-                contents = {name: as_png(content, name, shape) for name, content in contents.items()}
+            if prepare != AS_IT_IS:
+                contents = {name: as_png(content, name, prepare) for name, content in contents.items()}
             request = form_of(field_of(self.newest(name).config), contents)
         return self.asker(name, token)(request)
 
@@ -247,7 +253,7 @@ class Services:
         self,
         version: ModelVersion,
         name: str | None,
-        traffic: int,
+        traffic: int | None,
         engine: str | None,
         port: int,
         shape: Mapping[str, object],

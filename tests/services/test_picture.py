@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from orchestrator.errors import UsageError
-from orchestrator.services.picture import Shape, as_png
+from orchestrator.services.picture import Preparation, as_png
 
 
 def file_of(kind="PNG", mode="RGB", size=(4, 2), colour="red", **options):
@@ -18,7 +18,7 @@ def file_of(kind="PNG", mode="RGB", size=(4, 2), colour="red", **options):
 
 
 def made(data, **shape):
-    return Image.open(io.BytesIO(as_png(data, "a file", Shape(**shape))))
+    return Image.open(io.BytesIO(as_png(data, "a file", Preparation(**shape))))
 
 
 @pytest.mark.parametrize(
@@ -59,4 +59,4 @@ def bomb():
 )
 def test_what_is_no_picture_is_refused(data, message):
     with pytest.raises(UsageError, match=message):
-        as_png(data, "a file", Shape(gray=True))
+        as_png(data, "a file", Preparation(gray=True))

@@ -15,6 +15,7 @@ from orchestrator.services.record import ServiceRecord, record_key
 from orchestrator.services.state import ServiceState
 from orchestrator.store.records import change, claim
 from tests.jobs.conftest import processes_of
+from tests.services.conftest import ECHO
 from tests.waiting import wait_until
 
 ENGINE = "plain-1"
@@ -67,6 +68,25 @@ def test_requests_are_shared(client, model):
         client.services.traffic("echo", {9: 100})
     with pytest.raises(UsageError, match="not possible"):
         deploy(client, model("two"), traffic=0)
+
+
+def test_a_shadow_gets_copies_and_nobody_gets_its_answers(client, model, tmp_path):
+    with pytest.raises(UsageError, match="no version yet that answers"):
+        deploy(client, model("one"), traffic=None)
+    deploy(client, model("one"))
+    seen = tmp_path / "seen"
+    view, _ = deploy(
+        client,
+        model("two", source=ECHO.replace("return {", f"open({str(seen)!r}, 'a').write('x'); return {{")),
+        traffic=None,
+    )
+    assert [share.text for share in view.record.shares] == ["echo/v1 100%", "echo/v2 shadow"]
+    assert {answer_of(client) for _ in range(10)} == {"one"}
+    wait_until(lambda: seen.exists() and len(seen.read_text()) == 10)
+    view, _ = deploy(client, model("three"), traffic=50)
+    assert [share.text for share in view.record.shares] == ["echo/v1 50%", "echo/v3 50%", "echo/v2 shadow"]
+    view = client.services.traffic("echo", {2: 100})
+    assert ([share.text for share in view.record.shares], answer_of(client)) == (["echo/v2 100%"], "two")
 
 
 def test_what_cannot_be_loaded_leaves_what_is_in_force(client, model):

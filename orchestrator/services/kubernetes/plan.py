@@ -121,6 +121,7 @@ def plan_of(
             model=share.model,
             number=share.number,
             weight=share.weight,
+            shadow=share.shadow,
             folder=f"{SHARED}/models/{share.model}-v{share.number}",
             host=hosts[share.engine].socket,
             gpu=0 if shape.gpus else None,
@@ -141,6 +142,7 @@ def _beside_tensorflow_serving(
             model=share.model,
             number=share.number,
             weight=share.weight,
+            shadow=share.shadow,
             folder=f"{SHARED}/models/{share.model}/{share.number}",  # as TensorFlow Serving wants it
             environment={ADDRESS: f"{TFSERVING_PORT}/v1/models/{share.model}/versions/{share.number}"},
         )
