@@ -1,7 +1,7 @@
 """What answers say that a picture shows."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.services.trial.label import label_of
@@ -29,6 +29,7 @@ def test_where_there_is_none_none_is_made_up(answer):
     assert label_of(answer) is None
 
 
+@settings(max_examples=50)  # they are large
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
