@@ -1,5 +1,6 @@
 """`mlctl deploy`: from a version to an answer."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -67,6 +68,10 @@ def deploy(
         typer.Option(
             "--engine", metavar="NAME", help="What serves it, if not what trained it.", autocompletion=complete.engines
         ),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="NAME=VALUE", help="Variable for the model's own code; may be repeated."),
     ] = None,
     port: Annotated[
         int,
@@ -137,16 +142,29 @@ def deploy(
     if shadow and traffic != WHOLE:
         raise UsageError("a shadow has no share of the requests", hint="leave --traffic out")
     share = None if shadow else traffic
+    variables = _variables(env or [])
     client = open_client(context)
     found = client.deployable(model, version)
     if dry_run:
         form: Literal["kserve", "objects"] = "kserve" if output is DeployFormat.KSERVE else "objects"
-        objects = client.services.manifests(found, name=name, traffic=share, engine=engine, shape=shape, form=form)
+        objects = client.services.manifests(
+            found, name=name, traffic=share, engine=engine, shape=shape, environment=variables, form=form
+        )
         show_objects(objects, Format.JSON if output is DeployFormat.JSON else Format.YAML)
         return
-    view, token = client.services.deploy(found, name=name, traffic=share, engine=engine, port=port, shape=shape)
+    view, token = client.services.deploy(
+        found, name=name, traffic=share, engine=engine, port=port, shape=shape, environment=variables
+    )
     show(view, Format(output.value) if output else None)
     if output is None:
         if token:
             note(f"token: {token} (shown once; this machine's mlctl keeps it)")
         next_steps(f"mlctl predict {view.record.name} FILE", f"mlctl service get {view.record.name}")
+
+
+def _variables(texts: list[str]) -> dict[str, str]:
+    """Return variables by name. Raises UsageError."""
+    for text in texts:
+        if not re.match(r"[A-Za-z_][A-Za-z0-9_]*=", text):
+            raise UsageError(f"{text!r} is not a variable", hint="as in --env input_data_shape=0,1,28,28")
+    return dict(text.split("=", 1) for text in texts)

@@ -125,7 +125,7 @@ class Here:
                     shadow=share.shadow,
                     folder=str(folder),
                     python=str(python),
-                    environment=engine.env,
+                    environment={**engine.env, **share.environment},
                 )
             )
         return Settings(

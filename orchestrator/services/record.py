@@ -28,6 +28,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
         weight: Per cent.
         engine: What serves it.
         shadow: It gets a copy of every request, and its answers are thrown away.
+        environment: Variables for its own code, over those of the engine.
     """
 
     model: str
@@ -35,6 +36,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     weight: int
     engine: str
     shadow: bool = False
+    environment: dict[str, str] = {}
 
     @property
     def text(self) -> str:

@@ -39,6 +39,7 @@ TOKEN_BYTES = 24
 Views: TypeAlias = list[ServiceView]
 Manifests: TypeAlias = list[dict[str, Any]]
 NOTHING: Mapping[str, object] = {}
+NO_VARIABLES: Mapping[str, str] = {}
 
 
 class Services:
@@ -69,6 +70,7 @@ class Services:
         engine: str | None = None,
         port: int = 0,
         shape: Mapping[str, object] = NOTHING,
+        environment: Mapping[str, str] = NO_VARIABLES,
     ) -> tuple[ServiceView, str]:
         """Have a service answer with a model version; it is made if there is none, and returns when it answers.
 
@@ -79,6 +81,7 @@ class Services:
             engine: What serves it, instead of what it was trained with.
             port: Where a new service listens for HTTP on this machine; 0 is any that is free, as it is for gRPC.
             shape: Fields of `Shape` for a cluster; what is left out, or None, stays as it was.
+            environment: Variables for the version's own code.
 
         Returns:
             The service, and its token if one was made.
@@ -86,7 +89,7 @@ class Services:
         Raises:
             PreflightError: The package cannot be loaded, and what was in force before still is.
         """
-        wanted, record, token = self._wanted(version, name, traffic, engine, port, shape)
+        wanted, record, token = self._wanted(version, name, traffic, engine, port, shape, environment)
         if record is None:
             record = msgspec.structs.replace(wanted, shares=[])
             claim_service(self._store, record)
@@ -107,6 +110,7 @@ class Services:
         traffic: int | None = WHOLE,
         engine: str | None = None,
         shape: Mapping[str, object] = NOTHING,
+        environment: Mapping[str, str] = NO_VARIABLES,
         form: Form = "objects",
     ) -> Manifests:
         """Return the objects that `deploy` would make in a cluster, or those for KServe; nothing is changed.
@@ -114,7 +118,7 @@ class Services:
         Raises:
             UsageError: There is no cluster.
         """
-        wanted, _, token = self._wanted(version, name, traffic, engine, 0, shape)
+        wanted, _, token = self._wanted(version, name, traffic, engine, 0, shape, environment)
         return self._runner.manifests(wanted, token or self._runner.token(wanted.name), form)
 
     def scale(self, name: str, replicas: int) -> ServiceView:
@@ -138,11 +142,11 @@ class Services:
             text = " + ".join(str(weight) for weight in weights.values())
             raise UsageError(f"the weights are {text}, and must be 100 together", hint="as in v2=90,v3=10")
         model = record.shares[0].model
-        engines = {share.number: share.engine for share in record.shares}
+        known = {share.number: msgspec.structs.replace(share, shadow=False) for share in record.shares}
         shares = []
         for number, weight in weights.items():
-            engine = engines.get(number) or engine_for(self._models.get(model, f"v{number}")).name
-            shares.append(Share(model=model, number=number, weight=weight, engine=engine))
+            share = known.get(number) or self._share(self._models.get(model, f"v{number}"))
+            shares.append(msgspec.structs.replace(share, weight=weight))
         return self._put(record, msgspec.structs.replace(record, shares=shares), "traffic")
 
     def rollback(self, name: str) -> ServiceView:
@@ -257,10 +261,11 @@ class Services:
         engine: str | None,
         port: int,
         shape: Mapping[str, object],
+        environment: Mapping[str, str],
     ) -> tuple[ServiceRecord, ServiceRecord | None, str]:
         """Return a service as `deploy` is to make it, as it is, and the token of a new one."""
         name = check_name(name or version.name, "service")
-        share = Share(model=version.name, number=version.number, weight=WHOLE, engine=engine_for(version, engine).name)
+        share = self._share(version, engine, environment)
         record, token = find_service(self._store, name), ""
         if record is None:
             wanted = self._runner.new(name, port, dict(shape))
@@ -275,6 +280,12 @@ class Services:
             raise UsageError(message, hint="--server engine")
         shares = balanced([] if wanted.stopped else wanted.shares, share, traffic)
         return msgspec.structs.replace(wanted, shares=shares), record, token
+
+    def _share(
+        self, version: ModelVersion, engine: str | None = None, environment: Mapping[str, str] = NO_VARIABLES
+    ) -> Share:
+        name = engine_for(version, engine).name
+        return Share(model=version.name, number=version.number, weight=WHOLE, engine=name, environment={**environment})
 
     def _put(self, record: ServiceRecord, wanted: ServiceRecord, what: What) -> ServiceView:
         """Have a service as it is wanted in force, and only then in the record."""

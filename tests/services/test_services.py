@@ -89,6 +89,17 @@ def test_a_shadow_gets_copies_and_nobody_gets_its_answers(client, model, tmp_pat
     assert ([share.text for share in view.record.shares], answer_of(client)) == (["echo/v2 100%"], "two")
 
 
+def test_a_versions_own_variables_stay_with_it(client, model):
+    source = ECHO.replace('"ANSWER"', 'os.environ.get("OWN", "nothing")')
+    deploy(client, model("one", source=source), environment={"OWN": "a=b c"})
+    assert answer_of(client) == "a=b c"
+    deploy(client, model("two", source=source.replace("nothing", "two")), traffic=10)
+    client.services.traffic("echo", {1: 0, 2: 100})
+    assert answer_of(client) == "two"
+    client.services.traffic("echo", {1: 100})
+    assert answer_of(client) == "a=b c"
+
+
 def test_what_cannot_be_loaded_leaves_what_is_in_force(client, model):
     deploy(client, model("one"))
     with pytest.raises(PreflightError, match="No module named 'nowhere'"):

@@ -122,6 +122,7 @@ def plan_of(
             number=share.number,
             weight=share.weight,
             shadow=share.shadow,
+            environment=share.environment,
             folder=f"{SHARED}/models/{share.model}-v{share.number}",
             host=hosts[share.engine].socket,
             gpu=0 if shape.gpus else None,
@@ -144,7 +145,10 @@ def _beside_tensorflow_serving(
             weight=share.weight,
             shadow=share.shadow,
             folder=f"{SHARED}/models/{share.model}/{share.number}",  # as TensorFlow Serving wants it
-            environment={ADDRESS: f"{TFSERVING_PORT}/v1/models/{share.model}/versions/{share.number}"},
+            environment={
+                **share.environment,
+                ADDRESS: f"{TFSERVING_PORT}/v1/models/{share.model}/versions/{share.number}",
+            },
         )
         for share in shares
     )

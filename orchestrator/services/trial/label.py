@@ -2,6 +2,7 @@
 
 from typing import Any
 
+SCORES = ("probability", "score", "confidence")
 NAMES = ("predicted_label", "label", "class", "prediction", "predictions", "predictresult", "digit")
 
 
@@ -35,7 +36,11 @@ def _of_list(values: list[Any]) -> str | None:
 
 
 def _pair(value: Any) -> tuple[str, float] | None:
-    """Return label and score of `[label, score]`, whichever comes first."""
+    """Return label and score of `[label, score]`, whichever comes first, or of `{"class": ..., "probability": ...}`."""
+    if isinstance(value, dict):
+        label = next((label_of(value[name]) for name in NAMES if name in value), None)
+        score = next((value[name] for name in SCORES if isinstance(value.get(name), int | float)), None)
+        return None if label is None or score is None else (label, float(score))
     if not isinstance(value, list) or len(value) != 2:
         return None
     for label, score in (value, value[::-1]):

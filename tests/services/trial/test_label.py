@@ -15,6 +15,7 @@ from orchestrator.services.trial.label import label_of
         ({"scores": [0.1, 0.7, 0.2]}, "1"),
         ([["2", 0.1], ["cat", "0.8"]], "cat"),
         ([{"predictresult": 3.0}], "3"),
+        ([{"probability": 0.1, "class": 2}, {"probability": 0.9, "class": 7}], "7"),
         ({"predictions": [[0.0, 0.0, 1.0]]}, "2"),
         (" nine ", "nine"),
         (5, "5"),
