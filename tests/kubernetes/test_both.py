@@ -89,7 +89,11 @@ def test_a_script_that_fails(both: list[Place], lab: Lab) -> None:  # noqa: F811
         ("print('hello'); open(train_url + 'model', 'w').write('weights')", {}, 0),
         ("raise ValueError('no such digit')", {}, 100),
         ("import signal\nprint('x', flush=True)\nos.kill(os.getpid(), signal.SIGSEGV)", {}, 100),
-        ("open(train_url + 'partial', 'w').write('half')\ntime.sleep(600)", {"max_duration": "3s"}, 100),
+        (
+            "open(train_url + 'partial', 'w').write('half')\nsum(range(10**7))\ntime.sleep(600)",
+            {"max_duration": "6s"},
+            100,
+        ),
     ],
     ids=["ends well", "raises", "dies of a signal", "takes too long"],
 )
