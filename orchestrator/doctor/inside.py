@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.backends.kubernetes import pods
 from orchestrator.backends.kubernetes.api import Api
 from orchestrator.backends.kubernetes.check import check_manifest
-from orchestrator.backends.kubernetes.cluster import EVENTS, JOBS, PODS, when
+from orchestrator.backends.kubernetes.cluster import JOBS, PODS, events_of, nodes_of
 from orchestrator.backends.kubernetes.names import MAIN
 from orchestrator.backends.kubernetes.pending import Pending, of_pod, without_pods
 from orchestrator.backends.kubernetes.service import JOB_LABEL
@@ -98,16 +98,12 @@ def _said(api: Api, pod: Json) -> str:
 
 def _events(api: Api, thing: Json) -> list[Json]:
     try:
-        found = api.list(api.path(EVENTS), fieldSelector=f"involvedObject.uid={thing['metadata']['uid']}")
+        return events_of(api, thing)
     except PermissionDeniedError:
         return []
-    return sorted(found, key=when)
 
 
 def _nodes(api: Api, pod: Json) -> list[Json] | None:
     if (pods.condition(pod, "PodScheduled") or {}).get("status") != "False":
         return None
-    try:
-        return api.list("/api/v1/nodes")
-    except PermissionDeniedError:
-        return None
+    return nodes_of(api)

@@ -60,7 +60,7 @@ def requirements_of(code: CodeSnapshot, engine: Engine | None) -> Requirements |
     if not lines:
         return None
     there = {found.path for found in code.manifest.entries}
-    plain = True
+    plain, locked = True, _versions(engine) if engine else {}
     for number, line in lines:
         if _EDITABLE.match(line):
             raise _wrong(number, line, "cannot be installed to be edited", "name the folder without -e")
@@ -69,7 +69,7 @@ def requirements_of(code: CodeSnapshot, engine: Engine | None) -> Requirements |
             _check_path(number, line, there)
         else:
             plain &= "@" not in line
-            _check(number, line, engine)
+            _check(number, line, engine, locked)
     # What is named by its path may change without the file changing.
     sha256 = entry.sha256 if plain else hashlib.sha256(f"{entry.sha256} {code.sha256}".encode()).hexdigest()
     return Requirements(folder=code.folder, sha256=sha256)
@@ -105,7 +105,7 @@ def _check_path(number: int, line: str, there: set[str]) -> None:
         raise _wrong(number, target, "is not in the code", hint)
 
 
-def _check(number: int, line: str, engine: Engine | None) -> None:
+def _check(number: int, line: str, engine: Engine | None, locked: dict[str, set[str]]) -> None:
     from packaging.requirements import InvalidRequirement, Requirement  # few jobs bring packages
     from packaging.utils import canonicalize_name
 
@@ -120,17 +120,24 @@ def _check(number: int, line: str, engine: Engine | None) -> None:
     version = engine.python[0]
     if wanted.marker and not wanted.marker.evaluate({"python_version": version, "python_full_version": f"{version}.0"}):
         return
-    having = {
-        found[2]
-        for found in _LOCKED.finditer(engine.requirements_path.read_text(encoding="utf-8"))
-        if canonicalize_name(found[1]) == canonicalize_name(wanted.name)
-    }
-    having |= {engine.version} if wanted.name in engine.provides else set()
+    having = locked.get(canonicalize_name(wanted.name), set()) | (
+        {engine.version} if wanted.name in engine.provides else set()
+    )
     if having and not any(wanted.specifier.contains(one, prereleases=True) for one in having):
         reason = f"does not fit engine {engine.name}, which has {' or '.join(sorted(having))}"
         raise _wrong(
             number, line, reason, "what an engine has stays as it is: ask for what fits, or take another engine"
         )
+
+
+def _versions(engine: Engine) -> dict[str, set[str]]:
+    """Return what an engine has, by the packages' names."""
+    from packaging.utils import canonicalize_name
+
+    found: dict[str, set[str]] = {}
+    for name, version in _LOCKED.findall(engine.requirements_path.read_text(encoding="utf-8")):
+        found.setdefault(canonicalize_name(name), set()).add(version)
+    return found
 
 
 def _wrong(number: int, line: str, reason: str, hint: str) -> RequirementsError:

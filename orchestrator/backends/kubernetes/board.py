@@ -7,18 +7,19 @@ import msgspec
 
 from orchestrator.backends.kubernetes import environment, security, volumes
 from orchestrator.backends.kubernetes.images import from_registry
-from orchestrator.backends.kubernetes.names import MAIN, MANAGED_BY, MANAGER
+from orchestrator.backends.kubernetes.names import MAIN
 from orchestrator.backends.kubernetes.order import Site
 from orchestrator.backends.kubernetes.resources import runtime_resources
 from orchestrator.backends.kubernetes.service import JOB_LABEL
+from orchestrator.backends.kubernetes.short_job import component_labels, short_job
 from orchestrator.runtime.pod.board import FOLDER, RUNS, Shown
 
 Json = dict[str, Any]
 
+COMPONENT = "tensorboard"
 EVENTS = "events"  # container
 PORT, PORT_NAME = 6006, "http"
 PULL = 900  # seconds for its images, beside the time that it is asked for
-KEPT = 60  # seconds that the Job stays when it has ended and nobody is left to remove it
 GRACE = 5  # seconds
 _RESOURCES = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}}
 
@@ -61,31 +62,7 @@ def board_manifest(name: str, site: Site, *, image: str, shown: Sequence[Shown],
         "securityContext": security.main_security(section),
         "volumeMounts": [{"name": "mlctl", "mountPath": volumes.SHARED, "readOnly": True}],
     }
-    spec: Json = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": GRACE,
-        "securityContext": security.pod_security(section),
-        "initContainers": [events],
-        "containers": [main],
-        "volumes": volumes.runtime_volumes(site),
-    }
-    if section.service_account:
-        spec["serviceAccountName"] = section.service_account
-    if section.image_pull_secrets:
-        spec["imagePullSecrets"] = [{"name": one} for one in section.image_pull_secrets]
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": name, "namespace": site.namespace, "labels": _labels()},
-        "spec": {
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": seconds + PULL,
-            "ttlSecondsAfterFinished": KEPT,
-            "template": {"metadata": {"labels": _labels()}, "spec": spec},
-        },
-    }
+    return short_job(name, site, COMPONENT, [main], before=[events], seconds=seconds + PULL, grace=GRACE)
 
 
 def board_service(name: str, site: Site, *, owner: str) -> Json:
@@ -100,13 +77,14 @@ def board_service(name: str, site: Site, *, owner: str) -> Json:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": name, "namespace": site.namespace, "labels": _labels(), "ownerReferences": owners},
+        "metadata": {
+            "name": name,
+            "namespace": site.namespace,
+            "labels": component_labels(COMPONENT),
+            "ownerReferences": owners,
+        },
         "spec": {
             "selector": {JOB_LABEL: name},
             "ports": [{"name": PORT_NAME, "port": PORT, "targetPort": PORT_NAME}],
         },
     }
-
-
-def _labels() -> dict[str, str]:
-    return {"app.kubernetes.io/name": MANAGER, "app.kubernetes.io/component": "tensorboard", MANAGED_BY: MANAGER}

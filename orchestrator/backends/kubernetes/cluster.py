@@ -65,18 +65,12 @@ class Cluster:
 
     def events(self, seen: Seen) -> list[Json]:
         """Return the events of a job and its pods, the oldest first."""
-        found: list[Json] = []
-        for thing in filter(None, (seen.job, *seen.pods)):
-            uid = thing["metadata"].get("uid", "")
-            found += self._api.list(self._api.path(EVENTS), fieldSelector=f"involvedObject.uid={uid}")
-        return sorted(found, key=when)
+        things = filter(None, (seen.job, *seen.pods))
+        return sorted((event for thing in things for event in events_of(self._api, thing)), key=when)
 
     def nodes(self) -> list[Json] | None:
         """Return the cluster's nodes, or None if they may not be read."""
-        try:
-            return self._api.list("/api/v1/nodes")
-        except PermissionDeniedError:
-            return None
+        return nodes_of(self._api)
 
     def _closer(self, seen: Seen) -> Seen:
         """Add what tells why a job waits."""
@@ -110,6 +104,20 @@ class Cluster:
 
 def _job_of(pod: Json) -> str:
     return str((pod["metadata"].get("labels") or {}).get(JOB_LABEL, ""))
+
+
+def events_of(api: Api, thing: Json) -> list[Json]:
+    """Return the events of one object, the oldest first. Raises PermissionDeniedError."""
+    uid = thing["metadata"].get("uid", "")
+    return sorted(api.list(api.path(EVENTS), fieldSelector=f"involvedObject.uid={uid}"), key=when)
+
+
+def nodes_of(api: Api) -> list[Json] | None:
+    """Return the cluster's nodes, or None if they may not be read."""
+    try:
+        return api.list("/api/v1/nodes")
+    except PermissionDeniedError:
+        return None
 
 
 def when(event: Json) -> float:

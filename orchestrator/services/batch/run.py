@@ -11,7 +11,7 @@ from orchestrator.progress import SILENT, Reporter
 from orchestrator.services.ask import field_of, form_of
 from orchestrator.services.batch.mapping import Rule, check_rule, rule_of
 from orchestrator.services.batch.record import Batch, Mapping, Outcome
-from orchestrator.services.batch.runner import Runner
+from orchestrator.services.batch.runner import BatchRunner
 from orchestrator.services.services import Services
 from orchestrator.services.state import ServiceState
 from orchestrator.store import open_store
@@ -72,7 +72,7 @@ def run_batch(
         rule=_rule_hash(rule),
         created=time.time(),
     )
-    runner = Runner(
+    runner = BatchRunner(
         services.asker(name, token),
         lambda file, data: form_of(field, {file: data}),
         batch,

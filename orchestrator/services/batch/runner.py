@@ -33,7 +33,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds
 SHOWN = 3  # rows of a table that are named when they fail
 
 
-class Runner:
+class BatchRunner:
     """Runs one batch.
 
     Args:
@@ -121,8 +121,7 @@ class Runner:
             for item in items:
                 yield item.key, self._table(item.key)
             return
-        keys = (item for item in items)
-        yield from in_order(keys, self._file, threads=self._parallel, ahead=4 * self._parallel)
+        yield from in_order(items, self._file, threads=self._parallel, ahead=4 * self._parallel)
 
     def _file(self, item: ObjectInfo) -> tuple[str, Line]:
         key = item.key

@@ -5,7 +5,7 @@ from typing import Any
 
 from orchestrator.backends.kubernetes import pods
 from orchestrator.backends.kubernetes.api import Api
-from orchestrator.backends.kubernetes.cluster import EVENTS, when
+from orchestrator.backends.kubernetes.cluster import events_of, nodes_of
 from orchestrator.backends.kubernetes.refusals import TroubleError
 from orchestrator.errors import ConflictError, PermissionDeniedError, PreflightError
 from orchestrator.progress import Reporter
@@ -70,22 +70,14 @@ def _look(api: Api, objects: Objects, plan: Plan, deployment: Json) -> Trouble |
     waiting = [pod for pod in every if not pods.holds(pod, "Ready")]
     events = {pod["metadata"]["uid"]: _events(api, pod) for pod in waiting}
     unscheduled = any((pods.condition(pod, "PodScheduled") or {}).get("status") == "False" for pod in waiting)
-    return trouble(deployment, every, events, _nodes(api) if unscheduled else None)
+    return trouble(deployment, every, events, nodes_of(api) if unscheduled else None)
 
 
 def _events(api: Api, pod: Json) -> list[Json]:
     try:
-        found = api.list(api.path(EVENTS), fieldSelector=f"involvedObject.uid={pod['metadata']['uid']}")
+        return events_of(api, pod)
     except PermissionDeniedError:  # without events there is less to tell
         return []
-    return sorted(found, key=when)
-
-
-def _nodes(api: Api) -> list[Json] | None:
-    try:
-        return api.list("/api/v1/nodes")
-    except PermissionDeniedError:
-        return None
 
 
 def _refuse(plan: Plan, found: Trouble) -> None:

@@ -10,7 +10,7 @@ from orchestrator.progress import SILENT
 from orchestrator.services.ask import Answer, Request, ServiceError
 from orchestrator.services.batch import runner
 from orchestrator.services.batch.record import Batch
-from orchestrator.services.batch.runner import Runner
+from orchestrator.services.batch.runner import BatchRunner
 from orchestrator.store import open_store
 from orchestrator.store.file import FileStore
 
@@ -64,7 +64,7 @@ def ask(service, source, store, monkeypatch):
         mapping = fields.pop("mapping", "file")
         batch = Batch(service=fields.pop("service", "echo"), source=source.url, mapping=mapping)
         form = lambda name, data: Request(data, "text/plain")  # noqa: E731
-        one = Runner(service, form, batch, source=source, target=store, rule=RULE, parallel=2)
+        one = BatchRunner(service, form, batch, source=source, target=store, rule=RULE, parallel=2)
         return one.run(SILENT)
 
     return run

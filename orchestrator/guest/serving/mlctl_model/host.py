@@ -15,6 +15,8 @@ import subprocess
 import sys
 import threading
 
+from mlctl_model import wire
+
 BACKLOG = 64
 END = b"\0"
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -25,12 +27,7 @@ def main(arguments):
     path = arguments[0]
     # Process 1 of a container ends of no signal that it does not handle. The models' processes end with it.
     signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))
-    if os.path.exists(path):
-        os.remove(path)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(path)
-    os.chmod(path, 0o660)
-    listener.listen(BACKLOG)
+    listener = wire.listen(path, 0o660, BACKLOG)
     while True:
         connection, _ = listener.accept()
         threading.Thread(target=_serve, args=(connection,), daemon=True).start()

@@ -6,6 +6,8 @@ other keys that begin with `$` have one more.
 """
 
 import json
+import os
+import socket
 import struct
 
 HEAD = struct.Struct(">IQ")
@@ -14,6 +16,17 @@ MOST = 1 << 32  # bytes of a frame
 
 class ClosedError(Exception):
     """The other side has gone."""
+
+
+def listen(path, mode, backlog):
+    """Return a Unix socket that listens at a path, in the place of one that was left there."""
+    if os.path.exists(path):
+        os.remove(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    os.chmod(path, mode)
+    listener.listen(backlog)
+    return listener
 
 
 def send(connection, document):

@@ -8,7 +8,6 @@ import argparse
 import io
 import json
 import os
-import socket
 import sys
 import threading
 import traceback
@@ -57,12 +56,7 @@ def main(arguments=None):
 
 def serve(service, kind, told, path):
     """Answer at a Unix socket, one connection after the other."""
-    if os.path.exists(path):
-        os.remove(path)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(path)
-    os.chmod(path, 0o600)
-    listener.listen(BACKLOG)
+    listener = wire.listen(path, 0o600, BACKLOG)
     while True:
         connection, _ = listener.accept()
         stream = connection.makefile("rb", BUFFER)
