@@ -17,6 +17,7 @@ from orchestrator.jobs.happenings import happenings
 from orchestrator.jobs.here import known_here
 from orchestrator.jobs.listing import Found, get_record, read_version, read_versions
 from orchestrator.jobs.logs import LogQuery
+from orchestrator.jobs.metrics import table_of
 from orchestrator.jobs.newest import newest_of_all
 from orchestrator.jobs.numbers import last_number
 from orchestrator.jobs.plan import Plan, make_plan
@@ -24,6 +25,7 @@ from orchestrator.jobs.readers import read_job_log
 from orchestrator.jobs.record import JobRecord, job_names, version_prefix
 from orchestrator.jobs.using import Used, session, top
 from orchestrator.jobs.view import JobView, is_here, judge, look, watcher
+from orchestrator.metrics.table import Table
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.runtime.logread import PATIENCE
 from orchestrator.runtime.output import Output
@@ -251,6 +253,10 @@ class Jobs:
     ) -> Session:
         """Return how to start a command beside a running job's script. Raises ConflictError if it does not run."""
         return session(self._backend, self.get(name, version), command, worker=worker, terminal=terminal)
+
+    def metrics(self, name: str, version: str = LATEST) -> Table:
+        """Return what a version has measured so far."""
+        return table_of(self._store, self._record(name, version))
 
     def outputs(self, name: str, version: str = LATEST) -> Output:
         """Return what a job version has written.

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from orchestrator.metrics.table import Summary
+
 
 class State(StrEnum):
     """Where a job stands; the mappings that go with a state live here."""
@@ -151,6 +153,7 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
         attempt: How often it was started, counted from 1; more than once where a node was lost or taken away.
         pod: Name of the pod of that attempt.
         details: More about the reason, a line each: on a cluster why each node does not fit.
+        metrics: What the script measured, by name.
         unclear: Whether the cluster may know better why it ended: whoever looks asks it, and writes that down.
     """
 
@@ -174,4 +177,5 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
     attempt: int = 1
     pod: str = ""
     details: list[str] = []
+    metrics: dict[str, Summary] = {}
     unclear: bool = False

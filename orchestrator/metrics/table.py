@@ -1,0 +1,178 @@
+"""The metrics of a job version, `metrics.json` beside its record: a few thousand numbers however long it runs.
+
+A series that outgrows POINTS is thinned: every second point goes, and from then on every second one that comes. Its
+first, best and last points always stay, and the log and the event files have them all.
+"""
+
+import math
+from typing import Literal
+
+import msgspec
+
+METRICS = "metrics.json"
+POINTS = 1000  # of a series, at most
+TREND = 16  # points of a summary, at most
+
+Goal = Literal["minimize", "maximize"]
+Source = Literal["call", "file", "events", "log", "system"]
+Number = float | Literal["NaN", "Infinity", "-Infinity"]  # JSON has no such numbers; protobuf's JSON writes them so
+PRECEDENCE: tuple[Source, ...] = ("call", "file", "events", "log", "system")  # who has a name that several use
+
+
+class Point(msgspec.Struct, frozen=True, array_like=True):
+    """One measurement.
+
+    Attributes:
+        step: Epoch, step or iteration, as the script counts; its place in the series where the script does not say.
+        time: Seconds since the epoch.
+        number: The value, as JSON takes it.
+    """
+
+    step: int
+    time: float
+    number: Number
+
+    @property
+    def value(self) -> float:
+        """Return the value, which may be nan or infinite."""
+        return float(self.number)
+
+
+def point(step: int, time: float, value: float) -> Point:
+    """Return a measurement of any value."""
+    if math.isfinite(value):
+        return Point(step, time, value)
+    return Point(step, time, "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity")
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What the record of a version says of a series.
+
+    Attributes:
+        goal: Which values are better.
+        guessed: Whether mlctl guessed that from the name.
+        best, last: Those points.
+        trend: Some of its finite values, in order, for a sparkline.
+    """
+
+    goal: Goal
+    guessed: bool
+    best: Point
+    last: Point
+    trend: list[float] = []
+
+
+class Series(msgspec.Struct, kw_only=True):
+    """One metric as it went.
+
+    Attributes:
+        name: As the script, or the pattern, calls it.
+        source: Where it was read.
+        goal: Which values are better.
+        guessed: Whether mlctl guessed that from the name.
+        count: Number of measurements.
+        stride: Each kept point stands for so many.
+        best: The best finite one, or the first.
+        last: The newest.
+        points: Those that are kept, in order of arrival.
+    """
+
+    name: str
+    source: Source
+    goal: Goal
+    guessed: bool
+    best: Point
+    last: Point
+    count: int = 0
+    stride: int = 1
+    points: list[Point] = []
+
+    def add(self, new: Point) -> None:
+        """Append a measurement."""
+        if self.count % self.stride == 0:
+            self.points.append(new)
+            if len(self.points) > POINTS:
+                self.points = self.points[::2]
+                self.stride *= 2
+        self.count += 1
+        self.last = new
+        if better(new.value, self.best.value, self.goal):
+            self.best = new
+
+    def curve(self) -> list[Point]:
+        """Return the points with the last one, whether it was kept or not."""
+        return self.points if self.points and self.points[-1] == self.last else [*self.points, self.last]
+
+    def summary(self) -> Summary:
+        """Return what the record says of it."""
+        finite = [each.value for each in self.curve() if math.isfinite(each.value)]
+        chosen = [finite[round(i * (len(finite) - 1) / (TREND - 1))] for i in range(TREND)]
+        trend = chosen if len(finite) > TREND else finite
+        return Summary(goal=self.goal, guessed=self.guessed, best=self.best, last=self.last, trend=trend)
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a script is.
+
+    Attributes:
+        done: Epochs or steps that are over.
+        total: How many there will be.
+        unit: What they are, as in `epoch`.
+        since: When the first of them was seen, seconds since the epoch.
+        begun: How many were over by then.
+        time: When `done` was reached.
+    """
+
+    done: int
+    total: int
+    unit: str
+    since: float
+    begun: int
+    time: float
+
+    @property
+    def share(self) -> float:
+        """Return how much is done, from 0 to 1."""
+        return min(1.0, self.done / self.total)
+
+    @property
+    def remaining(self) -> float | None:
+        """Return the seconds that the rest takes at the pace so far, or None if that cannot be told yet."""
+        made, took = self.done - self.begun, self.time - self.since
+        return (self.total - self.done) * took / made if made > 0 and took > 0 else None
+
+
+class Table(msgspec.Struct, kw_only=True):
+    """All metrics of a version.
+
+    Attributes:
+        series: Each of them.
+        progress: How far the script is, if that can be told.
+        notes: What could not be read, for people.
+    """
+
+    series: list[Series] = []
+    progress: Progress | None = None
+    notes: list[str] = []
+
+    def named(self) -> dict[str, Series]:
+        """Return the series by the names that users see: several of one name are told apart as in `log:loss`."""
+        found: dict[str, Series] = {}
+        for each in sorted(self.series, key=lambda one: (PRECEDENCE.index(one.source), one.name)):
+            found[f"{each.source}:{each.name}" if each.name in found else each.name] = each
+        return found
+
+    def find(self, name: str) -> Series | None:
+        """Return the series that users call so."""
+        return self.named().get(name)
+
+    def summaries(self) -> dict[str, Summary]:
+        """Return what the record says: of what the script measures, not of what the machine does."""
+        return {name: each.summary() for name, each in self.named().items() if each.source != "system"}
+
+
+def better(value: float, than: float, goal: Goal) -> bool:
+    """Tell whether a value is better than another; every finite one is better than nan and infinity."""
+    if not math.isfinite(value):
+        return False
+    return not math.isfinite(than) or (value < than if goal == "minimize" else value > than)
