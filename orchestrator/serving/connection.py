@@ -2,10 +2,44 @@
 
 import asyncio
 from http import HTTPStatus
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from orchestrator.serving.replies import refusal
+
+
+class _Joining:
+    """A connection's transport that sends what is written in one go as one: head and body of an answer.
+
+    Args:
+        transport: That sends.
+        loop: Of events; what was written is sent in its next round.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._blocks: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send data soon."""
+        if not self._blocks:
+            self._loop.call_soon(self._flush)
+        self._blocks.append(data)
+
+    def close(self) -> None:
+        """Send what is left, and close the connection."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._blocks:
+            self._transport.write(b"".join(self._blocks))
+            self._blocks.clear()
 
 
 class Connection(HttpToolsProtocol):
@@ -19,7 +53,7 @@ class Connection(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(_Joining(transport, self.loop))  # type: ignore[arg-type]
         self._timer = self.loop.call_later(self.seconds, self._send_away)
 
     def on_message_begin(self) -> None:

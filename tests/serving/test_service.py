@@ -258,6 +258,14 @@ def test_slow_and_many_clients_do_not_stop_others(run, deployed):
         one.close()
 
 
+def test_an_answer_comes_in_one_piece(run, deployed):
+    port = run(deployed()).settings.port
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        for _ in range(3):
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+            assert connection.recv(1 << 16).endswith(b"}")
+
+
 def test_numbers_that_json_does_not_have(run, deployed):
     answer = run(deployed()).http.post("/", json={"do": "nan"})
     assert answer.status_code == 200
