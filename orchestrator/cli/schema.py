@@ -12,3 +12,11 @@ def job() -> None:
     from orchestrator.specs.schema import job_schema
 
     write(encode(job_schema(), Format.JSON))
+
+
+@app.command()
+def sweep() -> None:
+    """Write the JSON Schema of a sweep's YAML file."""
+    from orchestrator.specs.schema import sweep_schema
+
+    write(encode(sweep_schema(), Format.JSON))

@@ -78,6 +78,14 @@ class Document:
         """Return the place of the key at the end of `path`, or else that of its value."""
         return self.keys.get(path) or self.place(path)
 
+    def part(self, key: str) -> "Document":
+        """Return what stands below a key as a document of its own, with the places of this one."""
+        found = Document(self.source)
+        found.data = self.data[key]
+        found.values = {path[1:]: place for path, place in self.values.items() if path[:1] == (key,)}
+        found.keys = {path[1:]: place for path, place in self.keys.items() if path[:1] == (key,) and len(path) > 1}
+        return found
+
 
 def parse_document(text: str | bytes, source: str) -> Document:
     """Read one YAML document.

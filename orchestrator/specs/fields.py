@@ -17,11 +17,13 @@ class FieldError(UsageError):
     Args:
         key: The field to change.
         reason: What is wrong, as the rest of a sentence that starts with the field's name.
+        below: Which key of the field, where it is a mapping.
     """
 
-    def __init__(self, key: str, reason: str) -> None:
-        super().__init__(f"`{key}` {reason}")
+    def __init__(self, key: str, reason: str, *, below: str = "") -> None:
+        super().__init__(f"`{'.'.join(filter(None, (key, below)))}` {reason}")
         self.key = key
+        self.below = below
         self.reason = reason
 
 
@@ -83,6 +85,12 @@ def struct_in(annotation: Any) -> type[msgspec.Struct] | None:
     if isinstance(annotation, type):
         return annotation if issubclass(annotation, msgspec.Struct) else None
     return next((found for member in get_args(annotation) if (found := struct_in(member))), None)
+
+
+def has_plain_form(annotation: Any) -> bool:
+    """Tell whether what may be a struct may also be written as something that is no mapping, such as a word."""
+    base = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    return any(member is not type(None) and struct_in(member) is None for member in get_args(base))
 
 
 def table_in(annotation: Any) -> tuple[Any, Any] | None:

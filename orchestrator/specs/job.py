@@ -16,6 +16,7 @@ from orchestrator.specs.names import ENGINE_PATTERN, MAX_NAME, NAME_PATTERN, par
 
 MAX_PATH = 1024  # characters, the limit of a key in S3
 RESERVED_PARAMETERS = ("data_url", "train_url")  # the platform passes them
+NAME_RULE = f"lower-case letters, digits and `-`, starting with a letter, at most {MAX_NAME} characters"
 
 _REMOTE = r"(?:s3|obs)://[A-Za-z0-9][A-Za-z0-9._-]{1,62}(?:/.*)?"
 _FILE = r"file:///.+"
@@ -24,7 +25,6 @@ _FOLDER = rf"{_NO_SCHEME}(?!~).+"
 _INSIDE = rf"{_NO_SCHEME}(?![/~])(?!(?:.*/)?\.\.(?:/|$))"
 _DATASET = rf"dataset://[a-z](?:[-a-z0-9]{{0,{MAX_NAME - 2}}}[a-z0-9])?(?:@(?:[vV]?0*[1-9][0-9]{{0,8}}|latest))?"
 _ENV_NAME = "^[A-Za-z_][A-Za-z0-9_]*$"
-_NAME_RULE = f"lower-case letters, digits and `-`, starting with a letter, at most {MAX_NAME} characters"
 _ENV_RULE = "letters, digits and `_`, not starting with a digit"
 
 ParameterValue: TypeAlias = str | int | float | bool
@@ -101,7 +101,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         str,
         describe_field(
             "Name in the registry of models.",
-            must=_NAME_RULE,
+            must=NAME_RULE,
             example="mnist-mxnet",
             fix=suggest_name,
             pattern=NAME_PATTERN,
@@ -119,7 +119,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         str,
         describe_field(
             "Name of the job; each submit makes a new version of it.",
-            must=_NAME_RULE,
+            must=NAME_RULE,
             example="mnist-mxnet",
             fix=suggest_name,
             pattern=NAME_PATTERN,
@@ -129,7 +129,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         str,
         describe_field(
             "Framework environment that runs the script: `mlctl engine list`.",
-            must=_NAME_RULE.replace("`-`", "`-` and `.`"),
+            must=NAME_RULE.replace("`-`", "`-` and `.`"),
             example="mxnet-1.9",
             fix=_suggest_engine,
             pattern=ENGINE_PATTERN,

@@ -61,27 +61,41 @@ def load_job_spec(
         PermissionDeniedError: It cannot be read.
         UsageError: It is a folder, or cannot be a file.
     """
-    file = Path(path)
-    try:
-        with file.open("rb") as stream:
-            text = stream.read(MAX_BYTES + 1)
-    except FileNotFoundError as error:
-        raise NotFoundError(f"there is no file {path}", hint=_suggest_file(file)) from error
-    except IsADirectoryError as error:
-        raise UsageError(f"{path} is a folder, not a job's YAML file", hint=_suggest_file(file / "job.yaml")) from error
-    except PermissionError as error:
-        raise PermissionDeniedError(f"cannot read {path}: {error.strerror}", hint="check its owner and mode") from error
-    except (OSError, ValueError) as error:  # ValueError: a NUL character
-        raise UsageError(f"cannot read {str(path)!r}: {error}", hint="check the path") from error
+    file, text = read_text(path, "a job's YAML file", "job.yaml")
     return parse_job_spec(
         text,
         source=str(path),
-        folder=file.absolute().parent,
-        path=file.absolute(),
+        folder=file.parent,
+        path=file,
         assignments=assignments,
         parameters=parameters,
         environ=environ,
     )
+
+
+def read_text(path: str | Path, what: str, example: str) -> tuple[Path, bytes]:
+    """Return a file that a user named and what is in it, but no more than a spec may be.
+
+    Args:
+        path: Of the file.
+        what: It should be, as in `a job's YAML file`.
+        example: Such a file's usual name.
+
+    Raises:
+        NotFoundError, PermissionDeniedError, UsageError: As `load_job_spec`.
+    """
+    file = Path(path)
+    try:
+        with file.open("rb") as stream:
+            return file.absolute(), stream.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise NotFoundError(f"there is no file {path}", hint=_suggest_file(file)) from error
+    except IsADirectoryError as error:
+        raise UsageError(f"{path} is a folder, not {what}", hint=_suggest_file(file / example)) from error
+    except PermissionError as error:
+        raise PermissionDeniedError(f"cannot read {path}: {error.strerror}", hint="check its owner and mode") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL character
+        raise UsageError(f"cannot read {str(path)!r}: {error}", hint="check the path") from error
 
 
 def parse_job_spec(
@@ -121,13 +135,14 @@ def parse_job_spec(
     substitute(document, environ)
     problems = Problems()
     spec = build(document, JobSpec, problems)
-    _check_flavor(document, problems)
+    check_flavor(document, problems)
     problems.raise_if_any(hint=_HINT)
     assert spec is not None  # without problems there is a spec
     return LoadedSpec(spec=spec, folder=folder, path=path)
 
 
-def _check_flavor(document: Document, problems: Problems) -> None:
+def check_flavor(document: Document, problems: Problems) -> None:
+    """Add to the problems of a job's document that it names a flavor which does not exist."""
     resources = document.data.get("resources")
     wanted = resources.get("flavor") if isinstance(resources, dict) else None
     if not isinstance(wanted, str):

@@ -1,4 +1,4 @@
-"""The JSON Schema of a job's YAML file, for editors and other tools (docs/job.schema.json)."""
+"""The JSON Schemas of jobs and sweeps, for editors and other tools (docs/job.schema.json, docs/sweep.schema.json)."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import msgspec
 
 from orchestrator.specs.job import JobSpec
 from orchestrator.specs.kubernetes_parts import SOURCES
+from orchestrator.specs.sweep import SweepSpec
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"
@@ -17,14 +18,28 @@ def job_schema() -> dict[str, Any]:
     It refuses what the loader refuses, apart from what takes arithmetic or this machine: amounts of
     memory and durations below or beyond what is possible, unknown flavors, and text with `${NAME}`.
     """
-    _, definitions = msgspec.json.schema_components([JobSpec], ref_template="#/$defs/{name}")
+    definitions = _definitions(JobSpec)
+    return {"$schema": DIALECT, **definitions.pop("JobSpec"), "title": "Job of mlctl", "$defs": definitions}
+
+
+def sweep_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a sweep spec.
+
+    It refuses what the loader refuses, apart from what takes arithmetic, and what `job_schema` leaves to the loader.
+    """
+    definitions = _definitions(SweepSpec)
+    definitions["Dimension"]["oneOf"] = [_given(kind) for kind in ("choice", "int", "float")]
+    return {"$schema": DIALECT, **definitions.pop("SweepSpec"), "title": "Sweep of mlctl", "$defs": definitions}
+
+
+def _definitions(root: type[msgspec.Struct]) -> dict[str, Any]:
+    _, definitions = msgspec.json.schema_components([root], ref_template="#/$defs/{name}")
     for definition in definitions.values():
         definition["description"] = definition["description"].partition("\n")[0]
         fields, required = definition["properties"], definition["required"]
         for name, field in fields.items():
             _allow_references(field)
             fields[name] = field if name in required else _optional(field)
-    job = definitions.pop("JobSpec")
     definitions["Resources"]["allOf"] = [
         {
             "if": _given("flavor"),
@@ -41,7 +56,7 @@ def job_schema() -> dict[str, Any]:
         {"if": _given("operator", const="Exists"), "then": {"properties": {"value": _empty("")}}},
         {"if": _given("toleration_seconds"), "then": _given("effect", const="NoExecute")},
     ]
-    return {"$schema": DIALECT, **job, "title": "Job of mlctl", "$defs": definitions}
+    return definitions
 
 
 def _allow_references(field: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from orchestrator.specs.fields import (
     choices_in,
     example_of,
     fix_of,
+    has_plain_form,
     items_in,
     metas,
     must_of,
@@ -86,12 +87,12 @@ class _Validator:
 
     def struct(self, data: dict[str, Any], cls: type[_S], path: KeyPath) -> _S | None:
         before = len(self._problems)
-        fields = {field.name: field for field in msgspec.structs.fields(cls)}
+        fields = {field.encode_name: field for field in msgspec.structs.fields(cls)}
         meant = {self._unknown((*path, key), sorted(fields)) for key in data if key not in fields}
         values: dict[str, Any] = {}
         for name, field in fields.items():
             if data.get(name) is not None:
-                values[name] = self._field(data[name], field.type, (*path, name))
+                values[field.name] = self._field(data[name], field.type, (*path, name))
             elif field.required and name not in meant:
                 self._missing(name in data, (*path, name), field.type)
         if len(self._problems) > before:
@@ -99,13 +100,15 @@ class _Validator:
         try:
             return cls(**values)
         except FieldError as error:
-            where = (*path, error.key)
+            where = (*path, error.key, *filter(None, [error.below]))
             self._problems.add(self._document.place(where), f"`{_dotted(where)}` {error.reason}")
             return None
 
     def _field(self, value: Any, annotation: Any, path: KeyPath) -> Any:
         table, items = table_in(annotation), items_in(annotation)
         struct = None if table or items else struct_in(annotation)
+        if struct and not isinstance(value, dict) and has_plain_form(annotation):
+            return self._leaf(value, annotation, path)
         wanted: Any = list if items else dict if table or struct else object
         if not isinstance(value, wanted):
             self._refuse(value, annotation, path)
