@@ -21,19 +21,21 @@ from orchestrator.serving.connection import connection_class
 from orchestrator.serving.front import Front
 from orchestrator.serving.process import UnavailableError
 from orchestrator.serving.service import Service
-from orchestrator.serving.settings import WITH_PARENT, read_settings
+from orchestrator.serving.settings import WITH_PARENT, Settings, read_settings
 
 LOG = logging.getLogger("mlctl")
 IDLE = 10  # seconds that a client may take between requests
 BACKLOG = 2048  # connections that wait to be accepted
+FILES = (
+    1 << 16
+)  # that it may open, where it may ask for so many; models' processes inherit it, and old ones count so far
+RESERVE = 200  # files for all but connections over HTTP: models, logs, gRPC, who is turned away
 FAILED = 3  # exit code
 
 
 def main(arguments: list[str]) -> int:
     """Serve until told to end; return the exit code."""
     path = Path(arguments[0])
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection is an open file
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     settings = read_settings(path)
     if WITH_PARENT in arguments:
@@ -44,7 +46,7 @@ def main(arguments: list[str]) -> int:
             make_app(Front(service)),
             host=settings.host,
             port=settings.port,
-            http=connection_class(settings.head_timeout),
+            http=connection_class(settings.head_timeout, _connections(settings)),
             log_config=None,
             access_log=False,
             timeout_keep_alive=IDLE,
@@ -61,6 +63,17 @@ def main(arguments: list[str]) -> int:
             if not service.pools:  # the last word, which is what the status of a pod has of it
                 LOG.error("%s", service.refused[1])
     return 0 if server.started else FAILED
+
+
+def _connections(settings: Settings) -> int:
+    """Return how many connections there may be at once, once this process may open as many files as it can get."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = max(soft, FILES if hard == resource.RLIM_INFINITY else min(hard, FILES))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    room = max(1, files - RESERVE)
+    if room < settings.connections:
+        LOG.warning("%d connections at once instead of %d: ulimit -n is %d", room, settings.connections, files)
+    return min(room, settings.connections)
 
 
 def _end_with_parent() -> None:

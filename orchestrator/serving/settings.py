@@ -11,6 +11,7 @@ WITH_PARENT = "--with-parent"  # argument: the service ends when its stdin does
 BODY = 12 << 20  # bytes of a request, as ModelArts has it
 TIMEOUT = 40.0  # seconds for an answer, as ModelArts has it
 QUEUE = 100  # requests that wait for a model's processes, beyond which they are turned away
+CONNECTIONS = 10_000  # at once; an idle one has 8 KB
 
 
 class Deployed(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         head_timeout, body_timeout: Seconds that a client may take to send the headers of a request, and then the rest.
         body: Bytes of a request at most.
         queue: Requests that wait per model version at most.
+        connections: Over HTTP, at once, at most; fewer if the process may not open so many files.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     body_timeout: Annotated[float, msgspec.Meta(gt=0)] = 60.0
     body: Annotated[int, msgspec.Meta(gt=0)] = BODY
     queue: Annotated[int, msgspec.Meta(ge=0)] = QUEUE
+    connections: Annotated[int, msgspec.Meta(ge=1)] = CONNECTIONS
 
 
 def read_settings(path: Path) -> Settings:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import resource
 import socket
 import struct
 import subprocess
@@ -64,16 +65,75 @@ def test_slow_clients_are_sent_away(run, deployed):
     assert running.http.post("/", json={}).status_code == 200
 
 
-def test_many_connections_at_once(run, deployed):
-    running = run(deployed())
-    many = [socket.create_connection(("127.0.0.1", running.settings.port), timeout=60) for _ in range(1000)]
-    body = b"{}"
-    request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-    for one in many[::20]:
-        one.sendall(request)
-    assert {one.recv(12) for one in many[::20]} == {b"HTTP/1.1 200"}
-    for one in many:
+REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
+
+
+def connect(running, count: int) -> list[socket.socket]:
+    return [socket.create_connection(("127.0.0.1", running.settings.port), timeout=60) for _ in range(count)]
+
+
+def close(connections: list[socket.socket]) -> None:
+    for one in connections:
         one.close()
+
+
+def ask(connection: socket.socket) -> bytes:
+    connection.sendall(REQUEST + b"{}")
+    return connection.recv(1 << 16)
+
+
+def test_many_connections_at_once(run, deployed):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    running = run(deployed())
+    many = connect(running, min(3000, hard - 500))
+    assert all(ask(one).startswith(b"HTTP/1.1 200") for one in many[::20])
+    close(many)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_an_idle_connection_makes_room_for_another(run, deployed):
+    running = run(deployed(), connections=20)
+    running.http.close()
+    many = connect(running, 20)
+    assert all(ask(one).startswith(b"HTTP/1.1 200") for one in many)
+    late = connect(running, 3)
+    assert all(ask(one).startswith(b"HTTP/1.1 200") for one in late)
+    assert [one.recv(1) for one in many[:3]] == [b""] * 3
+    assert ask(many[3]).startswith(b"HTTP/1.1 200")
+    close(many + late)
+
+
+def test_who_comes_when_all_connections_are_at_work_is_turned_away(run, deployed):
+    running = run(deployed(), connections=20)
+    running.http.close()
+    many = connect(running, 20)
+    for one in many:
+        one.sendall(REQUEST.replace(b"Host: x", b"Expect: 100-continue"))
+        assert one.recv(1 << 16).startswith(b"HTTP/1.1 100")
+    late = connect(running, 5)
+    answers = [ask(one) for one in late]
+    assert all(one.startswith(b"HTTP/1.1 503 Service Unavailable\r\n") for one in answers)
+    assert all(b"retry-after: 1" in one.lower() and b"20 connections are open" in one for one in answers)
+    assert connect(running, 1)[0].recv(1) == b""  # and who does not ask, too
+    many[0].sendall(b"{}")
+    assert many[0].recv(12) == b"HTTP/1.1 200"
+    assert ask(connect(running, 1)[0]).startswith(b"HTTP/1.1 200")
+    assert running.log.read_text().count("all 20 connections") == 1
+    close(many + late)
+
+
+def test_there_are_no_more_connections_than_files(run, deployed, tmp_path, monkeypatch):
+    model = deployed()
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nulimit -n 260\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    running = run(model)
+    assert "60 connections at once instead of 10000: ulimit -n is 260" in running.log.read_text()
+    many = connect(running, 300)
+    assert ask(many[-1]).startswith(b"HTTP/1.1 200")
+    close(many)
 
 
 @pytest.mark.parametrize("picture", [png(40_000, 40_000), jpeg(60_000, 60_000)], ids=["png", "jpeg"])
