@@ -179,7 +179,7 @@ class Client:
             NotFoundError: There is no such version, or its output holds no package.
             ConflictError: It did not end well, so its output is not all that there should be.
         """
-        from orchestrator.jobs.lineage import lineage_of
+        from orchestrator.jobs.lineage import lineage_of, requirements_of_version
 
         view, output = self.jobs.get(job, version), self.jobs.outputs(job, version)
         if not output.complete:
@@ -190,7 +190,7 @@ class Client:
             store=output.store,
             prefix=output.prefix,
             manifest=output.manifest,
-            lineage=lineage_of(view.record),
+            lineage=lineage_of(view.record, requirements_of_version(self.store, view.record)),
             files=files or {},
         )
 

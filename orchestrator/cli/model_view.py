@@ -59,6 +59,7 @@ def details(version: "ModelVersion", card: "Card") -> dict[str, str]:
         "Code": code,
         "Engine": lineage.engine,
         "Environment": lineage.environment,
+        "Packages": _packages(version),
         "Parameters": _pairs(lineage.parameters),
     }
 
@@ -75,6 +76,17 @@ def tell_findings(findings: "Sequence[Finding]") -> None:
     """Say what is wrong with a package, on stderr."""
     for finding in findings:
         note(f"{finding.level}: {finding.place} {finding.message}")
+
+
+def _packages(version: "ModelVersion") -> str:
+    """Return what its service needs and the engine lacks."""
+    from orchestrator.engines.requirements import RequirementsError
+    from orchestrator.models.packages import packages_of
+
+    try:
+        return ", ".join(line.text for line in packages_of(version))
+    except RequirementsError as error:
+        return error.message
 
 
 def _pairs(values: dict[str, Any]) -> str:

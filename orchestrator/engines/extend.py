@@ -1,4 +1,4 @@
-"""Installs a job's packages with `uv` into a layer over an engine's environment on this machine."""
+"""Installs packages that an engine lacks with `uv` into a layer over an engine's environment on this machine."""
 
 import shutil
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def local_layer(engine: Engine, requirements: Requirements) -> Path:
 
 
 def ensure_local_layer(engine: Engine, requirements: Requirements, *, reporter: Reporter = SILENT) -> Path:
-    """Install what a job asks for over the engine's environment, unless that was done before; return the layer.
+    """Install what is asked for over the engine's environment, unless that was done before; return the layer.
 
     Raises:
         RequirementsError: It cannot be had, or would change a package of the engine.
@@ -37,7 +37,8 @@ def ensure_local_layer(engine: Engine, requirements: Requirements, *, reporter: 
     """
     environment = ensure_environment(engine, reporter=reporter).parents[1]
     install = partial(_install, engine, environment, requirements)
-    return ensure_layer(local_layer(engine, requirements), f"{FILE} for {engine.name}", install, reporter=reporter)
+    what = f"{requirements.what or FILE} for {engine.name}"
+    return ensure_layer(local_layer(engine, requirements), what, install, reporter=reporter)
 
 
 def rehearse_local_layer(engine: Engine, requirements: Requirements) -> None:
@@ -98,7 +99,7 @@ def _engines_own(engine: Engine, environment: Path, path: Path) -> Iterator[Path
 
 def _error(engine: Engine, requirements: Requirements, path: Path, outcome: Outcome) -> MlctlError:
     reason = outcome.reason.replace(_UNSOLVED, "").strip()
-    message = f"{requirements.path} cannot be installed for {engine.name}: {reason}"
+    message = f"{requirements.what or requirements.path} cannot be installed for {engine.name}: {reason}"
     match outcome.fault:
         case "disk full" | "read-only":
             return uv_storage_error(path, outcome)
@@ -107,5 +108,5 @@ def _error(engine: Engine, requirements: Requirements, path: Path, outcome: Outc
         case "unsatisfiable":
             hint = f"name what there is, and what fits {engine.name}, whose own packages stay as they are"
         case _:
-            hint = f"correct {FILE} and run the same command again"
+            hint = f"correct {requirements.what or FILE} and run the same command again"
     return RequirementsError(message, hint=hint)

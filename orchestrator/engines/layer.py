@@ -1,4 +1,4 @@
-"""Layers: packages that jobs bring in `pip-requirements.txt`, installed once beside the environment they add to.
+"""Layers: packages that jobs and models bring along, installed once beside the environment they add to.
 
 A layer is a prefix, as of `pip install --prefix`; the guest `packages` puts what it holds behind all that the engine
 has. It lives at `<cache>/layers/<environment>-<hash of the requirements>`. What was installed is noted last: a folder
@@ -29,7 +29,7 @@ def layer_path(base: str, requirements: Requirements) -> Path:
 
 
 def is_layer_ready(path: Path) -> bool:
-    """Tell whether a job could use the layer at once."""
+    """Tell whether the layer could be used at once."""
     return (path / NOTE).is_file()
 
 
@@ -59,7 +59,7 @@ def ensure_layer(
 
 
 def _make(path: Path, what: str, install: Callable[[Path, int], list[str]], lock: int, reporter: Reporter) -> None:
-    reporter.note(f"installing {what}, once for all jobs that ask for the same")
+    reporter.note(f"installing {what}, once for all that ask for the same")
     try:
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir()

@@ -1,4 +1,4 @@
-"""Packages that a job asks for in `pip-requirements.txt`."""
+"""Packages that an engine lacks: those that a job asks for in `pip-requirements.txt`, or a model for its service."""
 
 from pathlib import Path
 
@@ -11,19 +11,23 @@ NOTE = ".mlctl-installed.txt"
 
 
 class RequirementsError(PreflightError):
-    """The packages that a job asks for cannot be installed."""
+    """The packages that are asked for cannot be installed."""
 
 
 class Requirements(msgspec.Struct, frozen=True, kw_only=True):
-    """The packages that a job asks for.
+    """The packages that are asked for.
 
     Attributes:
-        folder: The code, with the file that names them.
+        folder: Has the file that names them.
         sha256: Hash of all that determines what is installed.
+        text: What is in the file.
+        what: They, for people; empty is the file.
     """
 
     folder: Path
     sha256: str
+    text: str = ""
+    what: str = ""
 
     @property
     def path(self) -> Path:

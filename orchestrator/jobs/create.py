@@ -27,7 +27,6 @@ from orchestrator.progress import Reporter
 from orchestrator.runtime.guests import PACKAGES
 from orchestrator.runtime.status import Reason
 from orchestrator.runtime.task import Registration, Task
-from orchestrator.specs.job import Model
 from orchestrator.store.archive import store_code
 from orchestrator.store.base import Store
 from orchestrator.store.condemned import FRESH
@@ -203,7 +202,7 @@ def _with_task(record: JobRecord, plan: Plan, store: Store) -> JobRecord:
         memory=plan.sizes.memory_bytes if asked.flavor or asked.memory else 0,
         gpus=plan.gpus,
         max_duration=plan.spec.max_seconds,
-        model=_registration(record, plan.spec.model),
+        model=_registration(record, plan),
         provided=plan.engine.provided if plan.engine and plan.requirements and not plan.spec.kubernetes.image else (),
         guests=("moxing", *((PACKAGES,) if plan.requirements else ()), *_compatible(plan)),
     )
@@ -215,7 +214,8 @@ def _compatible(plan: Plan) -> tuple[str, ...]:
     return () if plan.spec.compat == "none" else ("compat", *plan.engine.guests)
 
 
-def _registration(record: JobRecord, model: Model | None) -> Registration | None:
-    if model is None:
+def _registration(record: JobRecord, plan: Plan) -> Registration | None:
+    if plan.spec.model is None:
         return None
-    return Registration(name=model.name, number=record.number, lineage=lineage_of(record))
+    lineage = lineage_of(record, plan.requirements.text if plan.requirements else "")
+    return Registration(name=plan.spec.model.name, number=record.number, lineage=lineage)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from orchestrator.engines.lines import lines_of
 from orchestrator.models.record import ModelVersion
 
 
@@ -45,6 +46,7 @@ def _origin(version: ModelVersion) -> dict[str, str]:
         "git commit": commit,
         "engine": lineage.engine,
         "environment": lineage.environment,
+        "requirements": " ".join(line.text for line in lines_of(lineage.requirements, "")),
     }
 
 

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from typing import Any, Literal, NamedTuple
 
+from orchestrator.engines.requirements import RequirementsError
 from orchestrator.models.package import CONFIG, FOLDER, SERVICE
+from orchestrator.models.packages import check_dependencies
 from orchestrator.specs.names import nearest
 from orchestrator.store.manifest import Manifest
 
@@ -61,7 +63,7 @@ def lint(manifest: Manifest, read: Callable[[str], bytes]) -> list[Finding]:
     paths = [entry.path for entry in manifest.entries if entry.kind == "file"]
     config, findings = _read_config(paths, read)
     if config is not None:
-        findings += _check_config(config)
+        findings += [*_check_config(config), *_check_dependencies(config, paths)]
     kind = str((config or {}).get("model_type", ""))
     return [*findings, *_check_files(kind, paths), *_check_service(kind, paths, read)]
 
@@ -106,7 +108,6 @@ def _check_config(config: dict[str, Any]) -> Iterator[Finding]:
         if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
             yield Finding("error", CONFIG, f'"{name}" is {value!r}, and must be a number from {least} on')
     yield from _check_apis(config.get("apis"))
-    yield from _check_dependencies(config.get("dependencies", []))
 
 
 def _check_apis(apis: Any) -> Iterator[Finding]:
@@ -123,18 +124,11 @@ def _check_apis(apis: Any) -> Iterator[Finding]:
                 yield Finding("warn", CONFIG, f'"apis" has an entry for {api.get("url", "?")!r} without "{side}"')
 
 
-def _check_dependencies(dependencies: Any) -> Iterator[Finding]:
-    if not isinstance(dependencies, list):
-        yield Finding("error", CONFIG, '"dependencies" is not a list')
-        return
-    for one in dependencies:
-        packages = one.get("packages") if isinstance(one, dict) else None
-        if not isinstance(packages, list):
-            yield Finding("error", CONFIG, '"dependencies" has an entry without a list of "packages"')
-        elif one.get("installer") != "pip":
-            yield Finding("error", CONFIG, f'"dependencies" has installer {one.get("installer")!r}: only pip is known')
-        elif not all(isinstance(package, dict) and package.get("package_name") for package in packages):
-            yield Finding("error", CONFIG, '"dependencies" has a package without "package_name"')
+def _check_dependencies(config: dict[str, Any], paths: list[str]) -> Iterator[Finding]:
+    try:
+        check_dependencies(config, paths)
+    except RequirementsError as error:
+        yield Finding("error", CONFIG, error.message.removeprefix(f"{CONFIG}: "))
 
 
 def _check_files(kind: str, paths: list[str]) -> Iterator[Finding]:

@@ -11,13 +11,14 @@ import msgspec
 from orchestrator.engines import Engine, get_engine
 from orchestrator.engines.environment import ensure_environment
 from orchestrator.errors import PreflightError, UsageError
+from orchestrator.models.guests import GUESTS
 from orchestrator.models.package import FOLDER
+from orchestrator.models.packages import ensure_packages
 from orchestrator.models.record import ModelVersion
 from orchestrator.progress import Reporter
 from orchestrator.store.base import Store
 from orchestrator.store.transfer import download_tree
 
-GUEST = Path(__file__).parents[1] / "guest" / "serving"
 SHOWN = 8  # last lines of what the package's own code said
 PATIENCE = 600.0  # seconds that a model may take to load
 # What loads a model that no job of ours has made, by model_type.
@@ -60,25 +61,30 @@ def engine_for(version: ModelVersion, name: str | None = None) -> Engine:
     return get_engine(chosen)
 
 
-def dry_load(store: Store, version: ModelVersion, engine: Engine, *, reporter: Reporter) -> Loaded:
+def dry_load(files: Store, version: ModelVersion, engine: Engine, *, registry: Store, reporter: Reporter) -> Loaded:
     """Load a version's package with an engine, whose environment is built if need be.
 
     Args:
-        store: That has its files.
+        files: The store that has its files.
         version: Which one.
         engine: What it is loaded with.
+        registry: The store that has the registry.
         reporter: Told of long work.
 
     Raises:
-        PreflightError: It cannot be loaded; says why, and shows what the package's own code said.
+        PreflightError: It cannot be loaded, or packages that it needs not be had; says why, and shows what the
+            package's own code said.
         MlctlError: The engine cannot be had, or the files not be fetched.
     """
     python = ensure_environment(engine, reporter=reporter)
     with tempfile.TemporaryDirectory(prefix="mlctl-model-") as scratch:
         folder = Path(scratch, FOLDER)
-        download_tree(store, version.prefix, version.manifest, folder, reporter=reporter)
+        download_tree(files, version.prefix, version.manifest, folder, reporter=reporter)
+        packages = ensure_packages(registry, version, folder, engine, reporter=reporter)
         command = [str(python), "-m", "mlctl_model.worker", "--folder", str(folder), "--name", version.name]
-        environment = {**os.environ, **engine.env, "PYTHONPATH": str(GUEST), "PYTHONDONTWRITEBYTECODE": "1"}
+        command += ["--packages", str(packages)] if packages else []
+        path = os.pathsep.join(map(str, GUESTS))
+        environment = {**os.environ, **engine.env, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
         try:
             done = subprocess.run(
                 command, cwd=scratch, env=environment, capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from orchestrator.engines import Engine
 from orchestrator.errors import ConflictError, NotFoundError
 from orchestrator.models.aliases import Card, Change, check_alias, named_by, read_card, set_alias, set_note, set_tag
 from orchestrator.models.archive import read_archive, write_archive
@@ -15,6 +16,7 @@ from orchestrator.models.diff import Difference, differences
 from orchestrator.models.lint import Finding, lint
 from orchestrator.models.load import Loaded, dry_load, engine_for
 from orchestrator.models.package import FOLDER, find_package
+from orchestrator.models.packages import ensure_packages
 from orchestrator.models.record import (
     FILES,
     Lineage,
@@ -208,13 +210,24 @@ class Models:
     def load(self, name: str, version: str = LATEST, *, engine: str | None = None) -> Loaded:
         """Load a version with its engine, as a service would, and tell what it is; see `dry_load`."""
         found = self.get(name, version)
-        return dry_load(self._files_of(found), found, engine_for(found, engine), reporter=self._reporter)
+        chosen = engine_for(found, engine)
+        return dry_load(self._files_of(found), found, chosen, registry=self._store, reporter=self._reporter)
 
     def pull(self, name: str, version: str, target: Path) -> ModelVersion:
         """Download a version's package into a folder, verified."""
         found = self.get(name, version)
         download_tree(self._files_of(found), found.prefix, found.manifest, target, reporter=self._reporter)
         return found
+
+    def packages(self, version: ModelVersion, package: Path, engine: Engine) -> Path | None:
+        """Install the packages that a version's service needs over an engine; see `ensure_packages`.
+
+        Args:
+            version: Which.
+            package: Where its files are.
+            engine: What serves it.
+        """
+        return ensure_packages(self._store, version, package, engine, reporter=self._reporter)
 
     def export(self, name: str, version: str, target: Path) -> ModelVersion:
         """Write a version with its files and lineage into an archive, for `import_` into another store.

@@ -114,9 +114,10 @@ class Here:
         deployed = []
         for share in shares:
             folder = place.package(share.model, share.number)
-            self._models.pull(share.model, f"v{share.number}", folder)
+            version = self._models.pull(share.model, f"v{share.number}", folder)
             engine = get_engine(share.engine)
             python = ensure_environment(engine, reporter=self._reporter)
+            packages = self._models.packages(version, folder, engine)
             deployed.append(
                 Deployed(
                     model=share.model,
@@ -125,6 +126,7 @@ class Here:
                     shadow=share.shadow,
                     folder=str(folder),
                     python=str(python),
+                    packages=str(packages or ""),
                     environment={**engine.env, **share.environment},
                 )
             )

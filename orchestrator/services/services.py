@@ -8,9 +8,11 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from orchestrator.engines import get_engine
 from orchestrator.errors import ConflictError, MlctlError, NotFoundError, UsageError
 from orchestrator.models.load import engine_for
 from orchestrator.models.models import Models
+from orchestrator.models.packages import check_packages
 from orchestrator.models.record import ModelVersion
 from orchestrator.services.ask import Answer, Request, contents_of, field_of, form_of
 from orchestrator.services.picture import AS_IT_IS, Preparation, as_png
@@ -27,6 +29,7 @@ from orchestrator.services.record import (
     service_names,
 )
 from orchestrator.services.runner import Asker, Form, Runner
+from orchestrator.services.shape import Shape
 from orchestrator.services.state import ServiceView
 from orchestrator.serving.auth import token_hash
 from orchestrator.specs.names import check_name
@@ -87,6 +90,7 @@ class Services:
             The service, and its token if one was made.
 
         Raises:
+            RequirementsError: A package that the version asks for cannot be had, or contradicts the engine.
             PreflightError: The package cannot be loaded, and what was in force before still is.
         """
         wanted, record, token = self._wanted(version, name, traffic, engine, port, shape, environment)
@@ -278,6 +282,7 @@ class Services:
         if wanted.shape.server == "tfserving" and version.type != "TensorFlow":
             message = f"{version.ref} is of type {version.type}, and TensorFlow Serving has SavedModels only"
             raise UsageError(message, hint="--server engine")
+        check_packages(version, None if _is_open(wanted.shape, share) else get_engine(share.engine))
         shares = balanced([] if wanted.stopped else wanted.shares, share, traffic)
         return msgspec.structs.replace(wanted, shares=shares), record, token
 
@@ -315,3 +320,8 @@ class Services:
         if record.machine != self._runner.machine:
             hint = "run this command there, or with the context of that cluster"
             raise ConflictError(f"service {record.name} runs on {record.host}", hint=hint)
+
+
+def _is_open(shape: Shape, share: Share) -> bool:
+    """Return whether it is not known which packages the model's own code finds: those of another image."""
+    return shape.server == "tfserving" or bool(shape.gpus and get_engine(share.engine).images.gpu)

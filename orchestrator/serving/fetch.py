@@ -15,9 +15,10 @@ import msgspec
 from orchestrator.config import Context
 from orchestrator.errors import MlctlError, NotFoundError, UsageError
 from orchestrator.files import write_whole
+from orchestrator.models.guests import GUESTS
+from orchestrator.models.packages import write_requirements
 from orchestrator.models.record import find_version
 from orchestrator.progress import SILENT
-from orchestrator.serving.launch import GUEST
 from orchestrator.serving.model_server import ADDRESS, MODELS_CONFIG, models_config
 from orchestrator.serving.settings import Deployed, read_settings
 from orchestrator.store import open_store
@@ -48,11 +49,11 @@ def _prepare(source: Path, folder: Path) -> None:
     except (KeyError, msgspec.DecodeError) as error:
         raise UsageError(f"this pod's settings are not right: {error}", hint="mlctl deploy makes them") from error
     store = open_store(context.store, context)
-    for one in settings.models:
-        _pull(one, store, context)
-    settings = msgspec.structs.replace(settings, host=os.environ.get("MLCTL_LISTEN", settings.host))
+    models = tuple(_pull(one, store, context, folder) for one in settings.models)
+    settings = msgspec.structs.replace(settings, models=models, host=os.environ.get("MLCTL_LISTEN", settings.host))
     try:
-        shutil.copytree(GUEST, folder / "guest", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        for guest in GUESTS:
+            shutil.copytree(guest, folder / "guest", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         if any(ADDRESS in one.environment for one in settings.models):
             write_whole(folder / MODELS_CONFIG, models_config(settings.models).encode())
         write_whole(folder / "settings.json", msgspec.json.encode(settings))
@@ -60,12 +61,20 @@ def _prepare(source: Path, folder: Path) -> None:
         raise as_mlctl_error(error, f"cannot write {folder}") from error
 
 
-def _pull(deployed: Deployed, store: Store, context: Context) -> None:
+def _pull(deployed: Deployed, store: Store, context: Context, folder: Path) -> Deployed:
+    """Bring a version's package, and what its packages are installed from; return what its process needs to know."""
     version = find_version(store, deployed.model, deployed.number)
     if version is None:
         raise NotFoundError(f"{deployed.ref} is not in {store.url} any more", hint="deploy another version")
     files = store if version.store == store.url else open_store(version.store, context)
     download_tree(files, version.prefix, version.manifest, Path(deployed.folder), reporter=SILENT)
+    name = f"{deployed.model}-v{deployed.number}"
+    requirements, packages = folder / "requirements" / name, folder / "packages" / name
+    shutil.rmtree(requirements, ignore_errors=True)  # of a container that was killed
+    if write_requirements(store, version, Path(deployed.folder), requirements) is None:
+        return deployed
+    packages.parent.mkdir(exist_ok=True)
+    return msgspec.structs.replace(deployed, packages=str(packages), requirements=str(requirements))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from typing import IO, Protocol
 
 import msgspec
 
+from orchestrator.models.guests import GUESTS
 from orchestrator.serving.settings import Deployed
 
-GUEST = Path(__file__).parents[1] / "guest" / "serving"
 LINE = 1 << 20  # bytes of the line in which a process tells what it has loaded
 HOST_WAIT = 60.0  # seconds that a host may take to listen: its container is started at the same time, or again
 POLL = 0.05  # seconds
@@ -53,9 +53,13 @@ async def launch(deployed: Deployed, socket: Path, log: IO[bytes]) -> Running:
     arguments = ["-m", "mlctl_model.worker", "--folder", deployed.folder, "--name", deployed.model]
     arguments += ["--socket", str(socket), *([] if deployed.gpu is None else ["--gpu", str(deployed.gpu)])]
     arguments += ["--last"] if deployed.shadow else []
+    if deployed.packages:
+        arguments += ["--packages", deployed.packages]
+    if deployed.requirements:
+        arguments += ["--requirements", deployed.requirements, "--provided", *deployed.provided]
     if deployed.host:
         return await Hosted.start(deployed.host, arguments, {**deployed.environment, **OWN})
-    path = [str(GUEST)]
+    path = [*map(str, GUESTS)]
     if not deployed.python and "PYTHONPATH" in os.environ:
         path.append(os.environ["PYTHONPATH"])
     return await asyncio.create_subprocess_exec(

@@ -24,6 +24,10 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
         shadow: It gets a copy of every request that names no version; what it answers is only counted.
         folder: The package, on this machine.
         python: The engine's interpreter; empty is the front's own, with its packages. Unused where there is a host.
+        packages: Folder of the packages that it needs and the engine lacks; empty if there are none.
+        requirements: Folder of the pip-requirements.txt from which its process is to install them there; empty where
+            they are there.
+        provided: What the engine has under another name, as requirements.
         environment: Variables for it.
         host: Socket of the host that starts its processes, in a container that has the engine; empty is this machine.
         gpu: Number of the GPU; None is the processor.
@@ -35,6 +39,9 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
     shadow: bool = False
     folder: str
     python: str = ""
+    packages: str = ""
+    requirements: str = ""
+    provided: tuple[str, ...] = ()
     environment: dict[str, str] = {}
     host: str = ""
     gpu: int | None = None

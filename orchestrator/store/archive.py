@@ -63,7 +63,12 @@ class CodeSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         """Key of the archive in a store."""
-        return f"{PREFIX}{self.sha256}{SUFFIX}"
+        return archive_key(self.sha256)
+
+
+def archive_key(sha256: str) -> str:
+    """Return the key of the archive of the code with that hash."""
+    return f"{PREFIX}{sha256}{SUFFIX}"
 
 
 def snapshot_code(folder: Path, *, alone: bool = False) -> CodeSnapshot:

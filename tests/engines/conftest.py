@@ -31,6 +31,16 @@ def make_wheel(folder: Path, name: str, version: str = "1.0", *, payload: bytes 
     return f"{name}=={version}"
 
 
+def take_from(wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pip and uv find packages in a folder alone, and keep what they make beside it."""
+    for name in [name for name in os.environ if name.startswith(("UV_", "PIP_"))]:
+        monkeypatch.delenv(name)
+    for name, value in {"CONFIG_FILE": os.devnull, "NO_INDEX": "1", "FIND_LINKS": str(wheels)}.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    monkeypatch.setenv("UV_CACHE_DIR", str(wheels.parent / "uv-cache"))
+    monkeypatch.setenv("MLCTL_CACHE", str(wheels.parent / "cache"))
+
+
 class Workshop:
     """Makes packages and engines that need them."""
 

@@ -1,6 +1,5 @@
 """Jobs that bring packages in pip-requirements.txt: what of it is refused, and what a script then finds."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from orchestrator.engines import get_engine
 from orchestrator.errors import PreflightError
 from orchestrator.jobs.requirements import requirements_of
 from orchestrator.store.archive import snapshot_code
-from tests.engines.conftest import make_wheel
+from tests.engines.conftest import make_wheel, take_from
 from tests.jobs.conftest import Project
 
 
@@ -21,12 +20,7 @@ def asking(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for version in ("2.5", "2.6"):
         make_wheel(wheels, "alpha", version)
     make_wheel(wheels, "beta")
-    for name in [name for name in os.environ if name.startswith(("UV_", "PIP_"))]:
-        monkeypatch.delenv(name)
-    for name, value in {"CONFIG_FILE": os.devnull, "NO_INDEX": "1", "FIND_LINKS": str(wheels)}.items():
-        monkeypatch.setenv(f"PIP_{name}", value)
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
-    monkeypatch.setenv("MLCTL_CACHE", str(tmp_path / "cache"))
+    take_from(wheels, monkeypatch)
     (tmp_path / "engines" / "plain-1" / "requirements.txt").write_text("alpha==2.5\n")
     return project
 

@@ -48,8 +48,11 @@ def client(project: Project) -> Iterator[Client]:
 def model(client: Client, tmp_path: Path) -> Callable[..., ModelVersion]:
     """Give a function that makes a version whose answers say `answer`."""
 
-    def make(answer: str, source: str = ECHO) -> ModelVersion:
-        files = {"config.json": CONFIG, "customize_service.py": source.replace("ANSWER", answer)}
+    def make(answer: str, source: str = ECHO, **config: object) -> ModelVersion:
+        files = {
+            "config.json": json.dumps(json.loads(CONFIG) | config),
+            "customize_service.py": source.replace("ANSWER", answer),
+        }
         return client.models.import_(str(make_tree(tmp_path / answer, below("model", files))), "echo")
 
     return make

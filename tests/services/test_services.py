@@ -14,6 +14,7 @@ from orchestrator.services.place import Place
 from orchestrator.services.record import ServiceRecord, record_key
 from orchestrator.services.state import ServiceState
 from orchestrator.store.records import change, claim
+from tests.engines.conftest import make_wheel, take_from
 from tests.jobs.conftest import processes_of
 from tests.services.conftest import ECHO
 from tests.waiting import wait_until
@@ -98,6 +99,22 @@ def test_a_versions_own_variables_stay_with_it(client, model):
     assert answer_of(client) == "two"
     client.services.traffic("echo", {1: 100})
     assert answer_of(client) == "a=b c"
+
+
+def test_packages_that_the_engine_lacks_are_there(client, model, tmp_path, monkeypatch):
+    (tmp_path / "wheels").mkdir()
+    make_wheel(tmp_path / "wheels", "beta")
+    take_from(tmp_path / "wheels", monkeypatch)
+    source = ECHO.replace("import os", "import beta, os").replace('"ANSWER"', "beta.version")
+    with pytest.raises(PreflightError, match=r"packages of echo/V0001 cannot be installed for plain-1: .*gamma"):
+        deploy(client, model("one", source=source, dependencies=asking("beta", "gamma")))
+    assert not Place("echo").settings_path.exists()
+    deploy(client, model("two", source=source, dependencies=asking("beta")))
+    assert answer_of(client) == "1.0"
+
+
+def asking(*names):
+    return [{"installer": "pip", "packages": [{"package_name": name} for name in names]}]
 
 
 def test_what_cannot_be_loaded_leaves_what_is_in_force(client, model):

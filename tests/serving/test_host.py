@@ -1,15 +1,20 @@
 """A service whose models' processes are started by a host in another container: all as on one machine."""
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from orchestrator.serving.launch import GUEST
+from orchestrator.models.guests import GUESTS
+from orchestrator.serving.settings import Deployed
+from tests.engines.conftest import make_wheel
 from tests.serving.conftest import ECHO
+from tests.store.trees import make_tree
 from tests.waiting import wait_until
 
 Host = Callable[[], subprocess.Popen[bytes]]
@@ -24,10 +29,14 @@ def address(tmp_path: Path) -> str:
 def host(tmp_path: Path, address: str) -> Iterator[Host]:
     """Give a function that starts a host, as the container of an engine's image does."""
     started: list[subprocess.Popen[bytes]] = []
+    for guest in GUESTS:
+        shutil.copytree(guest, tmp_path / "guest", dirs_exist_ok=True)
 
     def start() -> subprocess.Popen[bytes]:
         with (tmp_path / "host.log").open("ab") as log:
-            started.append(subprocess.Popen(["/bin/sh", GUEST / "host.sh", address], stdout=log, stderr=log))
+            started.append(
+                subprocess.Popen(["/bin/sh", tmp_path / "guest" / "host.sh", address], stdout=log, stderr=log)
+            )
         return started[-1]
 
     yield start
@@ -90,3 +99,47 @@ def test_what_cannot_be_loaded_is_told(run, deployed, host, address):
 def test_without_an_address_it_listens_at_all_of_them(run, deployed):
     service = run(deployed(python=""), host="")  # as in a pod, where its own Python may have the model, too
     assert service.http.post("/", json={"a": 1}).json()["fields"] == ["a"]
+
+
+@pytest.fixture
+def asking(deployed, tmp_path: Path) -> Callable[..., Deployed]:
+    """Give a function that makes a version whose process installs what these lines ask for, from a folder."""
+    (tmp_path / "wheels").mkdir()
+    make_wheel(tmp_path / "wheels", "beta")
+    pip = {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "wheels")}
+
+    def make(*lines: str, source: str, **fields: Any) -> Deployed:
+        make_tree(tmp_path / "asked", {"pip-requirements.txt": "\n".join(lines)})
+        folders = {"packages": str(tmp_path / "packages"), "requirements": str(tmp_path / "asked")}
+        return deployed(source=source, environment=pip, **folders, **fields)
+
+    return make
+
+
+USING = ECHO.replace("import os", "import beta, os, shutil").replace(
+    "sorted(data)", "[beta.version, shutil.which('run-beta')]"
+)
+
+
+def test_packages_that_the_image_lacks_are_installed_once(run, asking, host, address, tmp_path):
+    host()
+    service = run(asking("beta", source=USING, host=address), processes=2)
+    said = service.http.post("/", json={}).json()["fields"]
+    assert said == ["1.0", str(tmp_path / "packages" / "bin" / "run-beta")]
+    assert service.http.post("/", json={"do": "exit"}).status_code == 503
+    service.wait()
+    assert service.http.post("/", json={}).json()["fields"] == said
+    assert (tmp_path / "host.log").read_text().count("mlctl: installing the packages") == 1
+
+
+def test_what_pip_says_is_told_when_they_cannot_be_had(run, asking, host, address):
+    host()
+    service = run(asking("nowhere==3", source=USING, host=address), ready=False)
+    assert service.process.wait(60) == 3
+    told = service.log.read_text().splitlines()[-1]
+    assert "cannot be loaded: the packages that it needs cannot be installed: " in told and "nowhere==3" in told
+
+
+def test_the_fronts_own_python_may_install_them(run, asking):
+    service = run(asking("beta", source=USING, python=""))  # as beside TensorFlow Serving
+    assert service.http.post("/", json={}).json()["fields"][0] == "1.0"

@@ -1,17 +1,9 @@
 """Python runs this before any script: it adds the packages of pip-requirements.txt behind the engine's own."""
 
-import glob
 import os
-import site
 import sys
 
-
-def _add(prefix):
-    """Add what was installed with a prefix; Debian's Pythons have a layout of their own."""
-    for pattern in ("lib*/python*/*-packages", "local/lib*/python*/*-packages"):
-        for folder in sorted(glob.glob(os.path.join(prefix, pattern))):
-            if not os.path.islink(os.path.dirname(os.path.dirname(folder))):  # lib64 may be lib
-                site.addsitedir(folder)
+import mlctl_packages
 
 
 def _go_on():
@@ -27,4 +19,5 @@ def _go_on():
 
 
 _go_on()
-_add(os.environ.get("MLCTL_PACKAGES", ""))
+if "MLCTL_PACKAGES" in os.environ:
+    mlctl_packages.add(os.environ["MLCTL_PACKAGES"])

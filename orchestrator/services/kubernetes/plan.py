@@ -124,6 +124,7 @@ def plan_of(
             shadow=share.shadow,
             environment=share.environment,
             folder=f"{SHARED}/models/{share.model}-v{share.number}",
+            provided=get_engine(share.engine).provided,
             host=hosts[share.engine].socket,
             gpu=0 if shape.gpus else None,
         )

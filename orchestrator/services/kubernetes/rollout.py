@@ -12,6 +12,8 @@ from orchestrator.services.kubernetes.plan import FRONT, REVISION
 Json = dict[str, Any]
 
 _OUT_OF_MEMORY = "OOMKilled"
+_PACKAGES = "the packages that it needs cannot be installed"  # in the words of guest/serving/mlctl_model/packages.py
+_INDEX = "name an index that pods reach, --env PIP_INDEX_URL=..., or put wheels beside the model; see docs/models.md"
 _MAY_PASS = {Reason.NO_CAPACITY, None}  # waiting for them is worth all the time that there is
 
 
@@ -83,7 +85,7 @@ def _ended(pod: Json) -> Trouble | None:
     for name, end in ends.items():
         said = end.message.strip().splitlines() or [f"exit code {end.code}"]
         if name == FRONT:
-            return Trouble(said[-1], final=True)
+            return Trouble(said[-1], final=True, hint=_INDEX if _PACKAGES in said[-1] else "")
         if name == FETCH:  # it is tried again: the store may come back
             told = "\n".join(said)
             return Trouble(f"the packages cannot be fetched: {told}", hint="does the store answer? mlctl doctor")

@@ -1,6 +1,7 @@
 """Services on the stand-in cluster; their models are a few lines of Python, their engine's image a bare Python."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -51,8 +52,11 @@ def client(
 def model(client: Client, tmp_path: Path) -> Callable[..., ModelVersion]:
     """Give a function that makes a version whose answers say `answer`."""
 
-    def make(answer: str, source: str = ECHO) -> ModelVersion:
-        files = {"config.json": CONFIG, "customize_service.py": source.replace("ANSWER", answer)}
-        return client.models.import_(str(make_tree(tmp_path / answer, below("model", files))), "echo")
+    def make(answer: str, source: str = ECHO, files: Mapping[str, Path] = {}, **config: object) -> ModelVersion:
+        own = {
+            "config.json": json.dumps(json.loads(CONFIG) | config),
+            "customize_service.py": source.replace("ANSWER", answer),
+        }
+        return client.models.import_(str(make_tree(tmp_path / answer, below("model", own))), "echo", files)
 
     return make

@@ -12,8 +12,10 @@ from orchestrator.services.kubernetes.objects import Objects
 from orchestrator.services.kubernetes.runner import InCluster
 from orchestrator.services.place import Place
 from orchestrator.services.state import ServiceState
+from tests.engines.conftest import make_wheel
 from tests.kubernetes.standin import Standin
 from tests.kubernetes.standin.resources import SERVICES
+from tests.services.conftest import ECHO
 from tests.waiting import wait_until
 
 ENGINE = "plain-1"
@@ -131,6 +133,22 @@ def test_what_never_ran_leaves_nothing_and_what_is_others_stays(client, model, s
     standin.api.create(SERVICES, "default", foreign)
     with pytest.raises(ConflictError, match="has a Service named shop that is not mlctl's"):
         deploy(client, model("one"), name="shop")
+
+
+def test_packages_that_the_image_lacks_are_installed_in_the_pod(client, model, tmp_path):
+    make_wheel(tmp_path, "beta")
+    (wheel,) = tmp_path.glob("beta*.whl")
+    source = ECHO.replace("import os", "import beta, os").replace('"ANSWER"', "beta.version")
+    asked = [{"installer": "pip", "packages": [{"package_name": wheel.name}]}]
+    version = model("one", source=source, dependencies=asked, files={wheel.name: wheel})
+    deploy(client, version, environment={"PIP_NO_INDEX": "1"})
+    assert answer_of(client) == "1.0"
+    asked[0]["packages"].append({"package_name": "nowhere"})
+    version = model("two", source=source, dependencies=asked, files={wheel.name: wheel})
+    with pytest.raises(PreflightError, match=r"echo/v2 cannot be loaded: .*cannot be installed: .*nowhere") as caught:
+        deploy(client, version, environment={"PIP_NO_INDEX": "1"})
+    assert "PIP_INDEX_URL" in caught.value.hint
+    assert answer_of(client) == "1.0"
 
 
 def settings_of(standin: Standin) -> int:

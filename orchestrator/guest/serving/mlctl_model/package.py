@@ -103,7 +103,9 @@ def find_class(folder):
     try:
         spec.loader.exec_module(module)
     except ImportError as error:
-        raise PackageError("%s cannot be imported: %s (the engine does not have it)" % (SERVICE, error))
+        raise PackageError(
+            "%s cannot be imported: %s (neither the engine has it, nor does config.json name it)" % (SERVICE, error)
+        )
     except SyntaxError as error:
         raise PackageError("%s, line %s: %s" % (SERVICE, error.lineno, error.msg))
     found = [

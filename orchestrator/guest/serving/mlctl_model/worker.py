@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 
-from mlctl_model import pictures, together, wire
+from mlctl_model import packages, pictures, together, wire
 from mlctl_model.package import PackageError, batching, load_service
 
 BACKLOG = 16
@@ -28,6 +28,9 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", required=True, help="of the package")
     parser.add_argument("--name", required=True, help="of the model")
+    parser.add_argument("--packages", help="folder of packages that this Python lacks")
+    parser.add_argument("--requirements", help="folder of the pip-requirements.txt to install them from")
+    parser.add_argument("--provided", nargs="*", default=(), help="what it has under another name, as NAME==VERSION")
     parser.add_argument("--socket", help="Unix socket to answer at")
     parser.add_argument("--gpu", help="number of the GPU")
     parser.add_argument("--last", action="store_true", help="let other processes go first")
@@ -37,6 +40,8 @@ def main(arguments=None):
         os.nice(LAST)
     try:
         folder = os.path.abspath(asked.folder)
+        if asked.packages:
+            packages.bring(asked.packages, asked.requirements, asked.provided)
         service, kind = load_service(folder, asked.name, asked.gpu)
         told = dict(service.describe(), kind=kind, service=type(service).__name__, batching=batching(folder))
     except Exception as error:  # noqa: BLE001
