@@ -14,3 +14,9 @@ def size(amount: int) -> str:
 def count(number: int, noun: str) -> str:
     """Return `1 file`, `2 files`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def money(amount: float, currency: str) -> str:
+    """Return an amount of money for people: `12.50 CNY`, `0.0042 CNY`; `0 CNY` is nothing at all."""
+    digits = 0 if amount == 0 else 2 if amount >= 0.1 else 4
+    return f"{amount:,.{digits}f} {currency}"

@@ -23,6 +23,7 @@ from orchestrator.store import open_store
 if TYPE_CHECKING:
     from orchestrator.backends.base import Backend
     from orchestrator.jobs.jobs import Jobs
+    from orchestrator.jobs.spending import By, Report
     from orchestrator.models.models import Files, Models
     from orchestrator.models.record import ModelVersion
     from orchestrator.services.batch.mapping import Rule
@@ -193,6 +194,17 @@ class Client:
             lineage=lineage_of(view.record, requirements_of_version(self.store, view.record)),
             files=files or {},
         )
+
+    def costs(self, *, by: "By" = "job", since: float = 0.0) -> "Report":
+        """Return what jobs and services have cost.
+
+        Args:
+            by: Of what each sum is.
+            since: Seconds since the epoch before which nothing counts.
+        """
+        from orchestrator.jobs.spending import report
+
+        return report(self.jobs.uses(), by=by, since=since)
 
     @cached_property
     def upkeep(self) -> "Upkeep":

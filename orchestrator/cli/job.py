@@ -47,11 +47,12 @@ def list_(
     """List the jobs, each in its latest version; the newest first."""
     from orchestrator.cli.job_view import columns, document
 
+    views = open_client(context).jobs.list(name, all_versions=all_versions)
     show_list(
-        open_client(context).jobs.list(name, all_versions=all_versions),
+        views,
         output,
         name=lambda view: view.ref,
-        columns=columns(),
+        columns=columns(views),
         empty="no jobs yet; the first one: mlctl job create SPEC",
         document=document,
     )

@@ -4,16 +4,20 @@ import shlex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from orchestrator.amounts import money
 from orchestrator.cli.render import ago, count, duration, moment, plain, size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.jobs.record import CodeRef
     from orchestrator.jobs.view import JobView
     from orchestrator.runtime.output import Output
 
 
-def columns() -> dict[str, Any]:
-    """Return the columns of a list of job versions."""
+def columns(views: "Sequence[JobView]") -> dict[str, Any]:
+    """Return the columns of a list of job versions; that of the cost only if one of them costs anything."""
+    costs = {"COST": cost} if any(view.cost for view in views) else {}
     return {
         "NAME": lambda view: view.name,
         "VERSION": lambda view: view.version,
@@ -21,6 +25,7 @@ def columns() -> dict[str, Any]:
         "REASON": lambda view: view.status.reason.value if view.status.reason else "",
         "CREATED": lambda view: ago(view.record.created),
         "DURATION": lambda view: duration(view.duration) if view.duration else "",
+        **costs,
         "ENGINE": lambda view: view.record.engine.name if view.record.engine else "",
         "PARAMETERS": lambda view: parameters(view),
     }
@@ -33,6 +38,7 @@ def document(view: "JobView") -> dict[str, Any]:
         "version": view.version,
         "state": view.status.state.value,
         "duration": view.duration,
+        "cost": None if view.cost is None else {"amount": view.cost, **plain(view.record.price)},
         "record": plain(view.record),
         "status": plain(view.status),
     }
@@ -54,6 +60,7 @@ def details(view: "JobView") -> dict[str, str]:
         "Started": moment(status.started),
         "Ended": ended,
         "Running for": duration(view.duration) if status.started and not status.finished else "",
+        "Cost": _cost(view),
         "Engine": f"{engine.name} ({engine.framework} {engine.version})" if engine else "",
         "Code": _code(code) if code else "",
         "Data": f"{data.name} {data.version}: {count(data.files, 'file')}, {size(data.size)}" if data else "none",
@@ -66,6 +73,20 @@ def details(view: "JobView") -> dict[str, str]:
         "Where": place(task.output_store, task.output_prefix) if task and status.output_files else "",
         "Last lines": "\n".join(status.last_lines),
     }
+
+
+def cost(view: "JobView") -> str:
+    """Return what a job version has cost so far; nothing where that is not known."""
+    price = view.record.price
+    return "" if price is None or view.cost is None else money(view.cost, price.currency)
+
+
+def _cost(view: "JobView") -> str:
+    price = view.record.price
+    if price is None or not price.per_hour:
+        return ""
+    so_far = "" if view.status.state.finished else " so far"
+    return f"{cost(view)}{so_far}, at {money(price.per_hour, price.currency)} per hour"
 
 
 def ending(view: "JobView") -> str:

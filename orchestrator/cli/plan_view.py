@@ -4,11 +4,13 @@ import shlex
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.amounts import money
 from orchestrator.cli.render import count, plain, size
 from orchestrator.jobs.changes import NONE, Change
-from orchestrator.specs.quantities import format_memory
+from orchestrator.specs.quantities import format_duration, format_memory
 
 if TYPE_CHECKING:
+    from orchestrator.jobs.budget import Budget
     from orchestrator.jobs.plan import DataPlan, Plan
     from orchestrator.specs.flavors import Flavor
     from orchestrator.store.archive import CodeSnapshot
@@ -28,6 +30,7 @@ def plan_details(plan: "Plan") -> dict[str, str]:
         "Engine": _engine(plan),
         "Packages": f"those of {plan.requirements.path.name} are added" if plan.requirements else "",
         "Resources": _resources(plan.sizes, plan.spec.resources.nodes, plan.spec.max_duration) if plan.sizes else "",
+        "Cost": _cost(plan.budget) if plan.budget else "",
         "Arguments": shlex.join(plan.arguments),
         since: _some([_change(change) for change in plan.changes]) or "nothing has changed" if plan.previous else "",
     }
@@ -44,6 +47,7 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
         "engine": plan.engine and plan.engine.name,
         "engine_ready": plan.engine_ready,
         "requirements": plan.requirements and plan.requirements.path.name,
+        "cost": _cost_document(plan.budget) if plan.budget else None,
         "arguments": plan.arguments,
         "previous": plan.previous and plan.previous.version,
         "changes": plain(plan.changes),
@@ -97,6 +101,22 @@ def _resources(sizes: "Flavor", nodes: int, limit: str | int) -> str:
     text = f"{sizes.name} ({text})" if sizes.name else text
     text += f" on {nodes} nodes" if nodes > 1 else ""
     return f"{text}, at most {limit}" + ("s" if isinstance(limit, int) else "")
+
+
+def _cost(budget: "Budget") -> str:
+    price = budget.price
+    if price is None or budget.at_most is None:
+        return ""
+    if not price.per_hour:
+        return "nothing"
+    text = f"at most {money(budget.at_most, price.currency)}, at {money(price.per_hour, price.currency)} per hour"
+    return f"{text}; max_cost pays for {format_duration(budget.seconds)}" if budget.limit else text
+
+
+def _cost_document(budget: "Budget") -> dict[str, Any] | None:
+    if budget.price is None:
+        return None
+    return {"at_most": budget.at_most, "seconds": budget.seconds, **plain(budget.price)}
 
 
 def _some(lines: list[str]) -> str:

@@ -32,7 +32,7 @@ def changes_between(previous: JobRecord, plan: "Plan") -> list[Change]:
         changes += _mapping("", {"engine": before.name}, {"engine": now_engine.name})
         if before.name == now_engine.name and before.environment != now_engine.environment:
             changes.append(Change("engine", before.environment, now_engine.environment))
-    kept = ("resources", "env", "max_duration", "boot_file", "data_mode", "output", "model")
+    kept = ("resources", "env", "max_duration", "max_cost", "boot_file", "data_mode", "output", "model")
     old, new = previous.spec, plan.spec_document()
     for key in kept:
         changes += _mapping("", {key: _plain(old.get(key))}, {key: _plain(new.get(key))})

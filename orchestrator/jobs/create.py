@@ -43,7 +43,7 @@ def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, re
     """
     require_possible(plan)
     assert plan.engine and plan.code
-    assert plan.sizes
+    assert plan.sizes and plan.budget
     backend.rehearse(plan.spec, plan.sizes)
     backend.prepare(plan.engine, plan.spec, plan.requirements, reporter)
     data = _bring_data(plan, datasets)
@@ -173,11 +173,12 @@ def _new_record(plan: Plan, backend: Backend, data: DataRef | None) -> JobRecord
         code=_code_ref(plan),
         data=data,
         engine=plan.engine_ref(),
+        price=plan.budget.price if plan.budget else None,
     )
 
 
 def _with_task(record: JobRecord, plan: Plan, store: Store) -> JobRecord:
-    assert record.code and plan.sizes
+    assert record.code and plan.sizes and plan.budget
     prefix = version_prefix(record.name, record.number)
     asked = plan.spec.resources
     task = Task(
@@ -201,7 +202,8 @@ def _with_task(record: JobRecord, plan: Plan, store: Store) -> JobRecord:
         # A limit that nobody asked for would only surprise.
         memory=plan.sizes.memory_bytes if asked.flavor or asked.memory else 0,
         gpus=plan.gpus,
-        max_duration=plan.spec.max_seconds,
+        max_duration=plan.budget.seconds,
+        budget=plan.budget.limit,
         model=_registration(record, plan),
         provided=plan.engine.provided if plan.engine and plan.requirements and not plan.spec.kubernetes.image else (),
         guests=("moxing", *((PACKAGES,) if plan.requirements else ()), *_compatible(plan)),

@@ -11,9 +11,12 @@ from orchestrator.jobs.record import JobRecord, job_prefix, number_of, version_p
 from orchestrator.jobs.untold import forget
 from orchestrator.jobs.view import is_here, judge
 from orchestrator.runtime.task import JOB
+from orchestrator.specs.prices import Span
 from orchestrator.store.base import ObjectInfo, Store, list_objects
 from orchestrator.store.gather import gather
 from orchestrator.store.records import change
+
+NOTHING: Mapping[int, Span] = {}
 
 
 def delete_versions(
@@ -40,6 +43,7 @@ def delete_versions(
     Raises:
         ConflictError: One of them is still going, or a model is made of its output.
     """
+    spent: dict[int, Span] = {}
     for record, status in found:
         if not (view := judge(backend, record, status)).status.state.finished:
             hint = f"mlctl job cancel {name} -v {record.version}"
@@ -47,27 +51,37 @@ def delete_versions(
         if made := models.get(record.version):
             hint = "mlctl model delete " + made[0]
             raise ConflictError(f"of the output of {view.ref} is made {', '.join(made)}", hint=hint)
+        if cost := view.spent:
+            spent[record.number] = cost
     records = [record for record, _ in reversed([*found])]
     for record in records:  # first, for on a full disk the marks need the room that this gives
         if is_here(backend, record):
             backend.forget(record.as_run())
         forget(record.run)
-    mark_deleted(store, name, records)
+    mark_deleted(store, name, records, spent)
     store.delete(item.key for item in left_of(store, name, numbers))
     return [record.version for record in records]
 
 
-def mark_deleted(store: Store, name: str, records: Collection[JobRecord]) -> None:
-    """Make versions of a job invisible. If it is interrupted, some of them are as before, and the others marked."""
+def mark_deleted(store: Store, name: str, records: Collection[JobRecord], spent: Mapping[int, Span] = NOTHING) -> None:
+    """Make versions of a job invisible. If it is interrupted, some of them are as before, and the others marked.
+
+    Args:
+        store: Where they are.
+        name: Of the job.
+        records: Of the versions.
+        spent: What they have cost, by number.
+    """
     doubt(store, name, [record.number for record in records])
 
     def mark(record: JobRecord) -> None:
-        change(
-            store,
-            version_prefix(name, record.number) + JOB,
-            JobRecord,
-            lambda old: JobRecord(name=old.name, number=old.number, deleted=time.time(), author=old.author),
-        )
+        def edit(old: JobRecord) -> JobRecord:
+            left = JobRecord(name=old.name, number=old.number, deleted=time.time(), author=old.author)
+            if cost := old.spent or spent.get(old.number):
+                left.spent, left.engine = cost, old.engine
+            return left
+
+        change(store, version_prefix(name, record.number) + JOB, JobRecord, edit)
 
     gather(mark, records)
 

@@ -23,6 +23,7 @@ from orchestrator.jobs.numbers import last_number
 from orchestrator.jobs.plan import Plan, make_plan
 from orchestrator.jobs.readers import read_job_log
 from orchestrator.jobs.record import JobRecord, job_names, version_prefix
+from orchestrator.jobs.spending import Use, uses_of
 from orchestrator.jobs.using import Used, session, top
 from orchestrator.jobs.view import JobView, is_here, judge, look, watcher
 from orchestrator.metrics.table import Table
@@ -257,6 +258,10 @@ class Jobs:
     def metrics(self, name: str, version: str = LATEST) -> Table:
         """Return what a version has measured so far."""
         return table_of(self._store, self._record(name, version))
+
+    def uses(self) -> Iterator[Use]:
+        """Yield when versions of all jobs ran, at what price."""
+        return uses_of(self._store, self._backend)
 
     def outputs(self, name: str, version: str = LATEST) -> Output:
         """Return what a job version has written.

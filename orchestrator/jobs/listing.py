@@ -21,9 +21,14 @@ KEPT_UP = 50  # creating every so manieth version brings the pages up to date
 
 def read_versions(store: Store, name: str) -> list[Found]:
     """Return record and status of all versions of a job that are not deleted, the latest first."""
+    return [pair for pair in read_all(store, name) if not pair[0].deleted]
+
+
+def read_all(store: Store, name: str) -> list[Found]:
+    """Return what `read_versions` does, and the records of deleted versions that have cost something."""
     pages = Pages(store, name)
     last = last_number(store, name, pages)
-    return [pair for pair in reversed(_read_pages(store, name, pages, last)) if not pair[0].deleted]
+    return [pair for pair in reversed(_read_pages(store, name, pages, last)) if pair[0].spent or not pair[0].deleted]
 
 
 def read_version(store: Store, name: str, number: int) -> Found | None:
@@ -73,7 +78,8 @@ def _read_pages(store: Store, name: str, pages: Pages, last: int, *, since: int 
     """Return the versions ever claimed from `since` (which begins a page) to `last`, by number; improve the pages."""
     firsts = range(since, last + 1, SPAN)
     held = dict(zip(firsts, gather(pages.read, firsts), strict=True))
-    pairs = {view.record.number: (view.record, view.status) for one in held.values() for view in one.page.finished}
+    pairs: dict[int, Found] = {record.number: (record, None) for one in held.values() for record in one.page.spent}
+    pairs |= {view.record.number: (view.record, view.status) for one in held.values() for view in one.page.finished}
     open_ = [number for first in firsts for number in _open(held[first].page.settled(), first, last)]
     found = {
         number: pair
@@ -82,7 +88,7 @@ def _read_pages(store: Store, name: str, pages: Pages, last: int, *, since: int 
     }
     changed = {first_of_page(number) for number in found}
     gather(lambda first: pages.add(first, held[first], found), changed)
-    everything: dict[int, Found] = pairs | found
+    everything = pairs | found
     return [everything[number] for number in sorted(everything)]
 
 

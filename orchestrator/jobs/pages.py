@@ -50,11 +50,13 @@ class Page(msgspec.Struct, kw_only=True, omit_defaults=True):
         finished: Versions that have ended.
         deleted: Numbers of deleted versions.
         doubtful: Numbers of versions that somebody has begun to delete: only the record tells.
+        spent: What is left of deleted versions that have cost something.
     """
 
     finished: list[JobView] = []
     deleted: list[int] = []
     doubtful: list[int] = []
+    spent: list[JobRecord] = []
 
     def settled(self) -> set[int]:
         """Return the numbers that need not be looked up."""
@@ -105,14 +107,15 @@ class Pages:
         """
         page = held.page
         doubtful, deleted = set(page.doubtful), list(page.deleted)
-        finished = list(page.finished)
+        finished, spent = list(page.finished), list(page.spent)
         for number in range(first, first + SPAN):
             record, status = found.get(number, (None, None))
             if record and record.deleted:
                 deleted.append(number)
+                spent += [record] if record.spent else []
             elif record and status and status.state.finished and number not in doubtful:
                 finished.append(JobView(record, status))
-        new = Page(finished=finished, deleted=deleted, doubtful=sorted(doubtful.difference(deleted)))
+        new = Page(finished=finished, deleted=deleted, doubtful=sorted(doubtful.difference(deleted)), spent=spent)
         settled = len(finished) + len(deleted)
         if settled - len(page.settled()) >= (1 if settled == SPAN else WORTH):
             with suppress(MlctlError):
@@ -146,6 +149,7 @@ def _doubt(store: Store, name: str, first: int, numbers: set[int]) -> None:
             finished=[view for view in page.finished if view.record.number not in doubtful],
             deleted=page.deleted,
             doubtful=sorted(doubtful),
+            spent=page.spent,
         )
         if new == page:
             return

@@ -15,6 +15,7 @@ from orchestrator.datasets.versions import DatasetVersion
 from orchestrator.engines.catalog import Engine, get_engine
 from orchestrator.engines.requirements import Requirements, RequirementsError
 from orchestrator.errors import MlctlError, NotFoundError, PermissionDeniedError, PreflightError, StoreError
+from orchestrator.jobs.budget import Budget, budget_of
 from orchestrator.jobs.changes import Change, changes_between
 from orchestrator.jobs.code import look_at_code
 from orchestrator.jobs.foresight import argument_warnings, layout_warnings, passed, require_gpus_of_use, syntax_warnings
@@ -71,6 +72,7 @@ class Plan(msgspec.Struct, kw_only=True):
         environment: What that is: the hash of a local one, or an image.
         sizes: What the job gets.
         gpus: GPUs it gets here.
+        budget: How long it may run, and what that costs; None if there is a problem with it.
         arguments: The script's, after data_url and train_url.
         flags: Those for workers of several that it declares.
         previous: The version before, if there is one.
@@ -91,6 +93,7 @@ class Plan(msgspec.Struct, kw_only=True):
     environment: str
     sizes: Flavor | None
     gpus: int
+    budget: Budget | None
     arguments: list[str]
     flags: tuple[str, ...]
     previous: JobRecord | None
@@ -182,6 +185,7 @@ def make_plan(
         environment=backend.environment(engine, spec, gpus=sizes.gpus if sizes else 0) if engine else "",
         sizes=sizes,
         gpus=advice.gpus,
+        budget=_try(partial(budget_of, spec, sizes, backend.name), problems) if sizes else None,
         arguments=_arguments(spec, declared, advice.gpus),
         flags=tuple(name for name in FLAGS if name in passed(spec, declared)) if spec.resources.nodes > 1 else (),
         previous=previous,

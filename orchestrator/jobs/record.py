@@ -7,6 +7,7 @@ import msgspec
 from orchestrator.backends.base import Run
 from orchestrator.runtime.task import JOB, Task
 from orchestrator.specs.names import format_version
+from orchestrator.specs.prices import Price, Span
 from orchestrator.store.base import Store, list_folders
 from orchestrator.store.records import find
 
@@ -84,6 +85,8 @@ class JobRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
         parameters: The script's parameters.
         code, data, engine: What it was made of.
         task: The work order.
+        price: What an hour of it costs, all nodes together, as it was then; None where it is not known.
+        spent: What it has cost, once it is deleted.
     """
 
     name: str
@@ -101,6 +104,8 @@ class JobRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     data: DataRef | None = None
     engine: EngineRef | None = None
     task: Task | None = None
+    price: Price | None = None
+    spent: Span | None = None
 
     @property
     def version(self) -> str:

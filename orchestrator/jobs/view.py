@@ -12,6 +12,7 @@ from orchestrator.jobs.record import JobRecord, find_record, version_prefix
 from orchestrator.progress import Reporter
 from orchestrator.runtime.status import State, Status
 from orchestrator.runtime.task import STATUS
+from orchestrator.specs.prices import Span
 from orchestrator.store.base import Store
 from orchestrator.store.records import find
 
@@ -43,6 +44,20 @@ class JobView(msgspec.Struct):
         if not self.status.started:
             return 0.0
         return max(0.0, (self.status.finished or time.time()) - self.status.started)
+
+    @property
+    def cost(self) -> float | None:
+        """Return what it has cost so far, in the currency of its price; None where that is not known."""
+        price = self.record.price
+        return None if price is None else price.of(self.status.earlier + self.duration)
+
+    @property
+    def spent(self) -> Span | None:
+        """Return when it ran, at what price; None if it did not, or cost nothing."""
+        status, price = self.status, self.record.price
+        if not (status.started and price and price.per_hour):
+            return None
+        return Span(started=status.started - status.earlier, finished=status.started + self.duration, price=price)
 
     def raise_if_failed(self) -> None:
         """Raise JobFailedError or JobCancelledError if the job has ended, but not well."""

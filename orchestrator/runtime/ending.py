@@ -30,7 +30,7 @@ def concluded(task: Task, workspace: Workspace, status: Status, end: Exit) -> St
     """Return the final status of a run, given its status so far and how its script ended."""
     lines = _last_lines(workspace.log)
     limits = {"max_duration": format_duration(task.max_duration), "memory": format_memory(task.memory)}
-    state, reason, message = conclude(end, last_lines=lines, **limits)
+    state, reason, message = conclude(end, last_lines=lines, budget=task.budget, **limits)
     return msgspec.structs.replace(
         status,
         state=state,

@@ -52,7 +52,9 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def conclude(end: Exit, *, last_lines: list[str], max_duration: str, memory: str) -> tuple[State, Reason | None, str]:
+def conclude(
+    end: Exit, *, last_lines: list[str], max_duration: str, memory: str, budget: str = ""
+) -> tuple[State, Reason | None, str]:
     """Return the final state, the reason and one sentence for a script's end.
 
     Args:
@@ -60,11 +62,15 @@ def conclude(end: Exit, *, last_lines: list[str], max_duration: str, memory: str
         last_lines: The end of its log, where out-of-memory and full disks show.
         max_duration: The limit, for people.
         memory: The limit, for people.
+        budget: What `max_duration` pays for, for people, if it is a matter of that.
     """
     text = "\n".join(last_lines)
     match end.cause:
         case "cancelled":
             return State.CANCELLED, Reason.CANCELLED_BY_USER, "cancelled"
+        case "timeout" if budget:
+            message = f"the script ran as long as max_cost ({budget}) pays for: {max_duration}"
+            return State.FAILED, Reason.BUDGET_EXCEEDED, message
         case "timeout":
             return State.FAILED, Reason.TIMEOUT, f"the script ran longer than max_duration ({max_duration})"
         case "memory":

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     USER_ERROR = "UserError"
     KILLED = "Killed"
     TIMEOUT = "Timeout"
+    BUDGET_EXCEEDED = "BudgetExceeded"
     CANCELLED_BY_USER = "CancelledByUser"
     SUPERVISOR_LOST = "SupervisorLost"
     OUTPUT_NOT_SAVED = "OutputNotSaved"
@@ -81,6 +82,7 @@ _MEANINGS = {
     Reason.USER_ERROR: "The script ended with an error of its own.",
     Reason.KILLED: "The script was killed, not by mlctl.",
     Reason.TIMEOUT: "The script ran longer than `max_duration`.",
+    Reason.BUDGET_EXCEEDED: "The script ran as long as `max_cost` pays for.",
     Reason.CANCELLED_BY_USER: "Somebody cancelled it.",
     Reason.SUPERVISOR_LOST: "The process that looked after the script on this machine was killed.",
     Reason.OUTPUT_NOT_SAVED: "The store did not take the log or the output.",
@@ -112,6 +114,7 @@ _HINTS = {
     Reason.USER_ERROR: "read the script's last words: mlctl logs {job} -v {version} --tail 50",
     Reason.KILLED: "somebody or the system killed the script; if memory was short, give it more",
     Reason.TIMEOUT: "raise max_duration in the spec, or train fewer epochs",
+    Reason.BUDGET_EXCEEDED: "raise max_cost in the spec, take a smaller flavor, or train fewer epochs",
     Reason.CANCELLED_BY_USER: "create the job again to get a new version",
     Reason.SUPERVISOR_LOST: "create the job again; what it wrote so far: mlctl job outputs {job} -v {version}",
     Reason.OUTPUT_NOT_SAVED: "mend the store, then look again, which saves it: mlctl job get {job} -v {version}",
@@ -150,6 +153,7 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
         output_files: Number of files saved as output.
         output_bytes: Their size.
         output_complete: Whether the output is that of a job that ended well.
+        earlier: Seconds that earlier attempts ran.
         attempt: How often it was started, counted from 1; more than once where a node was lost or taken away.
         pod: Name of the pod of that attempt.
         details: More about the reason, a line each: on a cluster why each node does not fit.
@@ -174,8 +178,14 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
     output_files: int = 0
     output_bytes: int = 0
     output_complete: bool = False
+    earlier: float = 0.0
     attempt: int = 1
     pod: str = ""
     details: list[str] = []
     metrics: dict[str, Summary] = {}
     unclear: bool = False
+
+    @property
+    def ran(self) -> float:
+        """Return the seconds that the script's last attempt ran, as far as it was told."""
+        return max(0.0, (self.finished or self.heartbeat) - self.started) if self.started else 0.0

@@ -50,6 +50,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         memory: Bytes; 0 is no limit.
         gpus: GPUs on this node.
         max_duration: Seconds the script may run.
+        budget: The sum in words that `max_duration` is what it pays for, if it is.
         model: What the output becomes, if it becomes a model.
         provided: Packages, as requirements, that the image has under another name, for those that the job brings.
         guests: What the script's own Python finds beside the code, by the names of the folders in `orchestrator/guest`.
@@ -75,6 +76,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     memory: int = 0
     gpus: int = 0
     max_duration: int = 3600
+    budget: str = ""
     model: Registration | None = None
     provided: tuple[str, ...] = ()
     guests: tuple[str, ...] = ("moxing",)

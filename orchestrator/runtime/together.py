@@ -18,7 +18,7 @@ def end_of_all(first: Status, others: Mapping[int, Status], *, ended: bool = Fal
         others: How the others did, by index, as far as that is known.
         ended: Whether it is known that the first one was ended because another had failed.
     """
-    if first.state is State.CANCELLED or first.reason is Reason.TIMEOUT:
+    if first.state is State.CANCELLED or first.reason in (Reason.TIMEOUT, Reason.BUDGET_EXCEEDED):
         return first
     failed = [(index, end) for index, end in others.items() if end.state is State.FAILED]
     failed.sort(key=lambda item: (item[1].reason is Reason.KILLED, item[1].finished))

@@ -14,6 +14,7 @@ from orchestrator.specs.fields import describe_field
 from orchestrator.specs.job import Positive, Resources
 from orchestrator.specs.memory import Memory, check_memory
 from orchestrator.specs.names import nearest
+from orchestrator.specs.prices import Price, Prices, read_prices
 from orchestrator.specs.scalars import describe
 from orchestrator.specs.validate import Problems, build
 
@@ -35,7 +36,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         gpus: Number of GPUs.
         gpu_type: Kind of GPU, or None.
         price_per_hour: In `currency`, or None where it is not known.
-        currency: ISO 4217 code.
+        currency: ISO 4217 code; by default that of the user's prices.
         description: For people.
     """
 
@@ -82,11 +83,11 @@ def list_flavors() -> list[Flavor]:
         text = b""
     except OSError as error:
         raise PermissionDeniedError(f"cannot read {own}: {error.strerror}", hint="check its owner and mode") from error
-    flavors = _read(parse_document(_BUILT_IN.read_bytes(), str(_BUILT_IN)), {})
-    return list((flavors | _read(parse_document(text, str(own)), flavors)).values())
+    flavors = _read(parse_document(_BUILT_IN.read_bytes(), str(_BUILT_IN)), {}, Prices())
+    return list((flavors | _read(parse_document(text, str(own)), flavors, read_prices())).values())
 
 
-def _read(document: Document, known: dict[str, Flavor]) -> dict[str, Flavor]:
+def _read(document: Document, known: dict[str, Flavor], prices: Prices) -> dict[str, Flavor]:
     problems = Problems()
     found: dict[str, Flavor] = {}
     document.data = {} if document.data is None else document.data
@@ -95,8 +96,11 @@ def _read(document: Document, known: dict[str, Flavor]) -> dict[str, Flavor]:
     for name, fields in document.data.items():
         if not re.fullmatch(_NAME_PATTERN, name):
             problems.add(document.key_place((name,)), f"{describe(name)} {_NAME_RULE}")
-        if name in known and isinstance(fields, dict):
-            document.data[name] = {**_fields(known[name]), **fields}
+        if isinstance(fields, dict):
+            before = _fields(known[name]) if name in known else {}
+            if fields.get("price_per_hour") is not None or not before:
+                before["currency"] = prices.currency
+            document.data[name] = {**before, **fields}
         if sizes := build(document, Sizes, problems, path=(name,)):
             found[name] = Flavor(name=name, **msgspec.structs.asdict(sizes))
     problems.raise_if_any(hint=_HINT)
@@ -150,3 +154,18 @@ def resolve_resources(resources: Resources) -> Flavor:
         gpus=resources.gpus,
         gpu_type=resources.gpu_type,
     )
+
+
+def price_of(sizes: Flavor, backend: str) -> Price | None:
+    """Return what an hour of one node costs; None where that is not known.
+
+    Args:
+        sizes: Of the node.
+        backend: Where it is; this machine is free unless the user's prices say otherwise.
+    """
+    prices = read_prices()
+    if backend == "local" and not prices.local:
+        return prices.free
+    if sizes.price_per_hour is not None:
+        return Price(float(sizes.price_per_hour), sizes.currency)
+    return prices.of(cpus=sizes.cpus, memory=sizes.memory_bytes, gpus=sizes.gpus, gpu_type=sizes.gpu_type)

@@ -270,6 +270,14 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             fix=quantities.suggest_duration,
         ),
     ] = "1h"
+    max_cost: Annotated[
+        Positive | None,
+        describe_field(
+            "The job is stopped before it costs more, in the currency of its price: `mlctl flavor list`.",
+            must="a number above 0",
+            example=20,
+        ),
+    ] = None
     env: Annotated[
         dict[
             Annotated[

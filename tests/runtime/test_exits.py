@@ -32,6 +32,12 @@ def test_conclusions(end, last_line, state, reason):
         assert found[2]
 
 
+def test_a_time_that_a_budget_has_shortened():
+    found = conclude(Exit(cause="timeout"), last_lines=[], max_duration="20m", memory="", budget="5.00 CNY")
+    assert found[:2] == (State.FAILED, Reason.BUDGET_EXCEEDED)
+    assert "5.00 CNY" in found[2] and "20m" in found[2]
+
+
 def test_a_word_of_memory_in_the_log_of_a_success_means_nothing():
     assert conclude(Exit(code=0), last_lines=["MemoryError"], max_duration="", memory="")[0] is State.SUCCEEDED
 

@@ -84,12 +84,14 @@ class Fetch:
             raise MlctlError(f"{self._settings.key} was deleted")
         key = self._settings.prefix + self._settings.worker.status
         before = find(store, key, Status) or Status()
+        again = before.pod not in ("", self._settings.pod)
         status = Status(
             state=State.STARTING,
             message="fetching code and data",
             queued=before.queued or record.created,
             heartbeat=time.time(),
-            attempt=before.attempt + (before.pod not in ("", self._settings.pod)),
+            earlier=before.earlier + (before.ran if again else 0.0),
+            attempt=before.attempt + again,
             pod=self._settings.pod,
         )
         write(store, key, status)

@@ -95,6 +95,8 @@ class Sync:
         if not is_url_mode(self._order.task):
             self._checkpoints.start()
         begun, kill_at = 0.0, float("inf")
+        task, earlier = self._order.task, self._status.earlier
+        allowed = task.max_duration - earlier if task.budget else task.max_duration  # a budget is for all attempts
         while (end := self._ended()) is None:
             now = time.monotonic()
             self._arrivals.note()
@@ -105,7 +107,7 @@ class Sync:
             if self._volume.installing() and self._status.message != INSTALLING:
                 self._status = msgspec.structs.replace(self._status, message=INSTALLING)
                 self._courier.tell(self._status)
-            if begun and now - begun > self._order.task.max_duration:
+            if begun and now - begun > allowed:
                 self._end_script("timeout")
             if self._volume.asked("term"):
                 kill_at = min(kill_at, now + GRACE)

@@ -4,8 +4,10 @@ import signal
 import time
 from pathlib import Path
 
+import msgspec
+
 from orchestrator.runtime.logread import LogReader
-from orchestrator.runtime.status import Reason, State
+from orchestrator.runtime.status import Reason, State, Status
 from tests.runtime.pod.conftest import PREFIX, Pod, finish, saved
 from tests.waiting import wait_until
 
@@ -77,6 +79,17 @@ def test_a_failure_is_final_only_when_it_is_not_tried_again(job):
         assert (status.state, status.reason, status.attempt) == (state, Reason.USER_ERROR, attempt)
         assert ("started again" in status.message) == (attempt == 1)
     assert job.log() == b"alas\nalas\n"
+
+
+def test_a_budget_is_for_all_attempts(job):
+    job.submit("time.sleep(600)", max_duration=3600, budget="5.00 CNY")
+    before = Status(pod="demo-0-first", started=10_000, heartbeat=13_000, earlier=599)
+    job.store.put(PREFIX + "status.json", msgspec.json.encode(before))
+    second = job.pod("demo-0-second")
+    assert second.fetch() == 0
+    finish(second, second.start("sync"), second.main())
+    status = job.status()
+    assert (status.state, status.reason, status.earlier) == (State.FAILED, Reason.BUDGET_EXCEEDED, 3599)
 
 
 def test_a_pod_that_comes_back_does_not_spoil_what_a_later_one_does(job):
