@@ -85,7 +85,7 @@ class Client:
         from orchestrator.datasets.versions import author
         from orchestrator.services.services import Services
 
-        return Services(self.store, self.models, self._runner(), author=author())
+        return Services(self.store, self.models, self._runner(), author=author(), reporter=self._reporter)
 
     def batch(
         self,

@@ -36,6 +36,7 @@ def predict(
     ] = None,
     gray: Annotated[bool, typer.Option("--gray", help="Send it in shades of gray.")] = False,
     invert: Annotated[bool, typer.Option("--invert", help="Send it with white for black.")] = False,
+    as_is: Annotated[bool, typer.Option("--as-is", help="Whatever the model's config.json says of pictures.")] = False,
     json: Annotated[str | None, typer.Option("--json", metavar="JSON", help="What to send instead of a file.")] = None,
     token: TokenOption = None,
     output: Annotated[
@@ -45,7 +46,8 @@ def predict(
 ) -> None:
     """Ask a service and show its answer.
 
-    It is written as lines on a terminal, as JSON otherwise.
+    It is written as lines on a terminal, as JSON otherwise. A picture is sent as the model's config.json says that it
+    takes pictures, and what is done to it is told.
     """
     from orchestrator.services.ask import value_of
     from orchestrator.services.picture import Preparation
@@ -55,7 +57,8 @@ def predict(
     services = open_client(context).services
     if file is not None and file != STDIN:
         prepare = Preparation(gray=gray, resize=_size(resize), invert=invert)
-        answer = services.predict(service, files=[Path(file).expanduser()], prepare=prepare, token=token or "")
+        path = Path(file).expanduser()
+        answer = services.predict(service, files=[path], prepare=prepare, as_is=as_is, token=token or "")
     else:
         data = sys.stdin.buffer.read() if file == STDIN else str(json).encode()
         answer = services.predict(service, json=data, token=token or "")

@@ -11,6 +11,8 @@ from fnmatch import fnmatch
 from typing import Any, Literal, NamedTuple
 
 from orchestrator.engines.requirements import RequirementsError
+from orchestrator.errors import UsageError
+from orchestrator.models.inputs import picture_of
 from orchestrator.models.package import CONFIG, FOLDER, SERVICE
 from orchestrator.models.packages import check_dependencies
 from orchestrator.specs.names import nearest
@@ -63,7 +65,7 @@ def lint(manifest: Manifest, read: Callable[[str], bytes]) -> list[Finding]:
     paths = [entry.path for entry in manifest.entries if entry.kind == "file"]
     config, findings = _read_config(paths, read)
     if config is not None:
-        findings += [*_check_config(config), *_check_dependencies(config, paths)]
+        findings += [*_check_config(config), *_check_dependencies(config, paths), *_check_picture(config)]
     kind = str((config or {}).get("model_type", ""))
     return [*findings, *_check_files(kind, paths), *_check_service(kind, paths, read)]
 
@@ -129,6 +131,13 @@ def _check_dependencies(config: dict[str, Any], paths: list[str]) -> Iterator[Fi
         check_dependencies(config, paths)
     except RequirementsError as error:
         yield Finding("error", CONFIG, error.message.removeprefix(f"{CONFIG}: "))
+
+
+def _check_picture(config: dict[str, Any]) -> Iterator[Finding]:
+    try:
+        picture_of(config)
+    except UsageError as error:
+        yield Finding("warn", CONFIG, error.message.removeprefix(f"{CONFIG}: "))
 
 
 def _check_files(kind: str, paths: list[str]) -> Iterator[Finding]:

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from orchestrator.errors import MlctlError, NotFoundError, StoreError
 
 TIMEOUT = 60.0  # seconds
-IMAGES = "images"  # the field of a form, where config.json names none
 
 
 class ServiceError(StoreError):
@@ -106,13 +105,3 @@ def form_of(field: str, files: Mapping[str, bytes]) -> Request:
         parts.append(f"{head}Content-Type: {kind}\r\n\r\n".encode() + content + b"\r\n")
     body = b"".join(parts) + f"--{boundary}--\r\n".encode()
     return Request(body, f"multipart/form-data; boundary={boundary}")
-
-
-def field_of(config: dict[str, Any]) -> str:
-    """Return the name of the field that a model's config.json says a file comes in."""
-    for api in config.get("apis", []):
-        properties = api.get("request", {}).get("data", {}).get("properties", {})
-        for field, schema in properties.items():
-            if isinstance(schema, dict) and schema.get("type") == "file":
-                return str(field)
-    return IMAGES

@@ -10,12 +10,14 @@ import msgspec
 
 from orchestrator.engines import get_engine
 from orchestrator.errors import ConflictError, MlctlError, NotFoundError, UsageError
+from orchestrator.models.inputs import Picture, field_of, picture_of
 from orchestrator.models.load import engine_for
 from orchestrator.models.models import Models
 from orchestrator.models.packages import check_packages
 from orchestrator.models.record import ModelVersion
-from orchestrator.services.ask import Answer, Request, contents_of, field_of, form_of
-from orchestrator.services.picture import AS_IT_IS, Preparation, as_png
+from orchestrator.progress import SILENT, Reporter
+from orchestrator.services.ask import Answer, Request, contents_of, form_of
+from orchestrator.services.picture import AS_IT_IS, Preparation, prepared
 from orchestrator.services.record import (
     WHOLE,
     ServiceRecord,
@@ -56,13 +58,17 @@ class Services:
         models: The models of that store.
         runner: Where they run.
         author: Who acts, as `user@host`.
+        reporter: Told of what is done beside what was asked for.
     """
 
-    def __init__(self, store: Store, models: Models, runner: Runner, *, author: str) -> None:
+    def __init__(
+        self, store: Store, models: Models, runner: Runner, *, author: str, reporter: Reporter = SILENT
+    ) -> None:
         self._store = store
         self._models = models
         self._runner = runner
         self._author = author
+        self._reporter = reporter
 
     def deploy(
         self,
@@ -224,15 +230,17 @@ class Services:
         files: Sequence[Path] = (),
         json: bytes = b"",
         prepare: Preparation = AS_IT_IS,
+        as_is: bool = False,
         token: str = "",
     ) -> Answer:
-        """Ask a service.
+        """Ask a service; pictures are sent as the model's config.json says that it takes them, and what is done told.
 
         Args:
             name: Of the service.
             files: What is sent, in a form whose field is the one of the model's config.json.
             json: What is sent instead.
-            prepare: What is done to a picture before.
+            prepare: What is done to a picture in any case.
+            as_is: Whether that is all, whatever config.json says.
             token: Instead of the one that this machine knows.
 
         Raises:
@@ -242,10 +250,14 @@ class Services:
         """
         request = Request(json, "application/json")
         if files:
-            contents = contents_of(files)
-            if prepare != AS_IT_IS:
-                contents = {name: as_png(content, name, prepare) for name, content in contents.items()}
-            request = form_of(field_of(self.newest(name).config), contents)
+            config = self.newest(name).config
+            taken, contents = Picture() if as_is else picture_of(config), contents_of(files)
+            for file, content in contents.items():
+                made = prepared(content, file, taken, prepare)
+                contents[file] = made.data
+                if made.done:
+                    self._reporter.note(f"{file} is sent {made.done}")
+            request = form_of(field_of(config), contents)
         return self.asker(name, token)(request)
 
     def asker(self, name: str, token: str = "") -> Asker:

@@ -71,6 +71,8 @@ def test_what_cannot_be_says_why(mlctl, project, arguments, message):
 def test_a_trial_with_pictures_whose_labels_are_known(mlctl, package, tmp_path):
     answers = ECHO.replace('{"answer": "ANSWER", "fields": sorted(data)}', '{"label": "cat"}')
     (package / "model" / "customize_service.py").write_text(answers)
+    small = CONFIG.replace('{"type": "file"}', '{"type": "file", "picture": {"size": [28, 28]}}')
+    (package / "model" / "config.json").write_text(small)
     mlctl("model", "import", package, "--name", "echo")
     assert mlctl("deploy", "echo", "--engine", "plain-1").returncode == 0
     asked = ["service", "test", "echo"]
@@ -82,7 +84,11 @@ def test_a_trial_with_pictures_whose_labels_are_known(mlctl, package, tmp_path):
     assert re.search(r"^Wrong +dog/1\.png: cat, not dog$", done.stdout, re.MULTILINE)
     trial = json.loads(mlctl(*asked, "--data", "pets/V0001", "-n", "2", "--parallel", "2", "-o", "json").stdout)
     assert (trial["data"], trial["asked"], trial["median"] > 0) == ("pets/V0001", 2, True)
-    refused = mlctl("predict", "echo", pets / "cat" / "1.png", "--gray", "--resize", "28x28")
+    seven = Path(__file__).parents[2] / "docs" / "seven.png"
+    assert "seven.png is sent 28 x 28 pixels instead of 56 x 56\n" in mlctl("predict", "echo", seven).stderr
+    assert mlctl("predict", "echo", seven, "--as-is").stderr == ""
+    assert mlctl("predict", "echo", pets / "cat" / "1.png", "--as-is").returncode == 0
+    refused = mlctl("predict", "echo", pets / "cat" / "1.png")
     assert (refused.returncode, "1.png is no picture that can be read" in refused.stderr) == (2, True)
     assert mlctl("predict", "echo", pets / "cat" / "1.png", "--resize", "28").returncode == 2
 

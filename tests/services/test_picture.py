@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from orchestrator.errors import UsageError
-from orchestrator.services.picture import Preparation, as_png
+from orchestrator.models.inputs import Picture, field_of, picture_of
+from orchestrator.services.picture import Preparation, prepared
 
 
 def file_of(kind="PNG", mode="RGB", size=(4, 2), colour="red", **options):
@@ -18,7 +19,7 @@ def file_of(kind="PNG", mode="RGB", size=(4, 2), colour="red", **options):
 
 
 def made(data, **shape):
-    return Image.open(io.BytesIO(as_png(data, "a file", Preparation(**shape))))
+    return Image.open(io.BytesIO(prepared(data, "a file", Picture(), Preparation(**shape)).data))
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,74 @@ def test_a_photo_is_sent_as_people_see_it():
     assert made(file_of("JPEG", exif=exif), gray=True).size == (2, 4)
 
 
+def sent(data, taken, **shape):
+    """Return mode, size and first pixel of the picture that a model gets, and what was done to it."""
+    made = prepared(data, "a file", taken, Preparation(**shape))
+    picture = Image.open(io.BytesIO(made.data))
+    return (picture.mode, picture.size, picture.getpixel((0, 0))), made.done
+
+
+DIGIT = Picture(gray=True, size=(4, 2), background="black")
+
+
+def test_a_picture_becomes_what_the_model_takes_and_that_is_told():
+    told = "in shades of gray, 4 x 2 pixels instead of 8 x 4, white for black"
+    assert sent(file_of(size=(8, 4), colour="white"), DIGIT) == (("L", (4, 2), 0), told)
+    assert sent(file_of("JPEG", "L", colour=0), DIGIT, resize=(3, 3)) == (
+        ("L", (3, 3), 0),
+        "3 x 3 pixels instead of 4 x 2",
+    )
+    assert sent(file_of(mode="L", colour=0), DIGIT, invert=True)[0] == ("L", (4, 2), 255)
+
+
+@pytest.mark.parametrize(
+    ("data", "taken"),
+    [
+        (file_of("BMP", "L", colour=3), DIGIT),
+        (file_of("JPEG", size=(9, 9)), Picture()),
+        (b"words", Picture()),
+        (file_of(colour="white"), Picture(background="white", size=(4, 2))),
+    ],
+)
+def test_what_fits_is_sent_as_it_is(data, taken):
+    made = prepared(data, "a file", taken)
+    assert (made.data, made.done) == (data, "")
+
+
+def test_the_background_is_what_most_of_the_edge_is():
+    picture = Image.new("L", (28, 28), 255)
+    picture.paste(0, (4, 0, 20, 28))  # a stroke from edge to edge
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    assert sent(file.getvalue(), Picture(background="black"))[1] == "white for black"
+    assert sent(file.getvalue(), Picture(background="white"))[1] == ""
+
+
+def taking(picture):
+    fields = {"note": {"type": "string"}, "photo": {"type": "file", "picture": picture}}
+    return {"apis": [{"request": {"data": {"type": "object", "properties": fields}}}]}
+
+
+def test_config_json_says_what_a_model_takes():
+    config = taking({"gray": True, "size": [4, 2], "background": "black"})
+    assert (field_of(config), picture_of(config)) == ("photo", DIGIT)
+    assert picture_of(taking({})) == Picture()
+
+
+@pytest.mark.parametrize("config", [{}, {"apis": 3}, {"apis": [3, {"request": []}, {"request": {"data": "x"}}]}])
+def test_a_config_json_that_does_not_say_is_none(config):
+    assert (field_of(config), picture_of(config)) == ("images", Picture())
+
+
+@pytest.mark.parametrize(
+    "picture", [{"grey": True}, {"size": [28]}, {"size": [0, 28]}, {"background": "green"}, "gray", None]
+)
+def test_what_cannot_be_understood_is_named(picture):
+    with pytest.raises(UsageError, match=r'config\.json: "picture" cannot be understood') as caught:
+        picture_of(taking(picture))
+    assert "--as-is" in caught.value.hint
+
+
 def bomb():
     """Return a small file of an enormous picture."""
     chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))  # noqa: E731
@@ -59,4 +128,4 @@ def bomb():
 )
 def test_what_is_no_picture_is_refused(data, message):
     with pytest.raises(UsageError, match=message):
-        as_png(data, "a file", Preparation(gray=True))
+        prepared(data, "a file", Picture(), Preparation(gray=True))

@@ -7,8 +7,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from orchestrator.errors import ConflictError, UsageError
+from orchestrator.models.inputs import field_of
 from orchestrator.progress import SILENT, Reporter
-from orchestrator.services.ask import field_of, form_of
+from orchestrator.services.ask import form_of
 from orchestrator.services.batch.mapping import Rule, check_rule, rule_of
 from orchestrator.services.batch.record import Batch, Mapping, Outcome
 from orchestrator.services.batch.runner import BatchRunner

@@ -8,8 +8,9 @@ import msgspec
 
 from orchestrator.datasets import Datasets
 from orchestrator.errors import NotFoundError
+from orchestrator.models.inputs import field_of
 from orchestrator.progress import SILENT, Reporter
-from orchestrator.services.ask import fault_of, field_of, form_of
+from orchestrator.services.ask import fault_of, form_of
 from orchestrator.services.services import Services
 from orchestrator.services.trial.examples import Example, examples
 from orchestrator.services.trial.label import label_of
