@@ -124,7 +124,7 @@ def request_of(peer: Peer, kind: str) -> bytes:
 def _asked(peer: Peer, kind: str) -> tuple[str, str, bytes]:
     """Return path, content type and body of a request."""
     if kind == "JSON":
-        return peer.json, "application/json", json.dumps({"image": [0.5] * 784}).encode()
+        return peer.json, "application/json", json.dumps(peer.document([0.5] * 784)).encode()
     head = '--b\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n'
     return peer.form, "multipart/form-data; boundary=b", head.encode() + PICTURE + b"\r\n--b--\r\n"
 

