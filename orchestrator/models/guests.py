@@ -3,5 +3,5 @@
 from pathlib import Path
 
 _HERE = Path(__file__).parents[1] / "guest"
-# Entries of its PYTHONPATH; in a pod they are one folder.
-GUESTS = (_HERE / "serving", _HERE / "packages")
+# Entries of its PYTHONPATH; see guest/serving/mlctl_model/host.py for those in a pod.
+GUESTS = (_HERE / "serving", _HERE / "packages", _HERE / "compat")

@@ -53,7 +53,8 @@ def _prepare(source: Path, folder: Path) -> None:
     settings = msgspec.structs.replace(settings, models=models, host=os.environ.get("MLCTL_LISTEN", settings.host))
     try:
         for guest in GUESTS:
-            shutil.copytree(guest, folder / "guest", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+            target = folder / "guest" / guest.name
+            shutil.copytree(guest, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         if any(ADDRESS in one.environment for one in settings.models):
             write_whole(folder / MODELS_CONFIG, models_config(settings.models).encode())
         write_whole(folder / "settings.json", msgspec.json.encode(settings))

@@ -113,6 +113,15 @@ def test_other_modules_are_missing_as_ever(tmp_path):
     )
 
 
+def test_caffes_load_image_is_mended_and_nothing_else(tmp_path):
+    package = tmp_path / "caffe"
+    package.mkdir()
+    (package / "__init__.py").write_text("from . import io\n")
+    (package / "io.py").write_text("def load_image(name, color=True): return 'broken'\ndef other(): return 'own'\n")
+    source = "import caffe.io; print(caffe.io.load_image.__module__, caffe.io.other())"
+    assert output(run(tmp_path, source)) == "mlctl_compat.caffe_io own"
+
+
 def test_version_1_is_not_overlaid(tmp_path):
     tensorflow(tmp_path, "1.15.5")
     source = "import tensorflow as tf; print(tf.__version__, hasattr(tf, 'contrib'))"

@@ -99,7 +99,7 @@ def _host(plan: Plan, host: Host) -> Json:
 
 def _command(host: Host) -> list[str]:
     if not host.server:
-        return ["/bin/sh", f"{volumes.SHARED}/guest/host.sh", host.socket]
+        return ["/bin/sh", f"{volumes.SHARED}/guest/serving/host.sh", host.socket]
     models = f"--model_config_file={volumes.SHARED}/{MODELS_CONFIG}"
     return ["tensorflow_model_server", f"--rest_api_port={TFSERVING_PORT}", models]
 

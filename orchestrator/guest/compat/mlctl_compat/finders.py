@@ -1,4 +1,4 @@
-"""Import hooks: modules that TensorFlow 2 does not have any more, and TensorFlow 1's names in it."""
+"""Import hooks: modules that TensorFlow 2 does not have any more, TensorFlow 1's names in it, and a mended Caffe."""
 
 import importlib.machinery
 import os
@@ -38,32 +38,45 @@ class Tutorials(object):
         """Leave it empty."""
 
 
-class TensorFlow1(object):
-    """Finds `tensorflow` as others do, and lays TensorFlow 1's names over it once it is loaded."""
+class Overlaid(object):
+    """Finds a module as others do, and lays something over it once it is loaded."""
 
-    @staticmethod
-    def find_spec(fullname, path=None, target=None):
-        """Return how to load `tensorflow`."""
-        if fullname != "tensorflow":
+    def __init__(self, name, overlay):
+        self._name = name
+        self._overlay = overlay
+
+    def find_spec(self, fullname, path=None, target=None):
+        """Return how to load the module."""
+        if fullname != self._name:
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader.exec_module = _overlaid(spec.loader.exec_module)
+            spec.loader.exec_module = self._run(spec.loader.exec_module)
         return spec
 
+    def _run(self, exec_module):
+        def run(module):
+            exec_module(module)
+            self._overlay(sys.modules[self._name])
 
-def _overlaid(exec_module):
-    def run(module):
-        exec_module(module)
-        from mlctl_compat import tf1
+        return run
 
-        tf1.overlay(sys.modules["tensorflow"])
 
-    return run
+def _tensorflow(module):
+    from mlctl_compat import tf1
+
+    tf1.overlay(module)
+
+
+def _caffe_io(module):
+    from mlctl_compat import caffe_io
+
+    caffe_io.overlay(module)
 
 
 def install(tf1):
     """Add the hooks to Python's own."""
     sys.meta_path.append(Tutorials)
+    sys.meta_path.insert(0, Overlaid("caffe.io", _caffe_io))
     if tf1:
-        sys.meta_path.insert(0, TensorFlow1)
+        sys.meta_path.insert(0, Overlaid("tensorflow", _tensorflow))

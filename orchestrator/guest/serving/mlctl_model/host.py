@@ -20,6 +20,7 @@ from mlctl_model import wire
 BACKLOG = 64
 END = b"\0"
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PATH = [HERE] + [os.path.join(os.path.dirname(HERE), guest) for guest in ("packages", "compat")]
 
 
 def main(arguments):
@@ -57,7 +58,7 @@ def _serve(connection):
 def _start(asked):
     own = os.environ.get("PYTHONPATH")
     environment = dict(os.environ, **asked["environment"])
-    environment["PYTHONPATH"] = HERE + os.pathsep + own if own else HERE
+    environment["PYTHONPATH"] = os.pathsep.join(PATH + ([own] if own else []))
     return subprocess.Popen(
         [sys.executable] + asked["arguments"],
         env=environment,

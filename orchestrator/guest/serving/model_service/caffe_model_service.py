@@ -17,7 +17,6 @@ class CaffeBaseService(SingleNodeService):
         super(CaffeBaseService, self).__init__(model_name, model_path)
         import caffe
 
-        caffe.io.load_image = load_image
         layout = _only(model_path, "*deploy*.prototxt") or _only(model_path, "*.prototxt")
         weights = _only(model_path, "*.caffemodel")
         if not layout or not weights:
@@ -49,21 +48,6 @@ class CaffeBaseService(SingleNodeService):
             kind: [{"name": one, "dtype": "float32", "shape": list(net.blobs[one].data.shape)} for one in names]
             for kind, names in (("inputs", net.inputs), ("outputs", net.outputs))
         }
-
-
-def load_image(filename, color=True):
-    """Return a picture as numbers from 0 to 1, height x width x channels: 3, or 1 without `color`.
-
-    In the place of `caffe.io.load_image`, which asks scikit-image for a parameter that it has no longer.
-    """
-    import numpy as np
-    import skimage
-    import skimage.io
-
-    picture = skimage.img_as_float(skimage.io.imread(filename, as_gray=not color)).astype(np.float32)
-    if picture.ndim == 2:
-        return np.repeat(picture[:, :, np.newaxis], 3 if color else 1, axis=2)
-    return picture[:, :, :3]  # without how transparent it is
 
 
 def _only(folder, pattern):
