@@ -9,7 +9,7 @@ Example:
     print(job.status.state, [entry.path for entry in client.jobs.outputs(job.name).manifest.entries])
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from orchestrator.store import open_store
 
 if TYPE_CHECKING:
     from orchestrator.backends.base import Backend
+    from orchestrator.jobs.compare import Comparison
     from orchestrator.jobs.jobs import Jobs
     from orchestrator.jobs.spending import By, Report
     from orchestrator.models.models import Files, Models
@@ -205,6 +206,22 @@ class Client:
         from orchestrator.jobs.spending import report
 
         return report(self.jobs.uses(), by=by, since=since)
+
+    def compare(self, versions: "Sequence[str]") -> "Comparison":
+        """Put versions of jobs beside each other, which are named as in `orchestrator.jobs.compare.choose`."""
+        from orchestrator.jobs.compare import choose, compare
+
+        return compare(choose(self.jobs, versions))
+
+    def code_diffs(self, comparison: "Comparison") -> "Iterator[str]":
+        """Yield in lines how the code of each version differs from that of the first, as `diff -u` shows it.
+
+        Raises:
+            NotFoundError: The code of one is not in the store any more.
+        """
+        from orchestrator.jobs.code_diff import code_diffs
+
+        return code_diffs(self.store, [view.record for view in comparison.views])
 
     @cached_property
     def upkeep(self) -> "Upkeep":

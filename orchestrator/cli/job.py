@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import complete, terminal
+from orchestrator.cli.compare import compare
 from orchestrator.cli.create import create
 from orchestrator.cli.events import events
 from orchestrator.cli.group import group
@@ -70,6 +71,7 @@ def get(
 
 
 app.command("logs")(logs)
+app.command()(compare)
 app.command()(events)
 app.command()(shell)
 

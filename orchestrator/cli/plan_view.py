@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.amounts import money
 from orchestrator.cli.render import count, plain, size
-from orchestrator.jobs.changes import NONE, Change
+from orchestrator.jobs.changes import Change
+from orchestrator.jobs.facts import NONE
 from orchestrator.specs.quantities import format_duration, format_memory
 
 if TYPE_CHECKING:

@@ -1,15 +1,14 @@
-"""What differs between two versions of a job."""
+"""What differs between a version of a job and the next."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from orchestrator.jobs.facts import HASH, NONE, Facts, data_of, facts, label
 from orchestrator.jobs.record import JobRecord
 
 if TYPE_CHECKING:
     from orchestrator.jobs.plan import Plan
-
-NONE = "-"  # shown for what is not there
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -21,44 +20,45 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def changes_between(previous: JobRecord, plan: "Plan") -> list[Change]:
-    """Return how the plan differs from the version before: parameters, code, data, engine, resources."""
-    changes = _mapping("parameters.", previous.parameters, dict(plan.spec.parameters))
-    if previous.code and plan.code:
-        now = {entry.path: entry.sha256 or entry.target for entry in plan.code.manifest.entries}
-        changes += _files(previous.code.files, now)
-    changes += _mapping("", {"data": _data_before(previous)}, {"data": _data_now(plan)})
-    if previous.engine and plan.engine:
-        before, now_engine = previous.engine, plan.engine_ref()
-        changes += _mapping("", {"engine": before.name}, {"engine": now_engine.name})
-        if before.name == now_engine.name and before.environment != now_engine.environment:
-            changes.append(Change("engine", before.environment, now_engine.environment))
-    kept = ("resources", "env", "max_duration", "max_cost", "boot_file", "data_mode", "output", "model")
-    old, new = previous.spec, plan.spec_document()
-    for key in kept:
-        changes += _mapping("", {key: _plain(old.get(key))}, {key: _plain(new.get(key))})
-    return changes + _mapping("kubernetes.", old.get("kubernetes") or {}, new["kubernetes"])
+    """Return how the plan differs from the version before; what it has a problem with is left out."""
+    before_code, now_code = (previous.code, plan.code) if previous.code and plan.code else (None, None)
+    before_engine, now_engine = (
+        (previous.engine, plan.engine_ref()) if previous.engine and plan.engine else (None, None)
+    )
+    before = facts(
+        parameters=previous.parameters,
+        files=before_code.files if before_code else {},
+        data=data_of(previous),
+        engine=before_engine,
+        spec=previous.spec,
+    )
+    now = facts(
+        parameters=plan.spec.parameters,
+        files=now_code.hashes() if now_code else {},
+        data=_data_now(plan),
+        engine=now_engine,
+        spec=plan.spec_document(),
+    )
+    return [change for section in before for change in _section(section, before, now)]
 
 
-def _mapping(prefix: str, before: dict[str, Any], now: dict[str, Any]) -> list[Change]:
-    keys = [*before, *(key for key in now if key not in before)]
-    return [
-        Change(prefix + key, str(before.get(key, NONE)), str(now.get(key, NONE)))
-        for key in keys
-        if before.get(key, NONE) != now.get(key, NONE)
-    ]
+def _section(section: str, before: Facts, now: Facts) -> list[Change]:
+    old, new = before[section], now[section]
+    if section == "engine" and old.get("engine") != new.get("engine"):  # which has another environment, of course
+        old, new = {"engine": old["engine"]}, {"engine": new["engine"]}
+    changes = []
+    for name in dict.fromkeys([*old, *new]):
+        one, other = old.get(name, NONE), new.get(name, NONE)
+        if one == other:
+            continue
+        if section == "code":
+            one, other = _file(one, "removed" if other == NONE else ""), _file(other, "added" if one == NONE else "")
+        changes.append(Change(label(section, name), one, other))
+    return changes
 
 
-def _files(before: dict[str, str], now: dict[str, str]) -> list[Change]:
-    changes = [Change(f"code: {path}", NONE, "added") for path in sorted(now.keys() - before.keys())]
-    changes += [Change(f"code: {path}", "removed", NONE) for path in sorted(before.keys() - now.keys())]
-    both = before.keys() & now.keys()
-    return changes + [
-        Change(f"code: {path}", before[path][:8], now[path][:8]) for path in sorted(both) if before[path] != now[path]
-    ]
-
-
-def _data_before(record: JobRecord) -> str:
-    return f"{record.data.name}@{record.data.version}" if record.data else NONE
+def _file(digest: str, fate: str) -> str:
+    return NONE if digest == NONE else fate or digest[:HASH]
 
 
 def _data_now(plan: "Plan") -> str:
@@ -67,9 +67,3 @@ def _data_now(plan: "Plan") -> str:
     if plan.data.version:
         return f"{plan.data.name}@{plan.data.version.version}"
     return f"{plan.data.name} (to {plan.data.wanted})"
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {item}" for key, item in value.items() if item is not None) or NONE
-    return NONE if value in (None, "") else str(value)

@@ -152,7 +152,7 @@ def _code_ref(plan: Plan) -> CodeRef:
         key=plan.code.key,
         sha256=plan.code.sha256,
         name=plan.code.folder.name,
-        files={entry.path: entry.sha256 or entry.target for entry in plan.code.manifest.entries},
+        files=plan.code.hashes(),
         size=plan.code.size,
         git_commit=plan.code.git_commit or "",
         git_dirty=plan.code.git_dirty,

@@ -65,6 +65,10 @@ class CodeSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         """Key of the archive in a store."""
         return archive_key(self.sha256)
 
+    def hashes(self) -> dict[str, str]:
+        """Return the hash of each file by path; of a link where it leads, and nothing of an empty folder."""
+        return {entry.path: entry.sha256 or entry.target for entry in self.manifest.entries}
+
 
 def archive_key(sha256: str) -> str:
     """Return the key of the archive of the code with that hash."""
