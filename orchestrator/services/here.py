@@ -45,8 +45,15 @@ class Here:
     def new(self, name: str, port: int, shape: dict[str, object]) -> ServiceRecord:
         _require_plain(shape)
         shutil.rmtree(Place(name).folder, ignore_errors=True)
-        port = port or free_ports(1)[0]
-        return ServiceRecord(name=name, machine=self.machine, host=socket.gethostname(), port=port, created=time.time())
+        http, grpc = free_ports(2)
+        return ServiceRecord(
+            name=name,
+            machine=self.machine,
+            host=socket.gethostname(),
+            port=port or http,
+            grpc_port=grpc,
+            created=time.time(),
+        )
 
     def reshaped(self, record: ServiceRecord, shape: dict[str, object]) -> ServiceRecord:
         _require_plain(shape)

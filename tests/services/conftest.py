@@ -34,6 +34,17 @@ class Echo(SingleNodeService):
             raise ValueError("as it was asked to")
         return {"answer": "ANSWER", "fields": sorted(data)}
 """
+DOUBLE = """
+from model_service.model_service import SingleNodeService
+
+class Double(SingleNodeService):
+    def describe(self):
+        both = [{"name": "x", "dtype": "float32", "shape": [-1, 2]}]
+        return {"inputs": both, "outputs": [{"name": "y", "dtype": "float32", "shape": [-1, 2]}]}
+
+    def predict(self, inputs, outputs=None, signature=None):
+        return {"y": inputs["x"] * 2}
+"""
 
 
 @pytest.fixture

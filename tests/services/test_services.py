@@ -5,7 +5,10 @@ import signal
 import time
 from pathlib import Path
 
+import grpc
+import numpy as np
 import pytest
+from tensorflow_serving.apis import get_model_metadata_pb2, prediction_service_pb2_grpc
 
 from orchestrator.config import home_dir, machine_id
 from orchestrator.errors import ConflictError, NotFoundError, PreflightError, UsageError
@@ -16,7 +19,8 @@ from orchestrator.services.state import ServiceState
 from orchestrator.store.records import change, claim
 from tests.engines.conftest import make_wheel, take_from
 from tests.jobs.conftest import processes_of
-from tests.services.conftest import ECHO
+from tests.services.conftest import DOUBLE, ECHO
+from tests.serving.tensorflow_client import request
 from tests.waiting import wait_until
 
 ENGINE = "plain-1"
@@ -44,6 +48,18 @@ def test_a_version_answers_and_the_next_one_takes_over(client, model):
     client.services.rollback("echo")
     assert answer_of(client) == "two"
     assert [one.what for one in view.record.history] == ["deploy", "deploy", "rollback"]
+
+
+def test_it_is_asked_over_grpc_too(client, model):
+    view, token = deploy(client, model("one", source=DOUBLE))
+    options = {"metadata": [("x-auth-token", token)], "wait_for_ready": True, "timeout": 60}
+    with grpc.insecure_channel(view.grpc) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        asked = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+        asked.model_spec.name = "echo"
+        assert stub.GetModelMetadata(asked, **options).model_spec.version.value == 1
+        with pytest.raises(grpc.RpcError, match="the model's engine has no NumPy"):
+            stub.Predict(request(np.array([[1, 2]], np.float32)), **options)
 
 
 def test_a_file_goes_into_the_field_that_the_model_names(client, model, tmp_path):

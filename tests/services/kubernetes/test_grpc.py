@@ -7,19 +7,8 @@ from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from orchestrator.services.place import Place
 from tests.kubernetes.standin import Standin
+from tests.services.conftest import DOUBLE
 from tests.serving.tensorflow_client import array, request
-
-DOUBLE = """
-from model_service.model_service import SingleNodeService
-
-class Double(SingleNodeService):
-    def describe(self):
-        both = [{"name": "x", "dtype": "float32", "shape": [-1, 2]}]
-        return {"inputs": both, "outputs": [{"name": "y", "dtype": "float32", "shape": [-1, 2]}]}
-
-    def predict(self, inputs, outputs=None, signature=None):
-        return {"y": inputs["x"] * 2}
-"""
 
 
 def address_of(standin: Standin, url: str) -> str:

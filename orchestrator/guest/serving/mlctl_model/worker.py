@@ -21,6 +21,11 @@ FIRST_TO_GO = "900"  # of 1000
 STEPS = ("_preprocess", "_inference", "_postprocess")
 LAST = 19  # niceness
 LOADED, NOT_LOADED = 0, 3  # exit codes
+NO_NUMPY = {
+    "kind": "ImportError",
+    "message": "the model's engine has no NumPy, so it takes no arrays; ask its service, with JSON or files to /",
+    "step": "",
+}
 
 
 def main(arguments=None):
@@ -67,7 +72,11 @@ def serve(service, kind, told, path):
         stream = connection.makefile("rb", BUFFER)
         try:
             while True:
-                request = wire.receive(stream)
+                try:
+                    request = wire.receive(stream)
+                except ImportError:
+                    wire.send(connection, {"error": NO_NUMPY})
+                    continue
                 if request["do"] == "end":
                     return
                 wire.send(connection, answer(service, kind, told, request))
