@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from orchestrator.models.record import FILES, Lineage, ModelVersion, model_prefi
 from orchestrator.models.register import find_same, register
 from orchestrator.progress import Reporter
 from orchestrator.store.base import Store, list_objects
+from orchestrator.store.condemned import FRESH, wait_for_collectors
 from orchestrator.store.index import hash_file
 from orchestrator.store.manifest import Entry, Manifest, manifest_of
 from orchestrator.store.parallel import as_mlctl_error
@@ -66,9 +68,15 @@ def import_folder(
     )
     if found := find_same(store, draft):
         return found
+    begun = time.time()
     manifest = upload_tree(store, draft.prefix, folder / top, reporter=reporter)
-    config = read_config(store, draft.prefix, manifest)
-    return register(store, msgspec.structs.replace(draft, manifest=manifest, config=config))
+    config = read_config(manifest, lambda path: (folder / top / path).read_bytes())
+    version = register(store, msgspec.structs.replace(draft, manifest=manifest, config=config))
+    if time.time() - begun > FRESH:  # a collector may have taken the files for garbage; now the record refers to them
+        wait_for_collectors(store, draft.prefix, reporter=reporter)
+        if sum(1 for _ in list_objects(store, draft.prefix)) < manifest.files:
+            upload_tree(store, draft.prefix, folder / top, reporter=reporter)
+    return version
 
 
 @contextmanager

@@ -1,12 +1,12 @@
 """The package in a tree of files, laid out as ModelArts does: a folder `model/` with model, settings and service."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from orchestrator.errors import NotFoundError
-from orchestrator.store.base import Store
 from orchestrator.store.manifest import Manifest, manifest_of
 
 FOLDER = "model/"  # of the package, in what a job has written
@@ -48,12 +48,17 @@ def below(manifest: Manifest, folder: str) -> Manifest:
     )
 
 
-def read_config(store: Store, prefix: str, manifest: Manifest) -> dict[str, Any]:
-    """Return the package's config.json; nothing if there is none, or none that is an object of JSON: lint tells."""
+def read_config(manifest: Manifest, read: Callable[[str], bytes]) -> dict[str, Any]:
+    """Return the package's config.json; nothing if there is none, or none that is an object of JSON: lint tells.
+
+    Args:
+        manifest: The package.
+        read: Returns what is in one of its files.
+    """
     if not any(entry.path == CONFIG for entry in manifest.entries):
         return {}
     try:
-        found = json.loads(store.get(prefix + CONFIG).data)
+        found = json.loads(read(CONFIG))
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

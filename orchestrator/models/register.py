@@ -84,7 +84,7 @@ def register_output(
         store=store.url,
         prefix=prefix + folder,
         manifest=package,
-        config=read_config(store, prefix + folder, package),
+        config=read_config(package, lambda path: store.get(prefix + folder + path).data),
         lineage=lineage,
     )
     return register(registry, draft)

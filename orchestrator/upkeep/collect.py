@@ -1,8 +1,8 @@
 """Delete garbage, so that nothing is lost that somebody has begun to use since it was found.
 
-What may come into use again, packs and code archives, is condemned first (store.condemned) and judged once more. A
-push that was never finished loses its number for good before its files go, so whoever goes on with it cannot end it.
-What a deleted version left, and uploads, nobody can refer to. Killed at any point, it is run again.
+What may come into use again, packs, code archives and files of models, is condemned first (store.condemned) and judged
+once more. A push that was never finished loses its number for good before its files go, so whoever goes on with it
+cannot end it. What a deleted version left, and uploads, nobody can refer to. Killed at any point, it is run again.
 """
 
 import time
@@ -17,6 +17,7 @@ from orchestrator.store.base import AlreadyExistsError, Store, Unfinished, list_
 from orchestrator.store.condemned import SENDING, condemn
 from orchestrator.store.records import claim
 from orchestrator.upkeep.garbage import Garbage
+from orchestrator.upkeep.model_files import unused_files
 from orchestrator.upkeep.references import PackReferences, unused_code, unused_packs
 from orchestrator.upkeep.survey import is_of_version, left_overs
 
@@ -85,6 +86,8 @@ class Collector:
             store.delete(left_overs(store, one.where))
         elif one.kind == "job":
             store.delete(item.key for item in left_of(store, one.name, {one.number}))
+        elif one.kind == "model":
+            return self._delete_files(one)
         elif one.kind == "upload":
             store.give_up(Unfinished(one.where, one.upload, one.size, one.modified))
         else:
@@ -102,6 +105,19 @@ class Collector:
         except AlreadyExistsError:
             return False
         return True
+
+    def _delete_files(self, one: Garbage) -> bool:
+        """Condemn what an import has brought in, judge again, and delete it."""
+        begun = self._clock()
+        announced = condemn(self._store, [one.where])
+        unused = {found.prefix for found in unused_files(self._store, one.name) if found.amount.modified < self._before}
+        doomed = (item.key for item in list_objects(self._store, one.where)) if one.where in unused else iter(())
+        while batch := list(islice(doomed, AT_ONCE)):
+            if self._clock() - begun > SENDING:
+                raise StoreError(f"{self._store.url} answers too slowly to delete safely", hint="run it again")
+            self._store.delete(batch)
+        self._store.delete([announced])
+        return one.where in unused
 
     def _sweep(self, condemned: Sequence[Garbage]) -> tuple[int, list[Garbage]]:
         """Condemn packs and archives, judge again, and delete; return how many are dealt with, and what is gone."""

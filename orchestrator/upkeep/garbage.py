@@ -14,6 +14,7 @@ from orchestrator.jobs.listing import read_versions
 from orchestrator.jobs.record import ROOT as JOBS
 from orchestrator.jobs.record import JobRecord, job_names
 from orchestrator.jobs.record import version_prefix as job_version_prefix
+from orchestrator.models.record import model_names
 from orchestrator.progress import Reporter
 from orchestrator.runtime.task import JOB
 from orchestrator.specs.names import NAME_PATTERN, format_version
@@ -23,15 +24,16 @@ from orchestrator.store.condemned import PREFIX as LISTS
 from orchestrator.store.condemned import is_list
 from orchestrator.store.gather import gather
 from orchestrator.store.records import find
+from orchestrator.upkeep.model_files import OF_MODELS, unused_files
 from orchestrator.upkeep.references import PackReferences, read_dataset_record, unused_code, unused_packs
 from orchestrator.upkeep.survey import Amount, DatasetSurvey, JobSurvey, survey_dataset, survey_job
 
-Kind = Literal["pack", "code", "push", "dataset", "job", "upload", "list"]
+Kind = Literal["pack", "code", "push", "dataset", "job", "model", "upload", "list"]
 
 _NAME = NAME_PATTERN.strip("^$")
 _OF_DATASETS = rf"{DATASETS}{_NAME}/(?:V[0-9]{{4,}}/(?:files/.+|manifest\.json)|{PACKS}[0-9a-f]{{64}}\.tar)"
 _OF_JOBS = rf"{JOBS}{_NAME}/V[0-9]{{4,}}/.+"
-_UPLOAD = re.compile(rf"{_OF_DATASETS}|{_OF_JOBS}|{CODE}[0-9a-f]{{64}}\.tar\.gz")
+_UPLOAD = re.compile(rf"{_OF_DATASETS}|{_OF_JOBS}|{OF_MODELS}|{CODE}[0-9a-f]{{64}}\.tar\.gz")
 
 
 class Garbage(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,13 +41,14 @@ class Garbage(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kind: `pack`: of a dataset; `code`: an archive; `push`: files of a version that never came to be; `dataset`,
-            `job`: what a deleted version left; `upload`: never ended; `list`: left by a collector that was killed.
+            `job`: what a deleted version left; `model`: files of an import; `upload`: never ended; `list`: left by a
+            collector that was killed.
         where: Key of the object; of a version, its prefix.
         why: Nobody needs it.
         objects: How many they are.
         size: Their bytes.
         modified: Seconds since the epoch, of the latest.
-        name: Of the dataset or job.
+        name: Of the dataset, job or model.
         number: Of the version.
         upload: Its id.
     """
@@ -99,6 +102,7 @@ def look_through(store: Store, before: float, *, reporter: Reporter) -> Findings
         for found in _of_dataset(store, dataset, uploads, references, before, reporter=reporter)
     ]
     garbage += [found for job in jobs for found in _of_job(store, job, before)]
+    garbage += [found for name in model_names(store) for found in _of_model(store, name, uploads, before, reporter)]
     garbage += [
         Garbage(kind="code", where=item.key, why="no job refers to it", size=item.size, modified=item.modified)
         for item in unused_code(store)
@@ -178,6 +182,22 @@ def _of_job(store: Store, survey: JobSurvey, before: float) -> Iterator[Garbage]
         record = find(store, prefix + JOB, JobRecord)
         if record and record.deleted and record.deleted < before:
             yield _left("job", prefix, amount, "its version is deleted", survey.name, number)
+
+
+def _of_model(
+    store: Store, name: str, uploads: list[Unfinished] | None, before: float, reporter: Reporter
+) -> Iterator[Garbage]:
+    if uploads is None:
+        return
+    try:
+        unused = unused_files(store, name)
+    except StoreError as error:
+        reporter.note(f"the files of model {name} are left alone: {error.message}")
+        return
+    for one in unused:
+        signs = [upload.modified for upload in uploads if upload.key.startswith(one.prefix)]
+        if max([one.amount.modified, *signs]) < before:
+            yield _left("model", one.prefix, one.amount, f"no version of {name} refers to it", name, 0)
 
 
 def _left(kind: Kind, prefix: str, amount: Amount, why: str, name: str, number: int) -> Garbage:

@@ -12,15 +12,17 @@ from orchestrator.datasets.versions import version_prefix
 from orchestrator.errors import StoreError
 from orchestrator.jobs.record import ROOT as JOBS
 from orchestrator.jobs.record import version_prefix as job_version_prefix
+from orchestrator.models.record import ROOT as MODELS
 from orchestrator.runtime.task import JOB
 from orchestrator.specs.names import format_version
 from orchestrator.store.archive import PREFIX as CODE
 from orchestrator.store.base import Store, list_folders, list_objects
 from orchestrator.upkeep.garbage import Findings
+from orchestrator.upkeep.model_files import is_of_model
 from orchestrator.upkeep.references import PackReferences, is_code
 from orchestrator.upkeep.survey import Amount, DatasetSurvey, JobSurvey, total
 
-UseKind = Literal["dataset", "job", "code", "garbage", "other"]
+UseKind = Literal["dataset", "job", "model", "code", "garbage", "other"]
 
 SHOWN = 3  # versions that are named
 
@@ -29,8 +31,8 @@ class Use(msgspec.Struct, frozen=True):
     """What takes room.
 
     Attributes:
-        kind: `dataset`, `job`, `code`, `garbage` (what `store gc` deletes), or `other` (what is not mlctl's).
-        name: Of the dataset and version, or of the job.
+        kind: `dataset`, `job`, `model`, `code`, `garbage` (what `store gc` deletes), or `other` (what is not mlctl's).
+        name: Of the dataset and version, or of the job or model.
         what: Which part of it.
         objects: How many they are.
         size: Their bytes.
@@ -56,6 +58,8 @@ def usage_of(store: Store, found: Findings) -> list[Use]:
             (code if is_code(item.key) else foreign).add(item)
     rows = [row for dataset in found.datasets for row in _of_dataset(dataset, found.references, garbage)]
     rows += [row for job in found.jobs for row in _of_job(job, garbage)]
+    models = _of_models(store, garbage, foreign)
+    rows += [_use("model", name, "files and records", amount) for name, amount in sorted(models.items())]
     rows.append(_use("code", "", "archives", code))
     for kind in sorted({one.kind for one in found.garbage}):
         some = [one for one in found.garbage if one.kind == kind]
@@ -121,13 +125,23 @@ def _of_job(survey: JobSurvey, garbage: Collection[str]) -> Iterator[Use]:
         yield _use("job", survey.name, part, total(parts[part]))
 
 
+def _of_models(store: Store, garbage: Collection[str], foreign: Amount) -> dict[str, Amount]:
+    """Return what belongs to each model, by name; what is not mlctl's is counted as foreign."""
+    found: dict[str, Amount] = defaultdict(Amount)
+    for item in list_objects(store, MODELS):
+        parts = item.key.split("/")
+        if "/".join(parts[:4]) + "/" not in garbage:  # models/NAME/files/PREFIX/
+            (found[parts[1]] if is_of_model(item.key) else foreign).add(item)
+    return found
+
+
 def _not_ours(store: Store, garbage: Collection[str]) -> Amount:
     """Return what is beside mlctl's own folders."""
     found = Amount()
     page = store.list_page("", delimiter="/")
     items = list(page.objects)
     for folder in list_folders(store, ""):
-        if folder + "/" not in (DATASETS, JOBS, CODE):
+        if folder + "/" not in (DATASETS, JOBS, MODELS, CODE):
             items += list_objects(store, folder + "/")
     for item in items:
         if item.key not in garbage:

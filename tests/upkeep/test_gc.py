@@ -14,10 +14,13 @@ from orchestrator.jobs.delete import left_of, mark_deleted
 from orchestrator.jobs.listing import read_versions
 from orchestrator.jobs.numbers import last_number
 from orchestrator.jobs.record import version_prefix
+from orchestrator.models import bring
+from orchestrator.models.models import Models
 from orchestrator.store import condemned, open_store
 from orchestrator.store.archive import store_code
 from orchestrator.store.base import Store, list_objects
 from orchestrator.upkeep import Upkeep, upkeep
+from tests.store.trees import make_tree
 from tests.upkeep.things import code, make_job
 from tests.waiting import wait_until
 
@@ -81,6 +84,37 @@ def test_what_deleted_jobs_left_goes_and_their_numbers_stay(store, later, tmp_pa
     assert keys_of(store) == before - left - {snapshot.key}
     assert last_number(store, "demo") == 2
     assert [record.number for record, _ in read_versions(store, "demo")] == [2]
+
+
+def test_files_of_models_that_no_version_refers_to_go(store, later, tmp_path, monkeypatch):
+    models = Models(store, author="me")
+    package = make_tree(tmp_path / "package", {"config.json": "{}", "weights/a": "a"})
+    models.import_(str(package), "digits")
+    kept = keys_of(store)
+    (package / "config.json").write_text('{"model_type": "Custom"}')
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(bring, "register", interrupt)
+        models.import_(str(package), "digits")
+    assert Upkeep(store).garbage() == []
+    (garbage,) = later.garbage()
+    assert (garbage.kind, garbage.objects, garbage.why) == ("model", 2, "no version of digits refers to it")
+    assert garbage.where.startswith("models/digits/files/")
+    assert [(use.kind, use.objects) for use in later.usage()] == [("model", 3), ("garbage", 2)]
+    store.put(garbage.where + "late", b"x")  # the import goes on
+    young = Upkeep(store, clock=lambda: time.time() + 7200)
+    assert young.collect(young.garbage()) == []
+    assert later.collect([garbage]) == [garbage]
+    assert keys_of(store) == kept and models.pull("digits", "v1", tmp_path / "pulled")
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(store, "delete", interrupt)
+        models.delete("digits")
+    assert [(one.kind, one.objects) for one in later.garbage()] == [("model", 2)]
+    store.put("models/digits/V0001/model.json", b"{")
+    assert later.garbage() == []  # nobody knows what it refers to
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
 
 
 def test_what_a_killed_deletion_left_of_a_dataset_goes(store, datasets, later, folder):

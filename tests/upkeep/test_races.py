@@ -5,11 +5,14 @@ import random
 import time
 from itertools import product
 
+import msgspec
 import pytest
 
 from orchestrator.datasets import Datasets
 from orchestrator.errors import ConflictError, StoreError
 from orchestrator.jobs import numbers
+from orchestrator.models import bring
+from orchestrator.models.models import Models
 from orchestrator.store import condemned, unpack
 from orchestrator.store.archive import store_code
 from orchestrator.store.base import Store
@@ -107,6 +110,34 @@ def test_a_killed_collector_keeps_nobody_from_working(garbage_code, monkeypatch)
         assert not list(store.list_page("gc/").objects)
         if over:
             break
+
+
+class OldFiles(MemoryStore):
+    """A store whose files of models are as old as after an import that took days."""
+
+    def _put(self, key, data):
+        etag = super()._put(key, data)
+        if "/files/" in key:
+            self._objects[key] = msgspec.structs.replace(self._objects[key], modified=0.0)
+        return etag
+
+
+def test_an_imported_model_always_has_its_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(bring, "FRESH", -1.0)
+    folder = make_tree(tmp_path / "package", {"config.json": "{}", "weights": "w"})
+    collected = 0
+    for turns in orders(12, 60):
+        store = OldFiles()
+        obey(store)
+        models = Models(store, author="me")
+        importer = Actor(store, lambda models=models: models.import_(str(folder), "digits"))
+        collector = Actor(store, lambda s=store: collect(s))
+        play(importer, collector, turns)
+        assert (importer.error, collector.error) == (None, None), turns
+        version = importer.result
+        assert all(store.head(version.prefix + entry.path) for entry in version.manifest.entries), turns
+        collected += collector.result
+    assert collected  # the race was one
 
 
 def push(store: Store, folder) -> str:
