@@ -131,7 +131,7 @@ def _asked(peer: Peer, kind: str) -> tuple[str, str, bytes]:
 
 @contextlib.contextmanager
 def running(name: str, peer: Peer, folder: Path) -> Iterator[tuple[int, int, float]]:
-    """Run a server; give its port, its process group and the seconds that it took to be ready."""
+    """Run a server; give its port, its process and the seconds that it took to be ready."""
     ports = free_ports(3)
     (folder / "mlp.py").write_text(MLP)
     python = python_of(name, peer.packages)
@@ -171,14 +171,21 @@ def running(name: str, peer: Peer, folder: Path) -> Iterator[tuple[int, int, flo
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def memory(group: int) -> float:
+def memory(root: int) -> float:
     """Return the MB of a server's processes; what they share is counted once."""
-    total = 0
+    parents = {}
     for folder in Path("/proc").iterdir():
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            if folder.name.isdigit() and os.getsid(int(folder.name)) == group:
-                lines = (folder / "smaps_rollup").read_text().splitlines()
-                total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        with contextlib.suppress(OSError):
+            if folder.name.isdigit():
+                parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    family = {root}
+    while more := {one for one, parent in parents.items() if parent in family} - family:
+        family |= more
+    total = 0
+    for one in family:
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+            total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return total / 1000
 
 
@@ -195,7 +202,7 @@ def main() -> None:
     for _ in range(asked.rounds):
         for name in asked.only:
             peer = PEERS[name]
-            with tempfile.TemporaryDirectory() as folder, running(name, peer, Path(folder)) as (port, group, took):
+            with tempfile.TemporaryDirectory() as folder, running(name, peer, Path(folder)) as (port, process, took):
                 started.setdefault(name, []).append(took)
                 for kind in ("JSON", "multipart") if peer.form else ("JSON",):
                     request = request_of(peer, kind)
@@ -203,7 +210,7 @@ def main() -> None:
                     for clients in CLIENTS:
                         result = uvloop.run(load(port, request, clients, asked.seconds))
                         found.setdefault((name, kind, clients), []).append(result)
-                held.setdefault(name, []).append(memory(group))
+                held.setdefault(name, []).append(memory(process))
     print("| server | request | clients | answers/s | p50, ms | p99, ms | failed |\n|---|---|---|---|---|---|---|")
     for (name, kind, clients), loads in found.items():
         rate, p50, p99 = (statistics.median(getattr(one, field) for one in loads) for field in ("rate", "p50", "p99"))
