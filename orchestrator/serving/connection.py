@@ -47,8 +47,8 @@ class _Joining:
 
     def _flush(self) -> None:
         if self._blocks:
-            self._transport.write(b"".join(self._blocks))
-            self._blocks.clear()
+            self._transport.writelines(self._blocks)
+            self._blocks = []
 
 
 class Connection(HttpToolsProtocol):
