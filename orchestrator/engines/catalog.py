@@ -59,6 +59,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         images: Container images.
         env: Environment variables the engine needs, in both places.
         guests: What scripts of this framework expect beside it, by the names of folders in `orchestrator/guest`.
+        metrics: How scripts write metrics into its log: styles (orchestrator/metrics/styles.py), or patterns of lines.
         provides: Packages that it has under another name, as `tensorflow` where that is `tensorflow-cpu`.
         local: How the local environment is built.
         folder: Absolute path of the folder that holds all this.
@@ -73,6 +74,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     images: Images
     env: dict[str, str] = {}
     guests: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
     local: Local = Local()
     folder: str

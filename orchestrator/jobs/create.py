@@ -17,6 +17,7 @@ from orchestrator.errors import ConflictError, NotFoundError
 from orchestrator.jobs import last
 from orchestrator.jobs.lineage import lineage_of
 from orchestrator.jobs.listing import get_record, keep_pages_up
+from orchestrator.jobs.measures import measures_of
 from orchestrator.jobs.numbers import claim_number, last_number
 from orchestrator.jobs.places import output_url
 from orchestrator.jobs.plan import Plan, require_possible
@@ -24,7 +25,7 @@ from orchestrator.jobs.record import CodeRef, DataRef, JobRecord, version_prefix
 from orchestrator.jobs.untold import forget, is_untold, telling
 from orchestrator.jobs.view import JobView, look
 from orchestrator.progress import Reporter
-from orchestrator.runtime.guests import PACKAGES
+from orchestrator.runtime.guests import PACKAGES, USUAL
 from orchestrator.runtime.status import Reason
 from orchestrator.runtime.task import Registration, Task
 from orchestrator.store.archive import store_code
@@ -206,7 +207,8 @@ def _with_task(record: JobRecord, plan: Plan, store: Store) -> JobRecord:
         budget=plan.budget.limit,
         model=_registration(record, plan),
         provided=plan.engine.provided if plan.engine and plan.requirements and not plan.spec.kubernetes.image else (),
-        guests=("moxing", *((PACKAGES,) if plan.requirements else ()), *_compatible(plan)),
+        measures=measures_of(plan.spec, plan.engine),
+        guests=(*USUAL, *((PACKAGES,) if plan.requirements else ()), *_compatible(plan)),
     )
     return msgspec.structs.replace(record, task=task)
 

@@ -118,16 +118,18 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         done: Epochs or steps that are over.
         total: How many there will be.
         unit: What they are, as in `epoch`.
+        source: Who told first; the others may lag behind.
         since: When the first of them was seen, seconds since the epoch.
         begun: How many were over by then.
         time: When `done` was reached.
     """
 
-    done: int
+    done: float
     total: int
     unit: str
+    source: Source
     since: float
-    begun: int
+    begun: float
     time: float
 
     @property
@@ -142,6 +144,13 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         return (self.total - self.done) * took / made if made > 0 and took > 0 else None
 
 
+class Context(msgspec.Struct, kw_only=True):
+    """What the log said last: lines that do not tell their epoch (counted from 1) or step belong there; 0 is none."""
+
+    epoch: int = 0
+    step: int = 0
+
+
 class Table(msgspec.Struct, kw_only=True):
     """All metrics of a version.
 
@@ -149,11 +158,15 @@ class Table(msgspec.Struct, kw_only=True):
         series: Each of them.
         progress: How far the script is, if that can be told.
         notes: What could not be read, for people.
+        read: How many bytes of each file are in it, so that any process can go on.
+        context: Where in the log that is.
     """
 
     series: list[Series] = []
     progress: Progress | None = None
     notes: list[str] = []
+    read: dict[str, int] = {}
+    context: Context = msgspec.field(default_factory=Context)
 
     def named(self) -> dict[str, Series]:
         """Return the series by the names that users see: several of one name are told apart as in `log:loss`."""

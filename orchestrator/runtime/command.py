@@ -49,6 +49,7 @@ def contract_environment(
         "MLCTL_ATTEMPT": str(attempt),
         "MLCTL_SOCKET": str(workspace.socket),
         "MLCTL_SHARED": str(workspace.work),
+        "MLCTL_METRICS": str(workspace.calls),
         "MLCTL_EXCHANGE": str(workspace.exchange),
         "DLS_JOB_ID": f"{task.job}-{task.version.lower()}",
         "BATCH_JOB_ID": f"{task.job}-{task.version.lower()}",

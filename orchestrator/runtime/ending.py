@@ -8,11 +8,13 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.errors import MlctlError, NotFoundError, StoreError
+from orchestrator.metrics.table import Summary
 from orchestrator.models.register import register_output
 from orchestrator.progress import SILENT
 from orchestrator.runtime.arrivals import Arrivals
 from orchestrator.runtime.exits import Exit, conclude, signal_name
 from orchestrator.runtime.logship import LogShipper
+from orchestrator.runtime.measure.ship import MetricShipper, files_of
 from orchestrator.runtime.output import Output, save_output
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import JOB, Task, Workspace
@@ -81,6 +83,7 @@ def save_end(
         shipper.send()
         shipper.mend()
         final.log_bytes = shipper.read
+        final.metrics = _measured(task, workspace, worker, store, connect)
         if workspace.output.exists():
             complete = final.state is State.SUCCEEDED
             output_store = connect(task.output_store)
@@ -102,6 +105,14 @@ def save_end(
         final.state, final.reason = State.FAILED, Reason.OUTPUT_NOT_SAVED
         final.hint = Reason.OUTPUT_NOT_SAVED.hint.format(job=task.job, version=task.version)
     return final
+
+
+def _measured(
+    task: Task, workspace: Workspace, worker: Worker, store: Store, connect: Callable[[str], Store]
+) -> dict[str, Summary]:
+    """Bring the last metrics to the store, and return what the record says of them."""
+    files = files_of(task, workspace, connect)
+    return MetricShipper(store, files, task, workspace, worker, sample=dict).finish().summaries()
 
 
 def _register(task: Task, store: Store, output_store: Store, output: Output) -> str:

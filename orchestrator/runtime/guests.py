@@ -12,6 +12,7 @@ from orchestrator.runtime.task import Task, Workspace
 from orchestrator.store.parallel import as_mlctl_error
 
 _HERE = Path(__file__).parents[1] / "guest"
+USUAL = ("moxing", "metrics")  # guests of every job
 PACKAGES = "packages"  # the guest of jobs that bring packages of their own
 _PROGRAMS = ".bin"  # ending of what a script starts by its path
 _MODES = {".py": 0o644, _PROGRAMS: 0o755}

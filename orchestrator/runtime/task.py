@@ -4,12 +4,14 @@ from pathlib import Path
 
 import msgspec
 
+from orchestrator.metrics.patterns import Measures
 from orchestrator.models.record import Lineage
 
 JOB = "job.json"
 STATUS = "status.json"
 CANCEL = "cancel.json"
 OUTPUT = "output.json"
+CALLS = "metrics.jsonl"  # in the work folder: what the script's calls of mlctl.log write
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +55,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         budget: The sum in words that `max_duration` is what it pays for, if it is.
         model: What the output becomes, if it becomes a model.
         provided: Packages, as requirements, that the image has under another name, for those that the job brings.
+        measures: What is measured of it.
         guests: What the script's own Python finds beside the code, by the names of the folders in `orchestrator/guest`.
     """
 
@@ -79,6 +82,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     budget: str = ""
     model: Registration | None = None
     provided: tuple[str, ...] = ()
+    measures: Measures = Measures()
     guests: tuple[str, ...] = ("moxing",)
 
 
@@ -96,6 +100,7 @@ class Workspace:
         self.guests = self.work / "guest"
         self.exchange = self.work / "exchange"
         self.packages = self.work / "packages"
+        self.calls = self.work / CALLS
         self.socket = self.work / "mlctl.sock"
         self.log = folder / "script.log"
 

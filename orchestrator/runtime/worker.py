@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator.metrics.table import METRICS
 from orchestrator.ports import HERE
 from orchestrator.runtime.task import OUTPUT, STATUS
 
@@ -84,6 +85,11 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
     def output(self) -> str:
         """Return the name of the record of its output, below the job version's prefix."""
         return OUTPUT if self.first else f"output-{self.index}.json"
+
+    @property
+    def metrics(self) -> str:
+        """Return the name of the table of its metrics, below the job version's prefix."""
+        return METRICS if self.first else f"metrics-{self.index}.json"
 
     @property
     def folder(self) -> str:

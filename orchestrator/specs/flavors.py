@@ -11,7 +11,7 @@ from orchestrator.errors import NotFoundError, PermissionDeniedError
 from orchestrator.specs import quantities
 from orchestrator.specs.document import Document, fail, parse_document
 from orchestrator.specs.fields import describe_field
-from orchestrator.specs.job import Positive, Resources
+from orchestrator.specs.job_parts import Positive, Resources
 from orchestrator.specs.memory import Memory, check_memory
 from orchestrator.specs.names import nearest
 from orchestrator.specs.prices import Price, Prices, read_prices

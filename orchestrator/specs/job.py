@@ -7,16 +7,16 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from orchestrator.errors import UsageError
+from orchestrator.metrics.patterns import own_pattern
 from orchestrator.specs import quantities
 from orchestrator.specs.fields import FieldError, describe_field
+from orchestrator.specs.job_parts import NAME_RULE, Model, Positive, Resources
 from orchestrator.specs.kubernetes import Kubernetes
-from orchestrator.specs.kubernetes_names import WORD
-from orchestrator.specs.memory import Memory, check_memory
 from orchestrator.specs.names import ENGINE_PATTERN, MAX_NAME, NAME_PATTERN, parse_version, suggest_name
 
+MAX_METRIC = 200  # characters
 MAX_PATH = 1024  # characters, the limit of a key in S3
 RESERVED_PARAMETERS = ("data_url", "train_url")  # the platform passes them
-NAME_RULE = f"lower-case letters, digits and `-`, starting with a letter, at most {MAX_NAME} characters"
 
 _REMOTE = r"(?:s3|obs)://[A-Za-z0-9][A-Za-z0-9._-]{1,62}(?:/.*)?"
 _FILE = r"file:///.+"
@@ -27,8 +27,17 @@ _DATASET = rf"dataset://[a-z](?:[-a-z0-9]{{0,{MAX_NAME - 2}}}[a-z0-9])?(?:@(?:[v
 _ENV_NAME = "^[A-Za-z_][A-Za-z0-9_]*$"
 _ENV_RULE = "letters, digits and `_`, not starting with a digit"
 
+_MetricName: TypeAlias = Annotated[
+    str,
+    describe_field(
+        "Name of a metric.",
+        must="the name of a metric: letters, digits, `_`, `-`, `.` and `/`, beginning with a letter",
+        example="accuracy",
+        pattern=r"^[A-Za-z][A-Za-z0-9_./-]*$",
+        max_length=MAX_METRIC,
+    ),
+]
 ParameterValue: TypeAlias = str | int | float | bool
-Positive: TypeAlias = Annotated[int, msgspec.Meta(gt=0)] | Annotated[float, msgspec.Meta(gt=0)]
 
 
 def parse_dataset_url(url: str) -> tuple[str, int | None] | None:
@@ -41,72 +50,6 @@ def parse_dataset_url(url: str) -> tuple[str, int | None] | None:
 
 def _suggest_engine(text: str) -> str | None:
     return suggest_name(text, dots=True)
-
-
-class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What each node of a job gets: a named flavor, or sizes.
-
-    `orchestrator.specs.flavors.resolve_resources` tells the sizes in either case.
-    """
-
-    flavor: Annotated[
-        str | None,
-        describe_field(
-            "A named size: `mlctl flavor list`. It excludes cpus, memory, gpus and gpu_type.",
-            must="the name of a flavor",
-            example="cpu.small",
-        ),
-    ] = None
-    cpus: Annotated[
-        Positive | None,
-        describe_field("Processor cores.", must="a number of cores above 0", example=4),
-    ] = None
-    memory: Annotated[
-        Memory | None,
-        describe_field(
-            "Memory, as a Kubernetes quantity.",
-            must="an amount of memory of at least 1Mi",
-            example="32Gi",
-            fix=quantities.suggest_memory,
-        ),
-    ] = None
-    gpus: Annotated[int, describe_field("Number of GPUs.", must="a whole number, 0 or more", example=2, ge=0)] = 0
-    gpu_type: Annotated[
-        Annotated[str, msgspec.Meta(pattern=f"^{WORD}$")] | None,
-        describe_field(
-            "Kind of GPU.",
-            must="at most 63 letters, digits, `-`, `_` and `.`, beginning and ending with a letter or a digit",
-            example="p100",
-        ),
-    ] = None
-    nodes: Annotated[
-        int, describe_field("Number of machines, each of this size.", must="a whole number, 1 or more", example=1, ge=1)
-    ] = 1
-
-    def __post_init__(self) -> None:
-        sizes = {"cpus": self.cpus, "memory": self.memory, "gpus": self.gpus, "gpu_type": self.gpu_type}
-        if self.flavor is not None and (given := [name for name, size in sizes.items() if size]):
-            reason = f"already says what `{given[0]}` is; write one of the two (to replace all: --set 'resources="
-            raise FieldError("flavor", reason + "{flavor: NAME}')")
-        if self.gpu_type and not self.gpus:
-            raise FieldError("gpu_type", "needs a number of GPUs; for example: `gpus: 1`")
-        if self.memory is not None:
-            check_memory(self.memory)
-
-
-class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The model that a job's output becomes when it succeeds."""
-
-    name: Annotated[
-        str,
-        describe_field(
-            "Name in the registry of models.",
-            must=NAME_RULE,
-            example="mnist-mxnet",
-            fix=suggest_name,
-            pattern=NAME_PATTERN,
-        ),
-    ]
 
 
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -260,6 +203,41 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             example={"name": "mnist-mxnet"},
         ),
     ] = None
+    metrics: Annotated[
+        dict[
+            _MetricName,
+            Annotated[
+                str,
+                describe_field(
+                    "Regular expression (RE2) of a part of a line, with one group, the value; or groups named `value`, "
+                    "`step` and `epoch`.",
+                    must="a regular expression with one group, in parentheses",
+                    example=r"right: (\S+)",
+                    pattern=r"\(.+\)",
+                    max_length=MAX_PATH,
+                ),
+            ],
+        ],
+        describe_field(
+            "Numbers in the log that the engine's own patterns do not find: `mlctl job metrics` shows what they find.",
+            must="a mapping of names to patterns",
+            example={"accuracy": r"right: (\S+)"},
+        ),
+    ] = {}
+    goals: Annotated[
+        dict[
+            _MetricName,
+            Annotated[
+                Literal["minimize", "maximize"],
+                describe_field("Which values are better.", must="`minimize` or `maximize`", example="minimize"),
+            ],
+        ],
+        describe_field(
+            "Which values of a metric are better; without it mlctl guesses that from the name, and says so.",
+            must="a mapping of names to `minimize` or `maximize`",
+            example={"distance": "minimize"},
+        ),
+    ] = {}
     max_duration: Annotated[
         Annotated[str, msgspec.Meta(pattern=quantities.DURATION_PATTERN)]
         | Annotated[int, msgspec.Meta(ge=1, le=quantities.MAX_DURATION)],
@@ -319,6 +297,11 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     description: Annotated[str, describe_field("For people.", must="text", example="LeNet, more epochs")] = ""
 
     def __post_init__(self) -> None:
+        for name, pattern in self.metrics.items():
+            try:
+                own_pattern(name, pattern)
+            except UsageError as error:
+                raise FieldError("metrics", f"has a pattern for `{name}` that {error.message}") from error
         try:
             seconds = quantities.parse_duration(self.max_duration)
         except UsageError as error:

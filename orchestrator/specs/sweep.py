@@ -9,7 +9,8 @@ from orchestrator.errors import UsageError
 from orchestrator.specs import quantities
 from orchestrator.specs.dimension import Dimension
 from orchestrator.specs.fields import FieldError, describe_field
-from orchestrator.specs.job import MAX_PATH, NAME_RULE, RESERVED_PARAMETERS, JobSpec, ParameterValue
+from orchestrator.specs.job import MAX_PATH, RESERVED_PARAMETERS, JobSpec, ParameterValue
+from orchestrator.specs.job_parts import NAME_RULE
 from orchestrator.specs.names import NAME_PATTERN, suggest_name
 from orchestrator.specs.scalars import show
 

@@ -14,7 +14,8 @@ from orchestrator.errors import PreflightError
 from orchestrator.jobs.foresight import layout_warnings, passed, require_gpus_of_use, syntax_warnings
 from orchestrator.jobs.script_args import declared_arguments
 from orchestrator.runtime.distributed import FLAGS
-from orchestrator.specs.job import JobSpec, Resources
+from orchestrator.specs.job import JobSpec
+from orchestrator.specs.job_parts import Resources
 from orchestrator.specs.kubernetes import Kubernetes
 from tests.jobs.conftest import Project
 

@@ -92,7 +92,7 @@ def test_the_rest_is_to_be_large(name):
 
 
 def test_progress_tells_the_rest_from_the_pace_so_far():
-    made = Progress(done=4, total=10, unit="epoch", since=100.0, begun=2, time=120.0)
+    made = Progress(done=4, total=10, unit="epoch", source="log", since=100.0, begun=2, time=120.0)
     assert made.share == 0.4
     assert made.remaining == 60.0
-    assert Progress(done=2, total=10, unit="epoch", since=100.0, begun=2, time=100.0).remaining is None
+    assert Progress(done=2, total=10, unit="epoch", source="log", since=100.0, begun=2, time=100.0).remaining is None

@@ -31,6 +31,8 @@ parameters:
 resources: {gpus: 4, gpu_type: p100, cpus: 8, memory: 32Gi, nodes: 2}
 output: s3://${BUCKET}/mnist/
 model: {name: mnist-mxnet}
+metrics: {accuracy: 'right: ([0-9.]+)'}
+goals: {distance: minimize}
 max_duration: 1h30m
 env: {OMP_NUM_THREADS: "1"}
 variables:

@@ -2,7 +2,7 @@ import pytest
 
 from orchestrator.errors import NotFoundError, PermissionDeniedError, SpecError
 from orchestrator.specs.flavors import Flavor, get_flavor, list_flavors, resolve_resources
-from orchestrator.specs.job import Resources
+from orchestrator.specs.job_parts import Resources
 
 GIB = 2**30
 

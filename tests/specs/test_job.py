@@ -2,7 +2,8 @@ import msgspec
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.specs.job import JobSpec, Resources, parse_dataset_url
+from orchestrator.specs.job import JobSpec, parse_dataset_url
+from orchestrator.specs.job_parts import Resources
 
 from .examples import FULL, parse
 

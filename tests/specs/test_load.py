@@ -4,7 +4,8 @@ import pytest
 
 from orchestrator.errors import NotFoundError, PermissionDeniedError, SpecError, UsageError
 from orchestrator.specs.document import MAX_BYTES
-from orchestrator.specs.job import JobSpec, Model, Resources
+from orchestrator.specs.job import JobSpec
+from orchestrator.specs.job_parts import Model, Resources
 from orchestrator.specs.load import load_job_spec
 
 from .examples import FULL, KUBERNETES, MINIMAL, parse, refusal
@@ -29,6 +30,8 @@ def test_every_key():
         resources=Resources(gpus=4, gpu_type="p100", cpus=8, memory="32Gi", nodes=2),
         output="s3://my-bucket/mnist/",
         model=Model(name="mnist-mxnet"),
+        metrics={"accuracy": "right: ([0-9.]+)"},
+        goals={"distance": "minimize"},
         max_duration="1h30m",
         env={"OMP_NUM_THREADS": "1"},
         variables={"BUCKET": "my-bucket"},

@@ -1,6 +1,6 @@
 import pytest
 
-from orchestrator.specs.job import Resources
+from orchestrator.specs.job_parts import Resources
 
 from .examples import FULL, MINIMAL, parse, refusal
 

@@ -2,7 +2,7 @@ import pytest
 
 from orchestrator.errors import PermissionDeniedError, SpecError
 from orchestrator.specs.flavors import get_flavor, price_of, resolve_resources
-from orchestrator.specs.job import Resources
+from orchestrator.specs.job_parts import Resources
 from orchestrator.specs.prices import Price, Prices, read_prices
 
 GIB = 2**30

@@ -80,7 +80,18 @@ CLUSTER = st.dictionaries(
     max_size=3,
 )
 TOP = st.sampled_from([*job_schema()["properties"], "other"])
-KINDS = {"resources": RESOURCES, "parameters": TABLES, "env": TABLES, "variables": TABLES, "kubernetes": CLUSTER}
+METRICS = st.dictionaries(
+    st.sampled_from(["a", "1", "val/loss", "a b"]), st.sampled_from(["x", "(x)", "a: (.*)", 1, "minimize"])
+)
+KINDS = {
+    "metrics": METRICS,
+    "goals": METRICS,
+    "resources": RESOURCES,
+    "parameters": TABLES,
+    "env": TABLES,
+    "variables": TABLES,
+    "kubernetes": CLUSTER,
+}
 
 
 @settings(max_examples=700, deadline=None)

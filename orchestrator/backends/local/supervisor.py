@@ -7,6 +7,7 @@ where FD is the run's inherited lock. Whatever kills it leaves a state from whic
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -17,18 +18,22 @@ import msgspec
 from orchestrator.backends.local.capacity import Place, wait_for_place
 from orchestrator.backends.local.rundir import Order, RunDir
 from orchestrator.backends.local.team import Team
+from orchestrator.backends.local.usage import ScriptUsage
 from orchestrator.errors import MlctlError
+from orchestrator.metrics.table import Table
+from orchestrator.ports import HERE
 from orchestrator.progress import SILENT
 from orchestrator.runtime.arrivals import Arrivals
-from orchestrator.runtime.courier import Courier
+from orchestrator.runtime.courier import Courier, Shipper
 from orchestrator.runtime.exits import Cause, Exit
 from orchestrator.runtime.fetch import FetchError, fetch_inputs, fetch_patiently, fetch_program
 from orchestrator.runtime.logship import LogShipper
+from orchestrator.runtime.measure.ship import MetricShipper, files_of
 from orchestrator.runtime.patience import complain, keep_trying
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import STATUS, Task
 from orchestrator.runtime.urls import is_url_mode, service_environment
-from orchestrator.runtime.worker import MAIN, log_prefix
+from orchestrator.runtime.worker import Worker
 from orchestrator.store import open_store
 from orchestrator.store.base import Store
 from orchestrator.store.records import write
@@ -54,6 +59,7 @@ class Supervisor:
         self._status = Status(queued=order.created)
         self._stop = False
         self._interruptible = False
+        self._telling = threading.Lock()  # the courier tells of metrics
         self._places = [run.worker(index) for index in range(order.nodes)]
         self._arrivals = [Arrivals(place.workspace.log, time.time) for place in self._places]
         self._courier = Courier(
@@ -63,11 +69,16 @@ class Supervisor:
             lambda: os.kill(os.getpid(), signal.SIGTERM),
         )
 
-    def _shippers(self, store: Store) -> list[LogShipper]:
-        return [
-            LogShipper(store, self._task.prefix + log_prefix(MAIN, place.index), place.workspace.log, arrivals)
-            for place, arrivals in zip(self._places, self._arrivals, strict=True)
-        ]
+    def _shippers(self, store: Store) -> list[Shipper]:
+        task, shippers = self._task, list[Shipper]()
+        for place, arrivals in zip(self._places, self._arrivals, strict=True):
+            worker = Worker(index=place.index, hosts=(HERE,) * self._order.nodes)
+            shippers.append(LogShipper(store, task.prefix + worker.log, place.workspace.log, arrivals))
+            files = files_of(task, place.workspace, lambda url: open_store(url, self._order.context))
+            used = ScriptUsage(self._run.id, worker.index, gpus=task.gpus)
+            told = self._tell_metrics if worker.first else lambda table: None
+            shippers.append(MetricShipper(store, files, task, place.workspace, worker, sample=used.sample, told=told))
+        return shippers
 
     def run(self) -> None:
         """Do the whole run."""
@@ -177,11 +188,19 @@ class Supervisor:
         message = f"{jobs} before it on this machine; it takes {self._order.cpus:g} CPUs, {free:g} are free"
         self._tell(State.QUEUED, message, Reason.NO_CAPACITY)
 
+    def _tell_metrics(self, table: Table) -> None:
+        metrics = table.summaries()
+        self._courier.measure(metrics)
+        with self._telling:
+            self._status.metrics = metrics
+            self._try(lambda: self._run.save_status(self._status))
+
     def _tell(self, state: State, message: str, reason: Reason | None = None) -> None:
         status = self._status
-        status.state, status.message, status.reason, status.heartbeat = state, message, reason, time.time()
-        status.hint = reason.hint if reason else ""
-        self._try(lambda: self._run.save_status(status))
+        with self._telling:
+            status.state, status.message, status.reason, status.heartbeat = state, message, reason, time.time()
+            status.hint = reason.hint if reason else ""
+            self._try(lambda: self._run.save_status(status))
         self._courier.tell(status)
 
     def _try(self, action: Callable[[], object]) -> bool:

@@ -7,6 +7,8 @@
 #   started     its time is the script's start
 #   term, kill  sync asks for the script's end
 #   memory      the most memory seen so far, in bytes
+#   usage       microseconds of CPU time and bytes of memory of the script's container by now
+#   gpus        what nvidia-smi says of its GPUs now and then
 #   exit        how the script ended
 #   saved       all is in the store
 #   lost        it could not be saved
@@ -34,6 +36,15 @@ anonymous_memory() {
         { read -r _ _; read -r _ value; } < /sys/fs/cgroup/memory/memory.stat
     fi
     value=${value:-0}
+}
+cpu_time() {
+    time=0
+    if [ -r /sys/fs/cgroup/cpu.stat ]; then
+        read -r _ time < /sys/fs/cgroup/cpu.stat
+    elif [ -r /sys/fs/cgroup/cpuacct/cpuacct.usage ]; then
+        read -r time < /sys/fs/cgroup/cpuacct/cpuacct.usage
+        time=$((time / 1000))
+    fi
 }
 # After an out-of-memory kill it is the limit, which memory that grows fast reaches between two looks.
 most_memory() {
@@ -75,6 +86,8 @@ follow() {
         fi
         anonymous_memory
         if [ "$value" -gt "$peak" ]; then peak=$value && echo "$peak" > "$here/memory"; fi
+        cpu_time
+        echo "$time $value" > "$here/usage"
         rest
     done
     cat <&3
@@ -142,6 +155,7 @@ fi
 if [ $begun = yes ]; then
     . "$here/command"          # sets the positional parameters, from $python and $cache
     : > "$here/started"
+    nvidia-smi --query-gpu=index,utilization.gpu,memory.used --format=csv,noheader,nounits -l 5 > "$here/gpus" &
     . "$here/beside"           # starts what several workers need beside their scripts
     run exit "$@"
 fi

@@ -18,11 +18,13 @@ from orchestrator.runtime.ending import concluded, save_end
 from orchestrator.runtime.exits import Cause, Exit
 from orchestrator.runtime.files.server import FileService
 from orchestrator.runtime.logship import LogShipper
+from orchestrator.runtime.measure.ship import MetricShipper, files_of
 from orchestrator.runtime.output import save_output
 from orchestrator.runtime.patience import complain, keep_trying, say
 from orchestrator.runtime.pod.checkpoints import Checkpoints
 from orchestrator.runtime.pod.others import with_others
 from orchestrator.runtime.pod.settings import Settings, on_sigterm
+from orchestrator.runtime.pod.usage import ContainerUsage
 from orchestrator.runtime.pod.words import WordsShipper, ship_words
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import CANCEL
@@ -60,6 +62,7 @@ class Sync:
             lambda: self._end_script("cancelled"),
             worker=settings.worker,
         )
+        self._usage = ContainerUsage(volume)
         self._files = FileService(
             order.task,
             volume,
@@ -73,7 +76,17 @@ class Sync:
         """Return what brings the script's log to the store, and what is said beside it."""
         settings = self._settings
         log = LogShipper(store, settings.prefix + settings.worker.log, self._volume.log, self._arrivals)
-        return [log, WordsShipper(settings, store)]
+        task = self._order.task
+        metrics = MetricShipper(
+            store,
+            files_of(task, self._volume, lambda url: open_store(url, settings.context)),
+            task,
+            self._volume,
+            settings.worker,
+            sample=self._usage.sample,
+            told=lambda table: self._courier.measure(table.summaries()),
+        )
+        return [log, WordsShipper(settings, store), metrics]
 
     def run(self) -> int:
         """Look after the script until the pod ends; return the exit code."""

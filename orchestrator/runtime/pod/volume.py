@@ -1,6 +1,7 @@
 """The folder that the containers of a pod share, and what they tell each other by files in it (see launch.sh)."""
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from orchestrator.runtime.worker import Worker
 from orchestrator.store.parallel import as_mlctl_error
 
 ROOM = 4096  # bytes kept free for the launcher's last words
+RECENT = 2048  # bytes of what `nvidia-smi` says: more than one answer about many GPUs
 SIGNALS = 128  # a shell's exit code of a script that signal n ended is 128 + n
 LAST_SIGNAL = 64
 _LAUNCHER = Path(__file__).with_name("launch.sh")
@@ -111,6 +113,23 @@ class Volume(Workspace):
             return int((self.start / "memory").read_text(encoding="ascii"))
         except (OSError, ValueError):  # written in place: it may be empty for a moment
             return 0
+
+    def usage(self) -> tuple[float, int] | None:
+        """Return seconds of CPU time and bytes of memory of the script's container, or None before it runs."""
+        try:
+            used, memory = (self.start / "usage").read_text(encoding="ascii").split()
+            return int(used) / 1e6, int(memory)
+        except (OSError, ValueError):  # written in place: it may be empty for a moment
+            return None
+
+    def gpus(self) -> str:
+        """Return what `nvidia-smi` has said of the container's GPUs lately."""
+        try:
+            with (self.start / "gpus").open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - RECENT))
+                return file.read().decode("ascii", errors="replace")
+        except OSError:
+            return ""
 
     def exit(self, *, unless: Cause = "exit") -> Exit | None:
         """Return how the script ended, or None if the launcher has not said so.

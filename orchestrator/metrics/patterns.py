@@ -1,0 +1,109 @@
+"""The patterns of the spec and of engines, made ready to read lines of a log."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from orchestrator.errors import UsageError
+from orchestrator.metrics.styles import STYLES, Line
+from orchestrator.metrics.table import Goal
+
+_GROUPS = {"epoch", "nth_epoch", "of", "step", "batch", "batches", "pairs"}
+
+
+class Measures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is measured of a job.
+
+    Attributes:
+        styles: How its engine writes metrics: names of styles, or patterns of lines.
+        patterns: The spec's own, by the names of their metrics.
+        goals: Which values are better, where the spec says so.
+        total: How many epochs or steps the script makes; 0 if that is not known.
+        unit: What these are.
+    """
+
+    styles: tuple[str, ...] = ()
+    patterns: dict[str, str] = {}
+    goals: dict[str, Goal] = {}
+    total: int = 0
+    unit: str = ""
+
+
+class _Match(Protocol):
+    def start(self) -> int: ...
+    def end(self) -> int: ...
+    def group(self, number: int, /) -> Any: ...
+
+
+class Compiled(NamedTuple):
+    """A pattern that can be looked for.
+
+    Attributes:
+        name: The metric, or empty where `pairs` has names.
+        prefix: What names of `pairs` begin with.
+        needs: Bytes without which nothing matches.
+        find: Finds all matches in whole lines.
+        groups: Numbers of the named groups.
+    """
+
+    name: str
+    prefix: str
+    needs: bytes
+    find: Callable[[bytes], Iterator[_Match]]
+    groups: Mapping[str, int]
+
+
+def engine_lines(styles: Sequence[str]) -> list[Compiled]:
+    """Return the patterns of an engine's styles.
+
+    Raises:
+        UsageError: One is neither the name of a style nor a pattern.
+    """
+    lines: list[Line] = []
+    for style in styles:
+        lines += STYLES.get(style) or [Line(style, "")]
+    return [_compile_line(line) for line in lines]
+
+
+def _compile_line(line: Line) -> Compiled:
+    try:
+        pattern = re.compile(line.pattern.encode())
+    except re.error as error:
+        known = ", ".join(STYLES)
+        raise UsageError(f"`{line.pattern}` is neither a style of metrics ({known}) nor a pattern: {error}") from error
+    if stray := pattern.groupindex.keys() - _GROUPS:
+        raise UsageError(
+            f"the pattern `{line.pattern}` has a group `{min(stray)}`; known: {', '.join(sorted(_GROUPS))}"
+        )
+    return Compiled("", line.prefix, line.needs.encode(), pattern.finditer, dict(pattern.groupindex))
+
+
+def own_pattern(name: str, pattern: str) -> Compiled:
+    """Return a pattern of the spec: its group `value`, or its only one, is the metric; `step` or `epoch` may be others.
+
+    It is RE2's: whatever a user writes, it takes no more time than the log is long, and the job is looked after.
+
+    Raises:
+        UsageError: It is not a regular expression, or it has no such group.
+    """
+    import re2
+
+    options = re2.Options()
+    options.never_nl = True  # a match is in one line
+    options.log_errors = False
+    try:
+        compiled = re2.compile(pattern.encode(), options)
+    except re2.error as error:
+        reason = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
+        hint = "RE2's syntax: https://github.com/google/re2/wiki/Syntax"
+        raise UsageError(f"is not a regular expression: {reason}", hint=hint) from error
+    groups = {key.decode(): number for key, number in compiled.groupindex.items()}
+    if stray := groups.keys() - {"value", "step", "epoch"}:
+        raise UsageError(f"has a group `{min(stray)}`; it may have `value`, `step` and `epoch`")
+    if "value" not in groups:
+        if compiled.groups != 1 or groups:
+            raise UsageError("must have one group, for the value, or one that is named: (?P<value>...)")
+        groups["value"] = 1
+    return Compiled(name, "", b"", compiled.finditer, groups)

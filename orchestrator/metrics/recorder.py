@@ -1,0 +1,86 @@
+"""Puts measurements into the table of a version."""
+
+import math
+from collections.abc import Mapping
+
+from orchestrator.metrics.goal import guess_goal
+from orchestrator.metrics.lines import Reading
+from orchestrator.metrics.table import Goal, Progress, Series, Source, Table, point
+
+MOST_SERIES = 200
+MOST_NOTES = 20
+LONGEST_NAME = 200  # characters
+
+
+class Recorder:
+    """Adds to one table.
+
+    Args:
+        table: The table, which it changes.
+        goals: Which values are better, where the spec says so.
+        total: How many epochs or steps the script makes; 0 if that is not known.
+        unit: What these are: `epoch` or `step`.
+    """
+
+    def __init__(self, table: Table, goals: Mapping[str, Goal], total: int = 0, unit: str = "") -> None:
+        self.table = table
+        self._goals = goals
+        self._total = total
+        self._unit = unit
+        self._series = {(each.source, each.name): each for each in table.series}
+
+    def record(self, source: Source, name: str, step: int | None, time: float, value: float) -> None:
+        """Add a measurement; one without a step gets its place in the series."""
+        name = name[:LONGEST_NAME]
+        series = self._series.get((source, name))
+        if series is None:
+            if len(self._series) >= MOST_SERIES:
+                self.note(f"only the first {MOST_SERIES} metrics are kept; `{name}` is not one of them")
+                return
+            goal = self._goals.get(name)
+            first = point(0 if step is None else step, time, value)
+            series = Series(
+                name=name, source=source, goal=goal or guess_goal(name), guessed=goal is None, best=first, last=first
+            )
+            self._series[source, name] = series
+            self.table.series.append(series)
+        series.add(point(series.count if step is None else step, time, value))
+
+    def read(self, reading: Reading, time: float) -> None:
+        """Add what a line of the log says."""
+        if reading.name:
+            self.record("log", reading.name, reading.step, time, reading.value)
+        if reading.of:
+            self._total, self._unit = reading.of, "epoch"
+        done = reading.epochs if self._unit == "epoch" else reading.steps if self._unit == "step" else None
+        if done is not None:
+            self.advance("log", done, time)
+
+    def advance(self, source: Source, done: float, time: float) -> None:
+        """Note that so many epochs or steps are over, as that source says."""
+        if self._total <= 0 or not math.isfinite(done):
+            return
+        before = self.table.progress
+        if before is None or (before.total, before.unit) != (self._total, self._unit):
+            begun, since = done, time
+        elif before.source != source:
+            return
+        elif done < before.begun:
+            begun, since = done, time  # it was started again
+        elif done <= before.done:
+            return
+        else:
+            begun, since = before.begun, before.since
+        self.table.progress = Progress(
+            done=done, total=self._total, unit=self._unit, source=source, since=since, begun=begun, time=time
+        )
+
+    @property
+    def unit(self) -> str:
+        """Return what the progress is counted in."""
+        return self._unit
+
+    def note(self, text: str) -> None:
+        """Say what could not be read, once."""
+        if text not in self.table.notes and len(self.table.notes) < MOST_NOTES:
+            self.table.notes.append(text)

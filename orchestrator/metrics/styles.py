@@ -1,0 +1,67 @@
+r"""How frameworks write metrics into a log.
+
+A style is a few patterns of lines. Their named groups:
+    epoch           counted from 0; nth_epoch: counted from 1
+    of              how many epochs there are
+    step            of the training
+    batch, batches  of the epoch, and how many it has
+    pairs           text with `name=value`, `name: value` or `name = value`
+A pattern without `pairs` only tells where the lines behind it belong. Names become lower-case, with `_` for `-`.
+"""
+
+from typing import NamedTuple
+
+
+class Line(NamedTuple):
+    """One pattern.
+
+    Attributes:
+        pattern: Regular expression of a part of a line.
+        needs: Text that every such line has: where it is missing nothing else is tried, which is fast.
+        prefix: What the names begin with.
+    """
+
+    pattern: str
+    needs: str
+    prefix: str = ""
+
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|[nN]a[nN]|[iI]nf(?:inity)?)"
+PAIR = rf"'?([A-Za-z_][\w./-]*)'?\s*[=:]\s*({_NUMBER})(?!\w)"
+COUNTERS = frozenset({"step", "global_step", "epoch", "batch", "iteration", "iter", "v_num", "eta"})
+
+STYLES: dict[str, tuple[Line, ...]] = {
+    # Epoch[0] Batch [100] Speed: 43000.12 samples/sec accuracy=0.912    Epoch[0] Validation-accuracy=0.962
+    "mxnet": (
+        Line(
+            r"Epoch\[(?P<epoch>\d+)\] Batch ?\[(?:\d+-)?(?P<batch>\d+)(?:/(?P<batches>\d+))?\](?P<pairs>.*)", "Epoch["
+        ),
+        Line(r"Epoch\[(?P<epoch>\d+)\] (?P<pairs>(?:Train|Validation)-.*)", "Epoch["),
+        Line(r"(?P<pairs>Validation-\w+=.*)", "Validation-"),
+    ),
+    # step=100 loss=0.3 accuracy=0.9    step: 10(global step: 10)  sample/sec: 42.087  loss: 3.451
+    "steps": (Line(r"\b[Ss]tep ?[=:] ?(?P<step>\d+)(?!\d*/)(?P<pairs>.*)", "tep"),),
+    # INFO:tensorflow:loss = 0.43, step = 100 (1.2 sec)    Saving dict for global step 1000: accuracy = 0.92, ...
+    "estimator": (
+        Line(r"(?P<pairs>loss = \S+), step = (?P<step>\d+)", ", step = "),
+        Line(r"Saving dict for global step (?P<step>\d+): (?P<pairs>.*)", "Saving dict for global step ", "eval_"),
+        Line(r"(?P<pairs>global_step/sec: \S+)", "global_step/sec: "),
+    ),
+    # Iteration 100 (50 iter/s, 2s/100 iters), loss = 0.21    Iteration 500, Testing net (#0)
+    # Test net output #0: accuracy = 0.98
+    "caffe": (
+        Line(r"Iteration (?P<step>\d+)(?: \([^)\n]*\))?, (?P<pairs>(?:loss|lr) ?=.*)", "Iteration "),
+        Line(r"Iteration (?P<step>\d+), Testing net", ", Testing net"),
+        Line(r"Train net output #\d+: (?P<pairs>[^(\n]*)", "Train net output #", "train_"),
+        Line(r"Test net output #\d+: (?P<pairs>[^(\n]*)", "Test net output #", "test_"),
+    ),
+    # Epoch 3/10    1875/1875 [====] - 4s 2ms/step - loss: 0.21 - accuracy: 0.93 - val_loss: 0.14
+    "keras": (
+        Line(r"\bEpoch (?P<nth_epoch>\d+)/(?P<of>\d+)", "Epoch "),
+        Line(r"\b(\d+)/\1 [^\n]*? - (?P<pairs>\w+: [-+.\dni][^\n]*)", "/"),
+    ),
+    # Epoch 0: 100%|████| 938/938 [00:10<00:00, 92.1it/s, v_num=0, train_loss=0.31, val_acc=0.92]
+    "lightning": (Line(r"Epoch (?P<epoch>\d+): 100%\|[^\n]*?(?P<pairs>v_num=[^\]\n]*)\]", "v_num="),),
+    # {'loss': 0.5, 'learning_rate': 5e-05, 'epoch': 1.0}
+    "transformers": (Line(r"\{(?P<pairs>'\w+': [^{}\n]*'epoch': [^{}\n]*)\}", "'epoch': "),),
+}
