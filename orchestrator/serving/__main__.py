@@ -7,7 +7,6 @@ import os
 import resource
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from orchestrator.serving.app import DRAIN, make_app
 from orchestrator.serving.connection import connection_class
 from orchestrator.serving.front import Front
 from orchestrator.serving.process import UnavailableError
+from orchestrator.serving.scratch import scratch_folder
 from orchestrator.serving.service import Service
 from orchestrator.serving.settings import WITH_PARENT, Settings, read_settings
 
@@ -40,8 +40,8 @@ def main(arguments: list[str]) -> int:
     settings = read_settings(path)
     if WITH_PARENT in arguments:
         threading.Thread(target=_end_with_parent, daemon=True).start()
-    with tempfile.TemporaryDirectory(prefix="mlctl-service-") as scratch:
-        service = Service(settings, Path(scratch), path.with_name("models.log"))
+    with scratch_folder(path) as scratch:
+        service = Service(settings, scratch, path.with_name("models.log"))
         config = uvicorn.Config(
             make_app(Front(service)),
             host=settings.host,

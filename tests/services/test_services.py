@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
 
@@ -152,8 +153,17 @@ def test_a_first_version_that_cannot_be_loaded_leaves_nothing_running(client, mo
     assert answer_of(client) == "two"
 
 
-def test_a_service_that_is_killed_comes_back(client, model):
+@pytest.fixture
+def scratch(monkeypatch):
+    """Give the folder for what is temporary; that of a test has too long a path for sockets."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
+
+
+def test_a_service_that_is_killed_comes_back_and_leaves_nothing(client, model, scratch):
     deploy(client, model("one"))
+    (before,) = scratch.glob("mlctl-service-*")
     kept = Place("echo").kept()
     (front,) = [pid for pid in processes_of("orchestrator.serving") if parent_of(pid) == kept.pid]
     models = [pid for pid in processes_of("mlctl_model.worker") if parent_of(pid) == front]
@@ -164,6 +174,9 @@ def test_a_service_that_is_killed_comes_back(client, model):
     assert answer_of(client) == "one"
     wait_until(lambda: not set(models) & set(processes_of("mlctl_model.worker")))
     assert len(models) == 1
+    (now,) = scratch.glob("mlctl-service-*")
+    assert now != before
+    client.services.stop("echo")  # while there is such a folder
 
 
 def parent_of(pid: int) -> int:
