@@ -10,7 +10,7 @@ Example:
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from orchestrator.services.runner import Runner
     from orchestrator.services.services import Services
     from orchestrator.services.trial.trial import Trial
+    from orchestrator.sweeps.sweeps import Sweeps
     from orchestrator.tensorboard import Board
     from orchestrator.tensorboard.incluster import ClusterBoard
     from orchestrator.upkeep import Upkeep
@@ -78,6 +79,21 @@ class Client:
             context=self.context.name,
             reporter=self._reporter,
             users=lambda name: users(self.store, name),
+        )
+
+    @cached_property
+    def sweeps(self) -> "Sweeps":
+        """Its sweeps."""
+        from orchestrator.datasets.versions import author
+        from orchestrator.sweeps.sweeps import Sweeps
+
+        return Sweeps(
+            self.store,
+            self._backend(),
+            self.datasets,
+            context=self.context.name,
+            author=author(),
+            reporter=self._reporter,
         )
 
     @cached_property
@@ -165,6 +181,21 @@ class Client:
             if name not in job_names(self.store):
                 raise
             return self.register(name, version)
+
+    def model_of(self, job: str, version: str) -> "ModelVersion":
+        """Return the model version that a job version has become, which is registered now if it has not.
+
+        Raises:
+            NotFoundError: There is no such version, or its output holds no package.
+            ConflictError: It did not end well.
+        """
+        record = self.jobs.get(job, version).record
+        name = (record.spec.get("model") or {}).get("name", job)
+        with suppress(NotFoundError):
+            for found in self.models.versions(name):
+                if found.lineage.job == f"{record.name}/{record.version}":
+                    return found
+        return self.register(job, version)
 
     def register(
         self, job: str, version: str = "latest", *, name: str | None = None, files: "Files | None" = None
@@ -291,10 +322,6 @@ class Client:
         return Here(self.models, self._reporter)
 
     def _backend(self) -> "Backend":
-        if self.context.backend == "kubernetes":
-            from orchestrator.backends.kubernetes.backend import KubernetesBackend
+        from orchestrator.backends.choose import backend_of
 
-            return KubernetesBackend(self.context, self._reporter)
-        from orchestrator.backends.local.backend import LocalBackend
-
-        return LocalBackend(self.context.name)
+        return backend_of(self.context, self._reporter)

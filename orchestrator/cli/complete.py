@@ -58,6 +58,15 @@ def job_versions(ctx: typer.Context) -> Iterator[Offer]:
 
 
 @_offers
+def sweeps(ctx: typer.Context) -> Iterator[Offer]:
+    """Offer the sweeps' names."""
+    from orchestrator.sweeps.record import sweep_names
+
+    for name in sweep_names(_client(ctx).store):
+        yield name, "sweep"
+
+
+@_offers
 def datasets(ctx: typer.Context) -> Iterator[Offer]:
     """Offer the datasets' names."""
     for version in _client(ctx).datasets.list():

@@ -65,6 +65,7 @@ def details(view: "JobView") -> dict[str, str]:
         "Code": _code(code) if code else "",
         "Data": f"{data.name} {data.version}: {count(data.files, 'file')}, {size(data.size)}" if data else "none",
         "Parameters": parameters(view),
+        "Sweep": f"trial {record.sweep.trial} of {record.sweep.name}/{record.sweep.version}" if record.sweep else "",
         "Script ended": _end(view),
         "Peak memory": size(status.peak_memory) if status.peak_memory else "",
         "CPU time": duration(status.cpu_seconds) if status.cpu_seconds else "",

@@ -39,6 +39,7 @@ COMMANDS = {
     "top": Entry("Train", "Show what running jobs use."),
     "tensorboard": Entry("Train", "Show the curves of a job's versions, as they grow."),
     "cost": Entry("Train", "Show what jobs and services have cost."),
+    "sweep": Entry("Train", "Try a job with many parameters and find the best."),
     "dataset": Entry("Train", "Bring data into the store, as numbered versions."),
     "model": Entry("Deploy", "What training made, as numbered versions that can be deployed."),
     "deploy": Entry("Deploy", "Have a service answer with a model version."),

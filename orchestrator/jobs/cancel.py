@@ -8,17 +8,18 @@ from orchestrator.jobs.record import JobRecord, version_prefix
 from orchestrator.jobs.untold import forget
 from orchestrator.jobs.view import JobView, is_here
 from orchestrator.runtime.status import Reason, State, Status
-from orchestrator.runtime.task import CANCEL, STATUS
+from orchestrator.runtime.task import CANCEL, STATUS, CancelRequest
 from orchestrator.store.base import Store
 from orchestrator.store.records import write
 
+BY_USER = CancelRequest()
 AWAY = (StoreError, PermissionDeniedError)  # what a store raises that cannot be asked now
 
 
-def request_cancel(store: Store, backend: Backend, record: JobRecord) -> None:
+def request_cancel(store: Store, backend: Backend, record: JobRecord, why: CancelRequest = BY_USER) -> None:
     """Leave the request in the store, and pass it on if the version runs in the backend's place."""
     try:
-        store.put(version_prefix(record.name, record.number) + CANCEL, b"{}\n")
+        write(store, version_prefix(record.name, record.number) + CANCEL, why)
     except AWAY:
         if backend.last_known(record.run) is None:  # it does not run here
             raise

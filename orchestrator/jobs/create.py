@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.backends.base import Backend, Launch
+from orchestrator.backends.base import Backend, Launch, Submission
 from orchestrator.datasets import Datasets
 from orchestrator.datasets.layout import LayoutChoice
 from orchestrator.datasets.versions import DatasetVersion, author
@@ -42,15 +42,9 @@ def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, re
         PreflightError: The plan has problems.
         MlctlError: The engine could not be built, the data not be brought in, the store not be written.
     """
-    require_possible(plan)
-    assert plan.engine and plan.code
-    assert plan.sizes and plan.budget
-    backend.rehearse(plan.spec, plan.sizes)
-    backend.prepare(plan.engine, plan.spec, plan.requirements, reporter)
-    data = _bring_data(plan, datasets)
     begun = time.time()
-    store_code(store, plan.code, reporter=reporter)
-    record = _new_record(plan, backend, data)
+    record = settle(plan, store, backend, datasets, reporter=reporter)
+    assert plan.code
     if interrupted := _interrupted(store, record):
         with telling(interrupted.run):
             _go_on(interrupted, plan, store, backend, reporter)
@@ -61,9 +55,8 @@ def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, re
     record.run = submission.id
     with telling(record.run):
         try:
-            record = claim_number(store, record, lambda numbered: _with_task(numbered, plan, store))
+            record = claim(record, submission, plan, store)
         except BaseException:
-            submission.release()
             forget(record.run)
             raise
         if time.time() - begun > FRESH:  # a collector may have taken the code for garbage; now the record refers to it
@@ -72,6 +65,33 @@ def create(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, re
         last.remember(record.name, record.version)
     keep_pages_up(store, record)
     return JobView(record, status) if status else look(store, backend, record)
+
+
+def settle(plan: Plan, store: Store, backend: Backend, datasets: Datasets, *, reporter: Reporter) -> JobRecord:
+    """Bring all that a plan needs to its place, and return what the record of a version of it begins as.
+
+    Raises:
+        PreflightError: The plan has problems.
+        MlctlError: The engine could not be built, the data not be brought in, the store not be written.
+    """
+    require_possible(plan)
+    assert plan.engine and plan.code
+    assert plan.sizes and plan.budget
+    backend.rehearse(plan.spec, plan.sizes)
+    backend.prepare(plan.engine, plan.spec, plan.requirements, reporter)
+    data = _bring_data(plan, datasets)
+    store_code(store, plan.code, reporter=reporter)
+    return _new_record(plan, backend, data)
+
+
+def claim(record: JobRecord, submission: Submission, plan: Plan, store: Store) -> JobRecord:
+    """Give the record the next free number, write it, and return it; if that fails, the submission is given up."""
+    record.run = submission.id
+    try:
+        return claim_number(store, record, lambda numbered: _with_task(numbered, plan, store))
+    except BaseException:
+        submission.release()
+        raise
 
 
 def _interrupted(store: Store, wanted: JobRecord) -> JobRecord | None:

@@ -74,6 +74,7 @@ class Plan(msgspec.Struct, kw_only=True):
         gpus: GPUs it gets here.
         budget: How long it may run, and what that costs; None if there is a problem with it.
         arguments: The script's, after data_url and train_url.
+        declared: What arguments the script declares.
         flags: Those for workers of several that it declares.
         previous: The version before, if there is one.
         changes: What differs from it.
@@ -95,6 +96,7 @@ class Plan(msgspec.Struct, kw_only=True):
     gpus: int
     budget: Budget | None
     arguments: list[str]
+    declared: Declared
     flags: tuple[str, ...]
     previous: JobRecord | None
     changes: list[Change]
@@ -186,7 +188,8 @@ def make_plan(
         sizes=sizes,
         gpus=advice.gpus,
         budget=_try(partial(budget_of, spec, sizes, backend.name), problems) if sizes else None,
-        arguments=_arguments(spec, declared, advice.gpus),
+        arguments=arguments_of(spec, declared, advice.gpus),
+        declared=declared,
         flags=tuple(name for name in FLAGS if name in passed(spec, declared)) if spec.resources.nodes > 1 else (),
         previous=previous,
         changes=[],
@@ -275,7 +278,8 @@ def _previous(store: Store, name: str) -> JobRecord | None:
         return None
 
 
-def _arguments(spec: JobSpec, declared: Declared, gpus: int) -> list[str]:
+def arguments_of(spec: JobSpec, declared: Declared, gpus: int) -> list[str]:
+    """Return the script's arguments after data_url and train_url."""
     wanted = passed(spec, declared)
     platform: dict[str, str | int | float | bool] = {"num_gpus": gpus} if "num_gpus" in wanted else {}
     return render_arguments({**platform, **spec.parameters}, declared)

@@ -68,6 +68,20 @@ class EngineRef(msgspec.Struct, frozen=True, kw_only=True):
     environment: str
 
 
+class SweepRef(msgspec.Struct, frozen=True, kw_only=True):
+    """The trial of a sweep that a version is.
+
+    Attributes:
+        name: Of the sweep.
+        version: Of the sweep, as in `V0001`.
+        trial: Its number, from 1.
+    """
+
+    name: str
+    version: str
+    trial: int
+
+
 class JobRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     """All that was decided when a job version was created. Immutable, but for the mark of deletion.
 
@@ -87,6 +101,7 @@ class JobRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
         task: The work order.
         price: What an hour of it costs, all nodes together, as it was then; None where it is not known.
         spent: What it has cost, once it is deleted.
+        sweep: The trial that it is, if a sweep made it.
     """
 
     name: str
@@ -106,6 +121,7 @@ class JobRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     task: Task | None = None
     price: Price | None = None
     spent: Span | None = None
+    sweep: SweepRef | None = None
 
     @property
     def version(self) -> str:

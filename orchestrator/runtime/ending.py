@@ -17,7 +17,7 @@ from orchestrator.runtime.logship import LogShipper
 from orchestrator.runtime.measure.ship import MetricShipper, files_of
 from orchestrator.runtime.output import Output, save_output
 from orchestrator.runtime.status import Reason, State, Status
-from orchestrator.runtime.task import JOB, Task, Workspace
+from orchestrator.runtime.task import CANCEL, JOB, CancelRequest, Task, Workspace
 from orchestrator.runtime.worker import ALONE, Worker
 from orchestrator.specs.quantities import format_duration, format_memory
 from orchestrator.store.base import Store
@@ -78,6 +78,7 @@ def save_end(
     try:
         store = connect(task.store)
         _require_record(store, task)
+        _say_who_cancelled(store, task, final)
         shipper = LogShipper(store, task.prefix + worker.log, workspace.log, arrivals)
         shipper.poll()
         shipper.send()
@@ -113,6 +114,16 @@ def _measured(
     """Bring the last metrics to the store, and return what the record says of them."""
     files = files_of(task, workspace, connect)
     return MetricShipper(store, files, task, workspace, worker, sample=dict).finish().summaries()
+
+
+def _say_who_cancelled(store: Store, task: Task, final: Status) -> None:
+    """Let the status say why a version was cancelled, if it was not a person who asked for that."""
+    if final.reason is not Reason.CANCELLED_BY_USER:
+        return
+    if (asked := find(store, task.prefix + CANCEL, CancelRequest)) and asked.message:
+        final.message = asked.message
+        final.reason = Reason.PRUNED if asked.pruned else Reason.CANCELLED_BY_SWEEP
+        final.hint = final.reason.hint.format(job=task.job, version=task.version)
 
 
 def _register(task: Task, store: Store, output_store: Store, output: Output) -> str:

@@ -42,6 +42,8 @@ class Reason(StrEnum):
     TIMEOUT = "Timeout"
     BUDGET_EXCEEDED = "BudgetExceeded"
     CANCELLED_BY_USER = "CancelledByUser"
+    CANCELLED_BY_SWEEP = "CancelledBySweep"
+    PRUNED = "Pruned"
     SUPERVISOR_LOST = "SupervisorLost"
     OUTPUT_NOT_SAVED = "OutputNotSaved"
     UNSCHEDULABLE = "Unschedulable"
@@ -84,6 +86,8 @@ _MEANINGS = {
     Reason.TIMEOUT: "The script ran longer than `max_duration`.",
     Reason.BUDGET_EXCEEDED: "The script ran as long as `max_cost` pays for.",
     Reason.CANCELLED_BY_USER: "Somebody cancelled it.",
+    Reason.CANCELLED_BY_SWEEP: "The sweep that it belongs to has ended.",
+    Reason.PRUNED: "Its sweep ended it early: other trials were better by then.",
     Reason.SUPERVISOR_LOST: "The process that looked after the script on this machine was killed.",
     Reason.OUTPUT_NOT_SAVED: "The store did not take the log or the output.",
     Reason.UNSCHEDULABLE: "No node of the cluster can ever take it as it is.",
@@ -116,6 +120,8 @@ _HINTS = {
     Reason.TIMEOUT: "raise max_duration in the spec, or train fewer epochs",
     Reason.BUDGET_EXCEEDED: "raise max_cost in the spec, take a smaller flavor, or train fewer epochs",
     Reason.CANCELLED_BY_USER: "create the job again to get a new version",
+    Reason.CANCELLED_BY_SWEEP: "see why, and how far it came: mlctl sweep list",
+    Reason.PRUNED: "to let each trial run to its end, leave early_stopping out of the sweep's spec",
     Reason.SUPERVISOR_LOST: "create the job again; what it wrote so far: mlctl job outputs {job} -v {version}",
     Reason.OUTPUT_NOT_SAVED: "mend the store, then look again, which saves it: mlctl job get {job} -v {version}",
     Reason.UNSCHEDULABLE: "ask for what a node has: mlctl job get {job} -v {version} says why each does not fit",

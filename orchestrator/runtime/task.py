@@ -14,6 +14,18 @@ OUTPUT = "output.json"
 CALLS = "metrics.jsonl"  # in the work folder: what the script's calls of mlctl.log write
 
 
+class CancelRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody wants a version to end.
+
+    Attributes:
+        message: Why, if it was not a person who asked.
+        pruned: Whether a sweep asked because others do better.
+    """
+
+    message: str = ""
+    pruned: bool = False
+
+
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
     """The model that the output becomes when the script ends well.
 

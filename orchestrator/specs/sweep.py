@@ -29,7 +29,7 @@ class Objective(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     metric: Annotated[
         Annotated[str, msgspec.Meta(min_length=1)],
         describe_field(
-            "Name of the metric, as `mlctl job metrics` shows it.", must="the name of a metric", example="accuracy"
+            "Name of the metric, as the script or a pattern calls it.", must="the name of a metric", example="accuracy"
         ),
     ]
     goal: Annotated[

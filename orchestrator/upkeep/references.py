@@ -14,6 +14,7 @@ from orchestrator.store.cache import get_cached
 from orchestrator.store.gather import gather
 from orchestrator.store.manifest import packs_of
 from orchestrator.store.records import decode
+from orchestrator.sweeps.record import templates
 from orchestrator.upkeep.survey import DatasetSurvey, is_pack
 
 _CODE = re.compile(rf"{CODE}[0-9a-f]{{64}}{re.escape(CODE_SUFFIX)}")
@@ -95,7 +96,7 @@ def unused_packs(store: Store, name: str, references: PackReferences, *, over: f
 
 
 def unused_code(store: Store) -> list[ObjectInfo]:
-    """Return the code archives that no job record refers to.
+    """Return the code archives that no job's or sweep's record refers to.
 
     Raises:
         StoreError: A record cannot be read, so nobody knows what it refers to.
@@ -103,7 +104,7 @@ def unused_code(store: Store) -> list[ObjectInfo]:
     archives = [item for item in list_objects(store, CODE) if is_code(item.key)]
     if not archives:
         return []
-    used = {record.code.key for record in job_records(store) if record.code}
+    used = {record.code.key for record in job_records(store) + templates(store) if record.code}
     return [item for item in archives if item.key not in used]
 
 

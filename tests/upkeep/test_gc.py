@@ -19,6 +19,7 @@ from orchestrator.models.models import Models
 from orchestrator.store import condemned, open_store
 from orchestrator.store.archive import store_code
 from orchestrator.store.base import Store, list_objects
+from orchestrator.sweeps.record import SweepRecord, claim_sweep
 from orchestrator.upkeep import Upkeep, upkeep
 from tests.store.trees import make_tree
 from tests.upkeep.things import code, make_job
@@ -36,6 +37,15 @@ def keys_of(store: Store) -> set[str]:
 
 def found(garbage) -> set[tuple[str, str]]:
     return {(one.kind, one.where) for one in garbage}
+
+
+def test_what_a_sweep_goes_on_with_is_needed(store, later, tmp_path):
+    snapshot = code(tmp_path, "swept")
+    job = make_job(store, snapshot)
+    record = SweepRecord(name="s", number=0, digest="", created=0.0, author="", spec={}, goal="maximize", template=job)
+    claim_sweep(store, record)
+    mark_deleted(store, job.name, [job])
+    assert found(later.garbage()) == set()
 
 
 def test_only_what_nobody_needs_is_deleted(store, datasets, later, folder, tmp_path):

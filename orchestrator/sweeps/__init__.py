@@ -1,0 +1,1 @@
+"""Sweeps: one job in many versions, in search of the best parameters."""

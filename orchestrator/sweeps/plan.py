@@ -1,0 +1,85 @@
+"""What `sweep create` is going to do, found out without changing anything."""
+
+import hashlib
+
+import msgspec
+
+from orchestrator.backends.base import Backend
+from orchestrator.datasets import Datasets
+from orchestrator.errors import MlctlError, PreflightError
+from orchestrator.jobs.plan import Plan, make_plan, require_possible
+from orchestrator.jobs.record import DataRef
+from orchestrator.metrics.goal import guess_goal
+from orchestrator.metrics.table import Goal
+from orchestrator.progress import Reporter
+from orchestrator.specs.load_sweep import LoadedSweep
+from orchestrator.specs.names import nearest
+from orchestrator.specs.sweep import SweepSpec
+from orchestrator.store.base import Store
+from orchestrator.sweeps.search import require_optuna
+
+
+class SweepPlan(msgspec.Struct, kw_only=True):
+    """Everything that determines a sweep, and what is to be said about it beforehand.
+
+    Attributes:
+        spec: Of the sweep.
+        job: Of its first trial; its problems are those of the sweep.
+        goal: Which values of the objective are better.
+        guessed: Whether mlctl guessed that from the metric's name.
+    """
+
+    spec: SweepSpec
+    job: Plan
+    goal: Goal
+    guessed: bool
+
+    def spec_document(self) -> dict[str, object]:
+        """Return the spec as plain data."""
+        document: dict[str, object] = msgspec.to_builtins(self.spec)
+        return document
+
+    def digest(self, data: DataRef | None) -> str:
+        """Return the hash of all that determines the sweep, given the dataset version that its trials read."""
+        parts = [self.spec_document(), self.job.digest(data)]
+        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+
+    def require_possible(self) -> None:
+        """Raise what makes it impossible, if there is anything, as one PreflightError."""
+        require_possible(self.job)
+
+
+def plan_sweep(
+    loaded: LoadedSweep,
+    store: Store,
+    datasets: Datasets,
+    *,
+    backend: Backend,
+    context: str | None,
+    reporter: Reporter,
+) -> SweepPlan:
+    """Look at everything a sweep needs, change nothing; the arguments are those of `make_plan`."""
+    job = make_plan(loaded.job, store, datasets, backend=backend, context=context, reporter=reporter)
+    spec = loaded.spec
+    job.problems += _problems(spec, job)
+    goal = spec.objective.goal
+    return SweepPlan(spec=spec, job=job, goal=goal or guess_goal(spec.objective.metric), guessed=goal is None)
+
+
+def _problems(spec: SweepSpec, job: Plan) -> list[MlctlError]:
+    found: list[MlctlError] = []
+    try:
+        require_optuna(spec)
+    except PreflightError as error:
+        found.append(error)
+    declared = job.declared.names
+    for name in spec.parameters if declared else ():
+        if name not in declared:
+            near = nearest(name, declared)
+            message = f"{job.spec.boot_file} does not declare --{name}, which is to be searched"
+            hint = f"did you mean {near}?" if near else f"it declares {', '.join(sorted(declared))}"
+            found.append(PreflightError(message, hint=hint))
+    if spec.budget.max_cost is not None and job.budget and job.budget.price is None:
+        message = "max_cost cannot be kept: no price is known of what the trials ask for"
+        found.append(PreflightError(message, hint="write prices into prices.yaml in mlctl's home (docs/cost.md)"))
+    return found

@@ -1,0 +1,100 @@
+"""The trials of a sweep that run: their job versions, looked at and told to end."""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from orchestrator.backends.base import Backend
+from orchestrator.errors import NotFoundError
+from orchestrator.jobs.cancel import request_cancel
+from orchestrator.jobs.listing import read_versions
+from orchestrator.jobs.record import JobRecord, version_prefix
+from orchestrator.jobs.view import JobView, is_here, look
+from orchestrator.runtime.status import State
+from orchestrator.runtime.task import CANCEL, CancelRequest
+from orchestrator.store.base import Store
+from orchestrator.store.gather import gather
+from orchestrator.store.records import find
+from orchestrator.sweeps.record import SweepRecord, Trial
+
+SILENCE = 600.0  # seconds without a sign of life after which a trial in another place is given up
+
+
+class Running(msgspec.Struct):
+    """A trial whose version runs, or waits.
+
+    Attributes:
+        trial: As it is recorded.
+        record: Of its version.
+        cost: So far.
+        told: Whether it was told to end.
+        seen: State and heartbeat.
+        changed: When they changed last, by the clock of who looks.
+    """
+
+    trial: Trial
+    record: JobRecord
+    cost: float = 0.0
+    told: bool = False
+    seen: tuple[State, float] | None = None
+    changed: float = 0.0
+
+
+class Place:
+    """Where trials run.
+
+    Args:
+        store: Where their records are.
+        backend: What runs them.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(self, store: Store, backend: Backend, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._backend = backend
+        self._clock = clock
+
+    def is_near(self, running: Iterable[Running]) -> bool:
+        """Tell whether all of them are processes of this machine."""
+        return self._backend.name == "local" and all(is_here(self._backend, one.record) for one in running)
+
+    def look(self, running: list[Running]) -> list[tuple[Running, JobView | str]]:
+        """Return them with their versions, or why they are given up."""
+        near = self.is_near(running)
+        views = [self._view(one) for one in running] if near else gather(self._view, running)
+        return list(zip(running, views, strict=True))
+
+    def _view(self, one: Running) -> JobView | str:
+        try:
+            view = look(self._store, self._backend, one.record)
+        except NotFoundError as error:
+            return error.message
+        one.cost = view.cost or 0.0
+        signs = view.status.state, view.status.heartbeat
+        if signs != one.seen:
+            one.seen, one.changed = signs, self._clock()
+        elif not is_here(self._backend, one.record) and self._clock() - one.changed > SILENCE:
+            return f"no word from {one.record.author.rpartition('@')[2]} for {SILENCE / 60:.0f} minutes"
+        return view
+
+    def end(self, one: Running, why: CancelRequest) -> None:
+        """Tell a trial to end, once."""
+        if not one.told:
+            request_cancel(self._store, self._backend, one.record, why)
+            one.told = True
+
+    def told(self, record: JobRecord) -> CancelRequest:
+        """Return how a version was told to end."""
+        key = version_prefix(record.name, record.number) + CANCEL
+        return find(self._store, key, CancelRequest) or CancelRequest()
+
+    def versions_of(self, sweep: SweepRecord) -> dict[int, JobRecord]:
+        """Return the versions that were made for a sweep, by trial; of two for the same one the first counts."""
+        found: dict[int, JobRecord] = {}
+        for record, _ in read_versions(self._store, sweep.template.name):  # the latest first
+            of = record.sweep
+            if of and (of.name, of.version) == (sweep.name, sweep.version):
+                if second := found.get(of.trial):
+                    request_cancel(self._store, self._backend, second, CancelRequest(message="it was made twice"))
+                found[of.trial] = record
+        return found
