@@ -2,14 +2,10 @@
 
 import http.client
 import json
-import mimetypes
-import uuid
-from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from orchestrator.errors import MlctlError, NotFoundError, StoreError
+from orchestrator.errors import MlctlError, StoreError
 
 TIMEOUT = 60.0  # seconds
 
@@ -84,24 +80,3 @@ def fault_of(answer: Answer) -> str:
     document = answer.document
     said = document.get("msg", document) if isinstance(document, dict) else document
     return f"the service answers with {answer.status}: {said}"
-
-
-def contents_of(files: Sequence[Path]) -> dict[str, bytes]:
-    """Return what is in files, by their names. Raises NotFoundError."""
-    try:
-        return {path.name: path.read_bytes() for path in files}
-    except OSError as error:
-        raise NotFoundError(f"cannot read {error.filename}: {error.strerror}", hint="check the path") from error
-
-
-def form_of(field: str, files: Mapping[str, bytes]) -> Request:
-    """Return a form with files, by their names, in one field."""
-    boundary = uuid.uuid4().hex
-    parts = []
-    for name, content in files.items():
-        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        shown = name.replace('"', "%22")
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"; filename="{shown}"\r\n'
-        parts.append(f"{head}Content-Type: {kind}\r\n\r\n".encode() + content + b"\r\n")
-    body = b"".join(parts) + f"--{boundary}--\r\n".encode()
-    return Request(body, f"multipart/form-data; boundary={boundary}")

@@ -9,10 +9,10 @@ from urllib.parse import unquote
 from orchestrator.errors import ConflictError, UsageError
 from orchestrator.models.inputs import field_of
 from orchestrator.progress import SILENT, Reporter
-from orchestrator.services.ask import form_of
 from orchestrator.services.batch.mapping import Rule, check_rule, rule_of
 from orchestrator.services.batch.record import Batch, Mapping, Outcome
 from orchestrator.services.batch.runner import BatchRunner
+from orchestrator.services.form import form_of
 from orchestrator.services.services import Services
 from orchestrator.services.state import ServiceState
 from orchestrator.store import open_store

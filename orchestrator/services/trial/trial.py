@@ -10,7 +10,8 @@ from orchestrator.datasets import Datasets
 from orchestrator.errors import NotFoundError
 from orchestrator.models.inputs import field_of
 from orchestrator.progress import SILENT, Reporter
-from orchestrator.services.ask import fault_of, form_of
+from orchestrator.services.ask import fault_of
+from orchestrator.services.form import form_of
 from orchestrator.services.services import Services
 from orchestrator.services.trial.examples import Example, examples
 from orchestrator.services.trial.label import label_of
