@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.cost import money_of
 from orchestrator.cli.job_view import cost
-from orchestrator.cli.render import count, duration, plain
+from orchestrator.cli.metrics_view import point_document
+from orchestrator.cli.render import count, duration
 
 if TYPE_CHECKING:
     from orchestrator.jobs.compare import Comparison, Fact, Metric
@@ -64,7 +65,10 @@ def document(found: "Comparison", *, everything: bool) -> dict[str, Any]:
                 "goal": metric.goal,
                 "guessed": metric.guessed,
                 "best": metric.best,
-                "values": [value and {"best": plain(value.best), "last": plain(value.last)} for value in metric.values],
+                "values": [
+                    value and {"best": point_document(value.best), "last": point_document(value.last)}
+                    for value in metric.values
+                ],
             }
             for metric in found.metrics
         ],

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import typer
 from orchestrator.cli import terminal
 from orchestrator.cli.failure import INTERRUPTED
 from orchestrator.cli.job_view import ending, place
+from orchestrator.cli.metrics_view import progress
 from orchestrator.cli.render import count, next_steps, note, size, writing
 
 if TYPE_CHECKING:
@@ -20,16 +21,27 @@ if TYPE_CHECKING:
 PATIENCE = 1.0  # seconds of waiting that are not worth a word
 POLL = 0.1  # seconds between two looks at a job that has not started; grows with the wait
 LONGEST_POLL = 1.0  # seconds
+TELL_EVERY = 15.0  # seconds between two words about how far the script is
 
 
-def show_log(blocks: Iterable[bytes]) -> int:
-    """Write a log to stdout: byte for byte, but on a terminal without what could harm it; return its bytes."""
+def show_log(blocks: Iterable[bytes], *, tell: Callable[[], str] = str) -> int:
+    """Write a log to stdout: byte for byte, but on a terminal without what could harm it; return its bytes.
+
+    Args:
+        blocks: Of the log.
+        tell: Returns how far the script is, to be said between two lines now and then.
+    """
+    due = time.monotonic() + TELL_EVERY
     cleaner = terminal.Cleaner(colour=terminal.colours(sys.stdout)) if sys.stdout.isatty() else None
     size = 0
     try:
         for block in blocks:
             _write(cleaner.feed(block) if cleaner else block)
             size += len(block)
+            if time.monotonic() >= due and block.endswith(b"\n"):
+                if told := tell():
+                    note(terminal.paint(f"── {told}", "dim", sys.stderr))
+                due = time.monotonic() + TELL_EVERY
     finally:
         if cleaner:
             _write(cleaner.end())
@@ -45,8 +57,20 @@ def _write(data: bytes) -> None:
 def follow(client: "Client", name: str, version: str) -> "JobView":
     """Show a job version's log until it has ended, and what it waits for before that; return how it ended."""
     await_start(client, name, version)
-    show_log(client.jobs.logs(name, version, follow=True))
+    show_log(client.jobs.logs(name, version, follow=True), tell=teller(client, name, version))
     return client.jobs.wait(name, version)
+
+
+def teller(client: "Client", name: str, version: str) -> Callable[[], str]:
+    """Return what tells how far a job version is; of one that nobody looks at there is nothing to tell."""
+
+    def tell() -> str:
+        if not sys.stderr.isatty():
+            return ""
+        status = client.jobs.get(name, version).status
+        return progress(status.progress, finished=status.state.finished)
+
+    return tell
 
 
 def tell_end(view: "JobView") -> None:

@@ -11,6 +11,7 @@ from orchestrator.cli.create import create
 from orchestrator.cli.events import events
 from orchestrator.cli.group import group
 from orchestrator.cli.logs import logs
+from orchestrator.cli.metrics import metrics
 from orchestrator.cli.options import (
     ContextOption,
     JobArgument,
@@ -71,6 +72,7 @@ def get(
 
 
 app.command("logs")(logs)
+app.command()(metrics)
 app.command()(compare)
 app.command()(events)
 app.command()(shell)

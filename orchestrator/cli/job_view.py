@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from orchestrator.amounts import money
+from orchestrator.cli.metrics_view import headline, lines, progress
 from orchestrator.cli.render import ago, count, duration, moment, plain, size
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 def columns(views: "Sequence[JobView]") -> dict[str, Any]:
     """Return the columns of a list of job versions; that of the cost only if one of them costs anything."""
+    told = {"METRIC": lambda view: headline(view.status.metrics)} if any(view.status.metrics for view in views) else {}
     costs = {"COST": cost} if any(view.cost for view in views) else {}
     return {
         "NAME": lambda view: view.name,
@@ -26,6 +28,7 @@ def columns(views: "Sequence[JobView]") -> dict[str, Any]:
         "CREATED": lambda view: ago(view.record.created),
         "DURATION": lambda view: duration(view.duration) if view.duration else "",
         **costs,
+        **told,
         "ENGINE": lambda view: view.record.engine.name if view.record.engine else "",
         "PARAMETERS": lambda view: parameters(view),
     }
@@ -60,6 +63,8 @@ def details(view: "JobView") -> dict[str, str]:
         "Started": moment(status.started),
         "Ended": ended,
         "Running for": duration(view.duration) if status.started and not status.finished else "",
+        "Progress": progress(status.progress, finished=status.state.finished),
+        "Metrics": lines(status.metrics),
         "Cost": _cost(view),
         "Engine": f"{engine.name} ({engine.framework} {engine.version})" if engine else "",
         "Code": _code(code) if code else "",

@@ -45,7 +45,7 @@ def logs(
     It is whole and stays: what the script wrote, byte for byte, also after the job was killed. Of a job with several
     nodes each line begins with its worker.
     """
-    from orchestrator.cli.follow import await_start, goes_on, show_log
+    from orchestrator.cli.follow import await_start, goes_on, show_log, teller
     from orchestrator.cli.job_view import ending
     from orchestrator.cli.render import note
     from orchestrator.specs.quantities import parse_duration
@@ -76,5 +76,5 @@ def logs(
     with goes_on(view.name, view.version):
         if scripts:
             await_start(client, view.name, view.version)
-        show_log(blocks)
+        show_log(blocks, tell=teller(client, view.name, view.version))
         note(ending(client.jobs.wait(view.name, view.version)))

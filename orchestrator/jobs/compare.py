@@ -12,7 +12,8 @@ from orchestrator.jobs.facts import HASH, NONE, facts_of, label
 from orchestrator.jobs.jobs import LATEST, Jobs
 from orchestrator.jobs.spending import Row, use_of
 from orchestrator.jobs.view import JobView
-from orchestrator.metrics.table import Goal, Summary, Table, better
+from orchestrator.metrics.kinds import Goal
+from orchestrator.metrics.table import Summary, Table, better
 from orchestrator.specs.names import VERSION_PATTERN, check_name, format_version, nearest, parse_version
 from orchestrator.store.gather import gather
 

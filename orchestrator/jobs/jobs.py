@@ -255,9 +255,9 @@ class Jobs:
         """Return how to start a command beside a running job's script. Raises ConflictError if it does not run."""
         return session(self._backend, self.get(name, version), command, worker=worker, terminal=terminal)
 
-    def metrics(self, name: str, version: str = LATEST) -> Table:
-        """Return what a version has measured so far."""
-        return table_of(self._store, self._record(name, version))
+    def metrics(self, name: str, version: str = LATEST, *, worker: int = 0) -> Table:
+        """Return what a version has measured so far; of a job with several workers, what another one uses."""
+        return table_of(self._store, self._record(name, version), worker)
 
     def uses(self) -> Iterator[Use]:
         """Yield when versions of all jobs ran, at what price."""

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from orchestrator.errors import UsageError
+from orchestrator.metrics.kinds import Goal
 from orchestrator.metrics.styles import STYLES, Line
-from orchestrator.metrics.table import Goal
 
 _GROUPS = {"epoch", "nth_epoch", "of", "step", "batch", "batches", "pairs"}
 

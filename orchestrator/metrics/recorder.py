@@ -4,8 +4,9 @@ import math
 from collections.abc import Mapping
 
 from orchestrator.metrics.goal import guess_goal
+from orchestrator.metrics.kinds import Goal, Source
 from orchestrator.metrics.lines import Reading
-from orchestrator.metrics.table import Goal, Progress, Series, Source, Table, point
+from orchestrator.metrics.table import Progress, Series, Table, point
 
 MOST_SERIES = 200
 MOST_NOTES = 20

@@ -9,14 +9,16 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator.metrics.goal import weight
+from orchestrator.metrics.kinds import PRECEDENCE, Goal, Source
+
 METRICS = "metrics.json"
 POINTS = 1000  # of a series, at most
 TREND = 16  # points of a summary, at most
+DIGITS = 4  # of a trend's numbers
+SUMMARIES = 20  # of a record, at most
 
-Goal = Literal["minimize", "maximize"]
-Source = Literal["call", "file", "events", "log", "system"]
 Number = float | Literal["NaN", "Infinity", "-Infinity"]  # JSON has no such numbers; protobuf's JSON writes them so
-PRECEDENCE: tuple[Source, ...] = ("call", "file", "events", "log", "system")  # who has a name that several use
 
 
 class Point(msgspec.Struct, frozen=True, array_like=True):
@@ -105,7 +107,7 @@ class Series(msgspec.Struct, kw_only=True):
 
     def summary(self) -> Summary:
         """Return what the record says of it."""
-        finite = [each.value for each in self.curve() if math.isfinite(each.value)]
+        finite = [float(f"{each.value:.{DIGITS}g}") for each in self.curve() if math.isfinite(each.value)]
         chosen = [finite[round(i * (len(finite) - 1) / (TREND - 1))] for i in range(TREND)]
         trend = chosen if len(finite) > TREND else finite
         return Summary(goal=self.goal, guessed=self.guessed, best=self.best, last=self.last, trend=trend)
@@ -180,8 +182,11 @@ class Table(msgspec.Struct, kw_only=True):
         return self.named().get(name)
 
     def summaries(self) -> dict[str, Summary]:
-        """Return what the record says: of what the script measures, not of what the machine does."""
-        return {name: each.summary() for name, each in self.named().items() if each.source != "system"}
+        """Return what the record says of what the script measures; what matters most comes first."""
+        # Of several of one name the first is enough here.
+        told = [pair for pair in self.named().items() if pair[1].source != "system" and pair[0] == pair[1].name]
+        told.sort(key=lambda pair: -weight(pair[0], declared=not pair[1].guessed))
+        return {name: each.summary() for name, each in told[:SUMMARIES]}
 
 
 def better(value: float, than: float, goal: Goal) -> bool:

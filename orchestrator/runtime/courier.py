@@ -12,7 +12,8 @@ from typing import Protocol
 import msgspec
 
 from orchestrator.errors import MlctlError
-from orchestrator.metrics.table import Summary
+from orchestrator.metrics.table import Table
+from orchestrator.runtime.measure.summary import with_metrics
 from orchestrator.runtime.patience import complain
 from orchestrator.runtime.status import Status
 from orchestrator.runtime.task import CANCEL, Task
@@ -66,7 +67,7 @@ class Courier:
         self._on_cancel = on_cancel
         self._key = task.prefix + worker.status
         self._ships = True
-        self._metrics: dict[str, Summary] = {}
+        self._measured = Table()
         self._lock = threading.Lock()
         self._status: Status | None = None
         self._told: Status | None = None
@@ -82,9 +83,9 @@ class Courier:
         """Have this status written, unless a newer one comes before."""
         self._status = msgspec.structs.replace(status)
 
-    def measure(self, metrics: dict[str, Summary]) -> None:
-        """Have this be written with the status, as often as that is written anyhow; for shippers."""
-        self._metrics = metrics
+    def measure(self, table: Table) -> None:
+        """Have what is in it be written with the status, as often as that is written anyhow; for shippers."""
+        self._measured = table
 
     def leave_log(self) -> None:
         """Tell only the status from now on: somebody else saves the log."""
@@ -121,7 +122,7 @@ class Courier:
             if is_replaced(status, store, self._key):
                 self._over.set()
                 return
-            write(store, self._key, msgspec.structs.replace(status, heartbeat=time.time(), metrics=self._metrics))
+            write(store, self._key, with_metrics(status, self._measured, heartbeat=time.time()))
             self._told, self._written = status, now
         if self._ships:
             due = now - self._sent >= SEND

@@ -8,13 +8,14 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.errors import MlctlError, NotFoundError, StoreError
-from orchestrator.metrics.table import Summary
+from orchestrator.metrics.table import Table
 from orchestrator.models.register import register_output
 from orchestrator.progress import SILENT
 from orchestrator.runtime.arrivals import Arrivals
 from orchestrator.runtime.exits import Exit, conclude, signal_name
 from orchestrator.runtime.logship import LogShipper
 from orchestrator.runtime.measure.ship import MetricShipper, files_of
+from orchestrator.runtime.measure.summary import with_metrics
 from orchestrator.runtime.output import Output, save_output
 from orchestrator.runtime.status import Reason, State, Status
 from orchestrator.runtime.task import CANCEL, JOB, CancelRequest, Task, Workspace
@@ -84,7 +85,7 @@ def save_end(
         shipper.send()
         shipper.mend()
         final.log_bytes = shipper.read
-        final.metrics = _measured(task, workspace, worker, store, connect)
+        final = with_metrics(final, _measured(task, workspace, worker, store, connect), heartbeat=final.heartbeat)
         if workspace.output.exists():
             complete = final.state is State.SUCCEEDED
             output_store = connect(task.output_store)
@@ -108,12 +109,10 @@ def save_end(
     return final
 
 
-def _measured(
-    task: Task, workspace: Workspace, worker: Worker, store: Store, connect: Callable[[str], Store]
-) -> dict[str, Summary]:
-    """Bring the last metrics to the store, and return what the record says of them."""
+def _measured(task: Task, workspace: Workspace, worker: Worker, store: Store, connect: Callable[[str], Store]) -> Table:
+    """Bring the last metrics to the store, and return them all."""
     files = files_of(task, workspace, connect)
-    return MetricShipper(store, files, task, workspace, worker, sample=dict).finish().summaries()
+    return MetricShipper(store, files, task, workspace, worker, sample=dict).finish()
 
 
 def _say_who_cancelled(store: Store, task: Task, final: Status) -> None:

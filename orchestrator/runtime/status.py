@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from orchestrator.metrics.table import Summary
+from orchestrator.metrics.table import Progress, Summary
 
 
 class State(StrEnum):
@@ -164,6 +164,7 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
         pod: Name of the pod of that attempt.
         details: More about the reason, a line each: on a cluster why each node does not fit.
         metrics: What the script measured, by name.
+        progress: How far it is, where that can be told.
         unclear: Whether the cluster may know better why it ended: whoever looks asks it, and writes that down.
     """
 
@@ -189,6 +190,7 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
     pod: str = ""
     details: list[str] = []
     metrics: dict[str, Summary] = {}
+    progress: Progress | None = None
     unclear: bool = False
 
     @property

@@ -10,7 +10,7 @@ from orchestrator.errors import MlctlError, PreflightError
 from orchestrator.jobs.plan import Plan, make_plan, require_possible
 from orchestrator.jobs.record import DataRef
 from orchestrator.metrics.goal import guess_goal
-from orchestrator.metrics.table import Goal
+from orchestrator.metrics.kinds import Goal
 from orchestrator.progress import Reporter
 from orchestrator.specs.load_sweep import LoadedSweep
 from orchestrator.specs.names import nearest

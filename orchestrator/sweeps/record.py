@@ -9,7 +9,7 @@ import msgspec
 
 from orchestrator.errors import NotFoundError
 from orchestrator.jobs.record import JobRecord, number_of
-from orchestrator.metrics.table import Goal
+from orchestrator.metrics.kinds import Goal
 from orchestrator.specs.job import ParameterValue
 from orchestrator.specs.names import format_version, nearest
 from orchestrator.specs.sweep import SweepSpec

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from orchestrator.errors import PreflightError
-from orchestrator.metrics.table import Goal, Point
+from orchestrator.metrics.kinds import Goal
+from orchestrator.metrics.table import Point
 from orchestrator.specs.dimension import Dimension
 from orchestrator.specs.job import ParameterValue
 from orchestrator.specs.sweep import EarlyStopping, SweepSpec

@@ -5,7 +5,8 @@ import math
 import msgspec
 
 from orchestrator.jobs.view import JobView
-from orchestrator.metrics.table import Goal, Point, Table, better
+from orchestrator.metrics.kinds import Goal
+from orchestrator.metrics.table import Point, Table, better
 from orchestrator.runtime.status import State
 from orchestrator.runtime.task import CancelRequest
 from orchestrator.specs.sweep import Objective

@@ -56,7 +56,7 @@ def test_other_forms(two, mlctl):
     assert document["facts"] == [{"section": "parameters", "name": "num_epochs", "values": ["2", "1"]}]
     metric = document["metrics"][0]
     assert (metric["name"], metric["goal"], metric["guessed"], metric["best"]) == ("loss", "minimize", True, [1])
-    assert metric["values"][0]["best"] == {"step": 1, "time": 20.0, "number": 0.5}
+    assert metric["values"][0]["best"] == {"step": 1, "time": 20.0, "value": 0.5}
     rows = list(csv.DictReader(io.StringIO(mlctl("job", "compare", two, "-o", "csv").stdout)))
     assert [(row["version"], row["parameters.num_epochs"], row["loss"]) for row in rows] == [
         ("V0001", "1", "0.1"),

@@ -189,10 +189,9 @@ class Supervisor:
         self._tell(State.QUEUED, message, Reason.NO_CAPACITY)
 
     def _tell_metrics(self, table: Table) -> None:
-        metrics = table.summaries()
-        self._courier.measure(metrics)
+        self._courier.measure(table)
         with self._telling:
-            self._status.metrics = metrics
+            self._status.metrics, self._status.progress = table.summaries(), table.progress
             self._try(lambda: self._run.save_status(self._status))
 
     def _tell(self, state: State, message: str, reason: Reason | None = None) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from orchestrator.errors import UsageError
 from orchestrator.metrics.events import read_scalars
 from orchestrator.metrics.jsonl import FILE, read_row
+from orchestrator.metrics.kinds import Source as Origin
 from orchestrator.metrics.lines import LineReader
 from orchestrator.metrics.patterns import Compiled, Measures, engine_lines, own_pattern
 from orchestrator.metrics.recorder import Recorder
-from orchestrator.metrics.table import Source as Origin
 from orchestrator.metrics.table import Table
 from orchestrator.runtime.events.records import DamagedError, whole_records
 from orchestrator.runtime.events.sources import FolderSource, Source, is_event_file
