@@ -20,29 +20,27 @@ from orchestrator.jobs.logs import LogQuery
 from orchestrator.jobs.metrics import table_of
 from orchestrator.jobs.newest import newest_of_all
 from orchestrator.jobs.numbers import last_number
+from orchestrator.jobs.outputs import live_output, output_of
 from orchestrator.jobs.plan import Plan, make_plan
 from orchestrator.jobs.readers import read_job_log
-from orchestrator.jobs.record import JobRecord, job_names, version_prefix
+from orchestrator.jobs.record import JobRecord, job_names
 from orchestrator.jobs.spending import Use, uses_of
 from orchestrator.jobs.using import Used, session, top
 from orchestrator.jobs.view import JobView, is_here, judge, look, watcher
+from orchestrator.jobs.wait import wait_for_end
 from orchestrator.metrics.table import Table
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.runtime.logread import PATIENCE
 from orchestrator.runtime.output import Output
 from orchestrator.runtime.status import Reason
-from orchestrator.runtime.task import OUTPUT
 from orchestrator.runtime.worker import MAIN, Source
 from orchestrator.specs.job import ParameterValue
 from orchestrator.specs.load import load_job_spec
 from orchestrator.specs.names import parse_version
 from orchestrator.store import open_store
 from orchestrator.store.base import Store
-from orchestrator.store.records import find
 from orchestrator.store.transfer import download_tree
 
-FIRST_POLL = 0.1  # seconds between two looks at a job that is waited for; grows with the wait
-LONGEST_POLL = 1.0  # seconds
 CANCEL_WAIT = 15.0  # seconds that `cancel` waits for the script to end
 LATEST = "latest"
 
@@ -164,17 +162,8 @@ class Jobs:
             JobNotFinishedError: It had not ended after `timeout` seconds.
         """
         record = self._record(name, version)
-        deadline = None if timeout is None else time.monotonic() + timeout
-        pause = FIRST_POLL
         look_on = watcher(self._store, self._backend, record, self._reporter)
-        while not (view := look_on()).status.state.finished:
-            if deadline is not None and time.monotonic() >= deadline:
-                message = f"{view.ref} is still {view.status.state} after {timeout:g} s"
-                hint = view.status.hint or f"mlctl logs -f {view.name} -v {view.version}"
-                raise JobNotFinishedError(message, hint=hint)
-            sleep(pause)
-            pause = min(pause * 1.2, LONGEST_POLL)
-        return view
+        return wait_for_end(look_on, timeout=timeout, sleep=sleep)
 
     def cancel(self, name: str, version: str = LATEST) -> JobView:
         """Stop a job version: SIGTERM, after a grace period SIGKILL. One that has ended stays as it is.
@@ -270,17 +259,7 @@ class Jobs:
             JobNotFinishedError: It has not ended yet.
             NotFoundError: It ended before it could write anything.
         """
-        record = self._record(name, version)
-        output = find(self._store, version_prefix(record.name, record.number) + OUTPUT, Output)
-        if output is not None:
-            return output
-        view = self._look(record)
-        if not view.status.state.finished:
-            raise JobNotFinishedError(
-                f"{view.ref} is {view.status.state}: its output is saved when it ends",
-                hint=f"mlctl job wait {view.name} -v {view.version}",
-            )
-        raise NotFoundError(f"{view.ref} has no output: {view.status.message}", hint=view.status.hint)
+        return output_of(self._store, self._backend, self._record(name, version))
 
     def pull_outputs(self, name: str, version: str, target: Path) -> Output:
         """Download a job version's output into a folder, verified. Raises as `outputs`."""
@@ -291,10 +270,7 @@ class Jobs:
 
     def live_output(self, view: JobView) -> Path | None:
         """Return the folder that a version's script writes to, where it still does and within reach; else None."""
-        local = view.record.task is not None and view.record.task.data_mode == "local"
-        return (
-            self._backend.live_output(view.record.as_run()) if local and is_here(self._backend, view.record) else None
-        )
+        return live_output(self._backend, view)
 
     def _look(self, record: JobRecord) -> JobView:
         return look(self._store, self._backend, record)
