@@ -62,13 +62,17 @@ def prepared(data: bytes, name: str, taken: Picture, asked: Preparation = AS_IT_
     from PIL import Image, UnidentifiedImageError
 
     try:
-        picture = _opened(data, name)
+        original = _opened(data, name)
+        picture = _on_white(original)
         todo = Preparation(
             gray=asked.gray or (taken.gray and picture.mode != "L"),
             resize=asked.resize or (taken.size if taken.size != picture.size else None),
             invert=asked.invert or (taken.background is not None and taken.background != _background(picture)),
         )
-        return Prepared(data) if todo == AS_IT_IS else Prepared(_changed(picture, todo), _told(picture, todo))
+        if todo == AS_IT_IS and picture is original:
+            return Prepared(data)
+        done = [*(["on white"] if picture is not original else []), *_told(picture, todo)]
+        return Prepared(_changed(picture, todo), ", ".join(done))
     except UnidentifiedImageError as error:
         raise UsageError(f"{name} is no picture that can be read", hint="send it as it is: --as-is") from error
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
@@ -94,6 +98,18 @@ def _opened(data: bytes, name: str) -> "Image.Image":
     return ImageOps.exif_transpose(picture)
 
 
+def _on_white(picture: "Image.Image") -> "Image.Image":
+    """Return a picture as people see it where it is transparent: on white; itself if it is not."""
+    from PIL import Image
+
+    if "A" not in picture.getbands() and "transparency" not in picture.info:
+        return picture
+    visible = picture.convert("RGBA")
+    if visible.getchannel("A").getextrema() == (255, 255):
+        return picture
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), visible).convert("RGB")
+
+
 def _changed(picture: "Image.Image", todo: Preparation) -> bytes:
     from PIL import Image, ImageOps
 
@@ -116,11 +132,11 @@ def _background(picture: "Image.Image") -> str:
     return "white" if values[len(values) // 2] >= MIDDLE else "black"
 
 
-def _told(picture: "Image.Image", todo: Preparation) -> str:
+def _told(picture: "Image.Image", todo: Preparation) -> list[str]:
     width, height = todo.resize or picture.size
     done = [
         "in shades of gray" if todo.gray else "",
         f"{width} x {height} pixels instead of {picture.width} x {picture.height}" if todo.resize else "",
         "white for black" if todo.invert else "",
     ]
-    return ", ".join(filter(None, done))
+    return [*filter(None, done)]

@@ -62,6 +62,18 @@ def test_a_picture_becomes_what_the_model_takes_and_that_is_told():
     assert sent(file_of(mode="L", colour=0), DIGIT, invert=True)[0] == ("L", (4, 2), 255)
 
 
+def test_what_is_transparent_is_on_white():
+    drawn = Image.new("RGBA", (28, 28), (0, 0, 0, 0))
+    drawn.paste((0, 0, 0, 255), (12, 4, 16, 24))  # black strokes
+    file = io.BytesIO()
+    drawn.save(file, "PNG")
+    told = "on white, in shades of gray, white for black"
+    assert sent(file.getvalue(), Picture(gray=True, background="black")) == (("L", (28, 28), 0), told)
+    assert sent(file.getvalue(), Picture(size=(28, 28))) == (("RGB", (28, 28), (255, 255, 255)), "on white")
+    opaque = file_of(mode="RGBA", colour="red")
+    assert prepared(opaque, "a file", Picture(size=(4, 2))).data == opaque
+
+
 @pytest.mark.parametrize(
     ("data", "taken"),
     [
