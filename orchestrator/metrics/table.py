@@ -108,9 +108,9 @@ class Series(msgspec.Struct, kw_only=True):
     def summary(self) -> Summary:
         """Return what the record says of it."""
         finite = [float(f"{each.value:.{DIGITS}g}") for each in self.curve() if math.isfinite(each.value)]
-        chosen = [finite[round(i * (len(finite) - 1) / (TREND - 1))] for i in range(TREND)]
-        trend = chosen if len(finite) > TREND else finite
-        return Summary(goal=self.goal, guessed=self.guessed, best=self.best, last=self.last, trend=trend)
+        if len(finite) > TREND:
+            finite = [finite[round(i * (len(finite) - 1) / (TREND - 1))] for i in range(TREND)]
+        return Summary(goal=self.goal, guessed=self.guessed, best=self.best, last=self.last, trend=finite)
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):

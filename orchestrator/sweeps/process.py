@@ -78,6 +78,7 @@ def _take_lock(record: SweepRecord, store: Store) -> int:
         except OSError as error:
             raise as_mlctl_error(error, f"cannot write {path}") from error
         if lock is not None:
+            os.ftruncate(lock, 0)  # the pid of whoever had it before
             return lock
         status = find(store, record.prefix + STATUS, SweepStatus)
         if status is None or not status.state.finished or time.monotonic() > deadline:

@@ -189,8 +189,8 @@ class Runner:
     def _settle(self) -> None:
         """Take in the trials that have ended."""
         for one, view in self._place.look(list(self._running.values())):
-            if isinstance(view, str):
-                self._end(one, msgspec.structs.replace(one.trial, state=TrialState.FAILED, message=view))
+            if isinstance(view, Trial):
+                self._end(one, view)
             elif view.status.reason is Reason.NOT_STARTED:
                 self._series.start(one.record)
             elif view.status.state.finished:

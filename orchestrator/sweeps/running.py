@@ -15,8 +15,9 @@ from orchestrator.runtime.task import CANCEL, CancelRequest
 from orchestrator.store.base import Store
 from orchestrator.store.gather import gather
 from orchestrator.store.records import find
-from orchestrator.sweeps.record import SweepRecord, Trial
+from orchestrator.sweeps.record import SweepRecord, Trial, TrialState
 
+UNSTARTED = 30.0  # seconds after which a version that another machine has recorded should show a sign of life
 SILENCE = 600.0  # seconds without a sign of life after which a trial in another place is given up
 
 
@@ -58,24 +59,31 @@ class Place:
         """Tell whether all of them are processes of this machine."""
         return self._backend.name == "local" and all(is_here(self._backend, one.record) for one in running)
 
-    def look(self, running: list[Running]) -> list[tuple[Running, JobView | str]]:
-        """Return them with their versions, or why they are given up."""
+    def look(self, running: list[Running]) -> list[tuple[Running, JobView | Trial]]:
+        """Return them with their versions; of those that are given up, with how they ended."""
         near = self.is_near(running)
         views = [self._view(one) for one in running] if near else gather(self._view, running)
         return list(zip(running, views, strict=True))
 
-    def _view(self, one: Running) -> JobView | str:
+    def _view(self, one: Running) -> JobView | Trial:
         try:
             view = look(self._store, self._backend, one.record)
         except NotFoundError as error:
-            return error.message
+            return _given_up(one, TrialState.FAILED, error.message)
         one.cost = view.cost or 0.0
         signs = view.status.state, view.status.heartbeat
         if signs != one.seen:
             one.seen, one.changed = signs, self._clock()
-        elif not is_here(self._backend, one.record) and self._clock() - one.changed > SILENCE:
-            return f"no word from {one.record.author.rpartition('@')[2]} for {SILENCE / 60:.0f} minutes"
-        return view
+        silence = self._clock() - one.changed
+        if is_here(self._backend, one.record) or view.status.state.finished or silence < UNSTARTED:
+            return view
+        there = one.record.author.rpartition("@")[2]
+        if not view.status.heartbeat:  # who recorded it was killed before it started it; its place is free again
+            request_cancel(self._store, self._backend, one.record, CancelRequest(message="it was not started in time"))
+            return _given_up(one, TrialState.CANCELLED, f"it was never started on {there}")
+        if silence < SILENCE:
+            return view
+        return _given_up(one, TrialState.FAILED, f"no word from {there} for {SILENCE / 60:.0f} minutes")
 
     def end(self, one: Running, why: CancelRequest) -> None:
         """Tell a trial to end, once."""
@@ -98,3 +106,7 @@ class Place:
                     request_cancel(self._store, self._backend, second, CancelRequest(message="it was made twice"))
                 found[of.trial] = record
         return found
+
+
+def _given_up(one: Running, state: TrialState, message: str) -> Trial:
+    return msgspec.structs.replace(one.trial, state=state, message=message)

@@ -55,6 +55,11 @@ def test_names_that_several_sources_use_are_told_apart():
     assert table.find("speed") is None
 
 
+def test_a_series_without_a_finite_value_has_a_summary_all_the_same():
+    summary = series([math.nan, math.inf]).summary()
+    assert (summary.trend, summary.last.value) == ([], math.inf)
+
+
 def test_a_summary_leaves_out_what_the_machine_does():
     table = Table(series=[series([math.nan, 0.5, 0.25]), series([9.0], name="cpu", source="system")])
     assert list(table.summaries()) == ["accuracy"]
