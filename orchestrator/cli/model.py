@@ -224,7 +224,7 @@ def lint(
     """Check a version's package: its files, config.json, customize_service.py, and whether it can be loaded."""
     models = open_client(context).models
     found = models.get(*pick(name, version))
-    if not _lint(models, found):
+    if not _lint(models, found, engine):
         raise PreflightError(f"{found.ref} cannot be deployed as it is", hint=f"mlctl model pull {found.ref} DIR")
     if load or engine:
         loaded = models.load(found.name, found.version, engine=engine)
@@ -281,10 +281,10 @@ def _show(models: "Models", found: "ModelVersion", output: OutputOption) -> None
     )
 
 
-def _lint(models: "Models", found: "ModelVersion") -> bool:
+def _lint(models: "Models", found: "ModelVersion", engine: str | None = None) -> bool:
     """Say what is wrong with a version's package, and return whether it can be deployed."""
     from orchestrator.cli.model_view import tell_findings
 
-    findings = models.lint(found.name, found.version)
+    findings = models.lint(found.name, found.version, engine=engine)
     tell_findings(findings)
     return all(finding.level != "error" for finding in findings)

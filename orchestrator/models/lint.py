@@ -11,10 +11,12 @@ from fnmatch import fnmatch
 from typing import Any, Literal, NamedTuple
 
 from orchestrator.engines.requirements import RequirementsError
-from orchestrator.errors import UsageError
+from orchestrator.errors import NotFoundError, UsageError
 from orchestrator.models.inputs import picture_of
+from orchestrator.models.load import engine_for
 from orchestrator.models.package import CONFIG, FOLDER, SERVICE
-from orchestrator.models.packages import check_dependencies
+from orchestrator.models.packages import check_dependencies, check_packages
+from orchestrator.models.record import ModelVersion
 from orchestrator.specs.names import nearest
 from orchestrator.store.manifest import Manifest
 
@@ -68,6 +70,27 @@ def lint(manifest: Manifest, read: Callable[[str], bytes]) -> list[Finding]:
         findings += [*_check_config(config), *_check_dependencies(config, paths), *_check_picture(config)]
     kind = str((config or {}).get("model_type", ""))
     return [*findings, *_check_files(kind, paths), *_check_service(kind, paths, read)]
+
+
+def lint_packages(version: ModelVersion, engine: str | None = None) -> list[Finding]:
+    """Return what a version asks for that contradicts an engine, as far as that is told without asking any index.
+
+    Args:
+        version: Of a model.
+        engine: Name of the engine; by default what it is served with.
+
+    Raises:
+        NotFoundError: There is no such engine.
+    """
+    try:
+        check_packages(version, engine_for(version, engine))
+    except RequirementsError as error:
+        place, _, message = error.message.partition(": ")
+        return [Finding("warn", place, message)]
+    except (NotFoundError, UsageError):  # it is not known which engine it needs, or that is not here
+        if engine:
+            raise
+    return []
 
 
 def _read_config(paths: list[str], read: Callable[[str], bytes]) -> tuple[dict[str, Any] | None, list[Finding]]:

@@ -13,7 +13,7 @@ from orchestrator.models.aliases import Card, Change, check_alias, named_by, rea
 from orchestrator.models.archive import read_archive, write_archive
 from orchestrator.models.bring import NOWHERE, Origin, fetched, import_folder, with_files
 from orchestrator.models.diff import Difference, differences
-from orchestrator.models.lint import Finding, lint
+from orchestrator.models.lint import Finding, lint, lint_packages
 from orchestrator.models.load import Loaded, dry_load, engine_for
 from orchestrator.models.package import FOLDER, find_package
 from orchestrator.models.packages import ensure_packages
@@ -201,11 +201,13 @@ class Models:
         """Return in what two versions differ."""
         return differences(self.get(name, one), self.get(name, other))
 
-    def lint(self, name: str, version: str = LATEST) -> Sequence[Finding]:
-        """Return what is wrong with a version's package, or could be."""
+    def lint(self, name: str, version: str = LATEST, *, engine: str | None = None) -> Sequence[Finding]:
+        """Return what is wrong with a version's package, or could be with its engine or another."""
         found = self.get(name, version)
         store = self._files_of(found)
-        return lint(found.manifest, lambda path: store.get(found.prefix + path).data)
+        findings = lint(found.manifest, lambda path: store.get(found.prefix + path).data)
+        wrong = any(finding.level == "error" for finding in findings)
+        return findings if wrong else [*findings, *lint_packages(found, engine)]
 
     def load(self, name: str, version: str = LATEST, *, engine: str | None = None) -> Loaded:
         """Load a version with its engine, as a service would, and tell what it is; see `dry_load`."""

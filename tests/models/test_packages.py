@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.engines import get_engine
 from orchestrator.engines.requirements import FILE, RequirementsError
-from orchestrator.errors import PreflightError
+from orchestrator.errors import NotFoundError, PreflightError
 from orchestrator.models.packages import check_packages, dependencies_of, packages_of, write_requirements
 from orchestrator.models.record import Lineage, ModelVersion
 from orchestrator.store.manifest import Entry, manifest_of
@@ -131,6 +131,19 @@ def test_a_package_of_config_json_is_there_when_the_model_is_loaded(project, tmp
         RequirementsError, match=r"the packages of echo/V0003 cannot be installed for plain-1: .*beta==7"
     ):
         models.load("echo", engine="plain-1")
+
+
+@pytest.mark.usefixtures("wheels")
+def test_what_contradicts_the_engine_is_told_by_lint(project, tmp_path):
+    models = project.client.models
+    models.import_(
+        str(make_tree(tmp_path / "old", package(**asking({"package_name": "alpha", "package_version": "1"})))), "echo"
+    )
+    assert [found for found in models.lint("echo") if "alpha" in found.message] == []  # its engine is not known
+    (told,) = models.lint("echo", engine="plain-1")
+    assert told == ("warn", "config.json", "alpha==1 does not fit engine plain-1, which has 2.5")
+    with pytest.raises(NotFoundError, match="there is no engine"):
+        models.lint("echo", engine="nothing")
 
 
 def test_a_wheel_beside_the_model_is_installed(project, wheels, tmp_path):
