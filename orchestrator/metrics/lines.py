@@ -1,11 +1,10 @@
-"""Reads metrics from a log as it grows."""
+"""Reads metrics from a log as it grows: many lines at once, for a script may print thousands of them a second."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
-from typing import NamedTuple
 
-from orchestrator.metrics.patterns import Compiled
+from orchestrator.metrics.patterns import Compiled, Match
 from orchestrator.metrics.styles import COUNTERS, PAIR
 
 DIGITS = 15  # of a step, at most
@@ -14,24 +13,36 @@ _BREAKS = bytes.maketrans(b"\r\b", b"\n\n")  # progress bars draw themselves aga
 _COLOUR = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-class Reading(NamedTuple):
-    """What a line says.
+class Column:
+    """Values of one metric in the order of their lines; a step is None where the line does not tell it."""
+
+    def __init__(self) -> None:
+        self.steps: list[int | None] = []
+        self.values: list[float] = []
+
+
+class Readings:
+    """What some lines say.
 
     Attributes:
-        name: The metric; empty where only the progress is told.
-        step: Its step or epoch, where that is known.
-        value: The value; nan where only the progress is told.
-        epochs: Epochs that are over, where that is known.
-        steps: Steps that are over, where that is known.
-        of: How many epochs there are, where that is known.
+        columns: Values by the names of their metrics.
+        epochs: Epochs that are over, each time it was told.
+        steps: The same for steps.
+        of: How many epochs there are, if that was told.
     """
 
-    name: str
-    step: int | None
-    value: float
-    epochs: float | None = None
-    steps: int | None = None
-    of: int | None = None
+    def __init__(self) -> None:
+        self.columns: dict[str, Column] = {}
+        self.epochs: list[float] = []
+        self.steps: list[int] = []
+        self.of: int | None = None
+
+    def column(self, name: str) -> Column:
+        """Return the values of a metric, to add to."""
+        found = self.columns.get(name)
+        if found is None:
+            found = self.columns[name] = Column()
+        return found
 
 
 class LineReader:
@@ -47,19 +58,20 @@ class LineReader:
     def __init__(self, engine: Sequence[Compiled], own: Sequence[Compiled], *, epoch: int = 0, step: int = 0) -> None:
         self._engine = engine
         self._own = own
+        self._names: dict[tuple[str, bytes], str] = {}  # of keys in lines, by what they are written like
         self._taken = {each.name for each in own}
         self.epoch = epoch
         self.step = step
-        self.matched: set[str] = set()  # of the spec's patterns
 
-    def read(self, data: bytes) -> Iterator[Reading]:
+    def read(self, data: bytes) -> Readings:
         """Return what whole lines say."""
         if b"\r" in data or b"\b" in data:
             data = data.translate(_BREAKS)
         if b"\x1b" in data:
             data = _COLOUR.sub(b"", data)
+        told = Readings()
         for pattern in self._own:
-            yield from self._read_own(pattern, data)
+            self._read_own(pattern, data, told)
         found = [
             (match.start(), number, match)
             for number, pattern in enumerate(self._engine)
@@ -71,48 +83,81 @@ class LineReader:
         for start, number, match in found:
             if start >= end:
                 end = match.end()
-                yield from self._read_engine(self._engine[number], match.group)
+                self._read_engine(self._engine[number], match, told)
+        return told
 
-    def _read_own(self, pattern: Compiled, data: bytes) -> Iterator[Reading]:
+    def _read_own(self, pattern: Compiled, data: bytes, told: Readings) -> None:
+        column = told.column(pattern.name)
         for match in pattern.find(data):
-            groups = {key: match.group(number) for key, number in pattern.groups.items()}
+            value, epoch, step = (
+                match.group(pattern.groups[key]) if key in pattern.groups else None
+                for key in ("value", "epoch", "step")
+            )
             try:
-                value = float(groups["value"])
-            except (TypeError, ValueError):  # the group took no part, or more than a number
+                number = float(value or b"")
+            except ValueError:  # the group took no part, or more than a number
                 continue
-            self.matched.add(pattern.name)
-            epoch, step = _number(groups.get("epoch")), _number(groups.get("step"))
-            done = None if epoch is None else epoch + 1
-            yield Reading(pattern.name, epoch if step is None else step, value, epochs=done, steps=step)
+            at_epoch, at_step = _number(epoch), _number(step)
+            column.values.append(number)
+            column.steps.append(at_epoch if at_step is None else at_step)
+            if at_epoch is not None:
+                told.epochs.append(at_epoch + 1)
+            if at_step is not None:
+                told.steps.append(at_step)
 
-    def _read_engine(self, pattern: Compiled, group: Callable[[int], bytes | None]) -> Iterator[Reading]:
-        told = {key: group(number) for key, number in pattern.groups.items()}
-        epoch, nth, step, batch, batches, of = (
-            _number(told.get(key)) for key in ("epoch", "nth_epoch", "step", "batch", "batches", "of")
-        )
-        pairs = told.get("pairs")
-        if pairs is None:
-            self.epoch, self.step = nth or self.epoch, step or self.step
-            if nth is not None:
-                yield Reading("", None, float("nan"), epochs=nth - 1, of=of)
+    def _read_engine(self, pattern: Compiled, match: Match, told: Readings) -> None:
+        groups = pattern.groups
+        step = _number(match.group(groups["step"])) if "step" in groups else None
+        if "pairs" not in groups:
+            self.step = step or self.step
+            self._begin_epoch(pattern, match, told)
             return
-        done: float | None = None
-        place = step
-        if epoch is not None:
-            done = epoch + (1.0 if batch is None else batch / batches if batches else 0.0)
-            place = epoch if batch is None else epoch * batches + batch if batches else None
-        elif step is None and self.epoch:
-            done, place = float(self.epoch), self.epoch
-        elif step is None and self.step:
+        place: int | None = step
+        if step is not None:
+            told.steps.append(step)
+        elif "epoch" in groups:
+            place = self._in_epoch(pattern, match, told)
+        elif self.epoch:
+            place = self.epoch
+            told.epochs.append(place)
+        elif self.step:
             place = self.step
-        any_pair = False
-        for key, text in _PAIR.findall(pairs):
-            name = pattern.prefix + key.decode().lower().replace("-", "_")
-            if key.decode().lower() not in COUNTERS and name not in self._taken:
-                any_pair = True
-                yield Reading(name, place, float(text), epochs=done, steps=step)
-        if not any_pair and (done is not None or step is not None):
-            yield Reading("", None, float("nan"), epochs=done, steps=step)
+        for key, number in _PAIR.findall(match.group(groups["pairs"])):
+            if name := self._name(pattern.prefix, key):
+                column = told.column(name)
+                column.steps.append(place)
+                column.values.append(float(number))
+
+    def _begin_epoch(self, pattern: Compiled, match: Match, told: Readings) -> None:
+        if "nth_epoch" not in pattern.groups:
+            return
+        self.epoch = _number(match.group(pattern.groups["nth_epoch"])) or self.epoch
+        told.of = _number(match.group(pattern.groups["of"])) if "of" in pattern.groups else None
+        told.epochs.append(self.epoch - 1)
+
+    @staticmethod
+    def _in_epoch(pattern: Compiled, match: Match, told: Readings) -> int | None:
+        """Return the step of a line that tells its epoch, counted from 0, and perhaps its batch."""
+        epoch, batch, batches = (
+            _number(match.group(pattern.groups[key])) if key in pattern.groups else None
+            for key in ("epoch", "batch", "batches")
+        )
+        if epoch is None:
+            return None
+        if batch is None:
+            told.epochs.append(epoch + 1)
+            return epoch
+        told.epochs.append(epoch + (batch / batches if batches else 0))
+        return epoch * batches + batch if batches else None
+
+    def _name(self, prefix: str, key: bytes) -> str:
+        """Return the name of a metric; empty for what is none, or is the spec's."""
+        name = self._names.get((prefix, key))
+        if name is None:
+            plain = key.decode().lower().replace("-", "_")
+            name = "" if plain in COUNTERS or prefix + plain in self._taken else prefix + plain
+            self._names[prefix, key] = name
+        return name
 
 
 def _number(text: bytes | None) -> int | None:

@@ -31,7 +31,9 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unit: str = ""
 
 
-class _Match(Protocol):
+class Match(Protocol):
+    """A part of a line."""
+
     def start(self) -> int: ...
     def end(self) -> int: ...
     def group(self, number: int, /) -> Any: ...
@@ -51,7 +53,7 @@ class Compiled(NamedTuple):
     name: str
     prefix: str
     needs: bytes
-    find: Callable[[bytes], Iterator[_Match]]
+    find: Callable[[bytes], Iterator[Match]]
     groups: Mapping[str, int]
 
 

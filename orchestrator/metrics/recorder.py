@@ -1,11 +1,11 @@
 """Puts measurements into the table of a version."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from orchestrator.metrics.goal import guess_goal
 from orchestrator.metrics.kinds import Goal, Source
-from orchestrator.metrics.lines import Reading
+from orchestrator.metrics.lines import Readings
 from orchestrator.metrics.table import Progress, Series, Table, point
 
 MOST_SERIES = 200
@@ -32,6 +32,14 @@ class Recorder:
 
     def record(self, source: Source, name: str, step: int | None, time: float, value: float) -> None:
         """Add a measurement; one without a step gets its place in the series."""
+        self.extend(source, name, [step], time, [value])
+
+    def extend(
+        self, source: Source, name: str, steps: Sequence[int | None], time: float, values: Sequence[float]
+    ) -> None:
+        """Add measurements of one metric."""
+        if not values:
+            return
         name = name[:LONGEST_NAME]
         series = self._series.get((source, name))
         if series is None:
@@ -39,23 +47,24 @@ class Recorder:
                 self.note(f"only the first {MOST_SERIES} metrics are kept; `{name}` is not one of them")
                 return
             goal = self._goals.get(name)
-            first = point(0 if step is None else step, time, value)
+            first = point(steps[0] or 0, time, values[0])
             series = Series(
                 name=name, source=source, goal=goal or guess_goal(name), guessed=goal is None, best=first, last=first
             )
             self._series[source, name] = series
             self.table.series.append(series)
-        series.add(point(series.count if step is None else step, time, value))
+        series.extend(steps, time, values)
 
-    def read(self, reading: Reading, time: float) -> None:
-        """Add what a line of the log says."""
-        if reading.name:
-            self.record("log", reading.name, reading.step, time, reading.value)
-        if reading.of:
-            self._total, self._unit = reading.of, "epoch"
-        done = reading.epochs if self._unit == "epoch" else reading.steps if self._unit == "step" else None
-        if done is not None:
-            self.advance("log", done, time)
+    def read(self, told: Readings, time: float) -> None:
+        """Add what lines of the log say."""
+        for name, column in told.columns.items():
+            self.extend("log", name, column.steps, time, column.values)
+        if told.of:
+            self._total, self._unit = told.of, "epoch"
+        done: Sequence[float] = told.epochs if self._unit == "epoch" else told.steps if self._unit == "step" else ()
+        if done:
+            self.advance("log", done[0], time)
+            self.advance("log", done[-1], time)
 
     def advance(self, source: Source, done: float, time: float) -> None:
         """Note that so many epochs or steps are over, as that source says."""

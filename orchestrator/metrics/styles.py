@@ -6,7 +6,8 @@ A style is a few patterns of lines. Their named groups:
     step            of the training
     batch, batches  of the epoch, and how many it has
     pairs           text with `name=value`, `name: value` or `name = value`
-A pattern without `pairs` only tells where the lines behind it belong. Names become lower-case, with `_` for `-`.
+A pattern without `pairs` only tells where the lines behind it belong. What begins with plain text is found fastest.
+Names become lower-case, with `_` for `-`.
 """
 
 from typing import NamedTuple
@@ -27,7 +28,8 @@ class Line(NamedTuple):
 
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|[nN]a[nN]|[iI]nf(?:inity)?)"
-PAIR = rf"'?([A-Za-z_][\w./-]*)'?\s*[=:]\s*({_NUMBER})(?!\w)"
+# Possessive: where a word is no name, no shorter part of it is tried.
+PAIR = rf"([A-Za-z_][\w./-]*+)'?[ \t]*+[=:][ \t]*+({_NUMBER})(?!\w)"
 COUNTERS = frozenset({"step", "global_step", "epoch", "batch", "iteration", "iter", "v_num", "eta"})
 
 STYLES: dict[str, tuple[Line, ...]] = {
@@ -40,7 +42,7 @@ STYLES: dict[str, tuple[Line, ...]] = {
         Line(r"(?P<pairs>Validation-\w+=.*)", "Validation-"),
     ),
     # step=100 loss=0.3 accuracy=0.9    step: 10(global step: 10)  sample/sec: 42.087  loss: 3.451
-    "steps": (Line(r"\b[Ss]tep ?[=:] ?(?P<step>\d+)(?!\d*/)(?P<pairs>.*)", "tep"),),
+    "steps": (Line(r"tep(?<=\b[Ss]tep) ?[=:] ?(?P<step>\d+)(?!\d*/)(?P<pairs>.*)", "tep"),),
     # INFO:tensorflow:loss = 0.43, step = 100 (1.2 sec)    Saving dict for global step 1000: accuracy = 0.92, ...
     "estimator": (
         Line(r"(?P<pairs>loss = \S+), step = (?P<step>\d+)", ", step = "),
@@ -58,7 +60,7 @@ STYLES: dict[str, tuple[Line, ...]] = {
     # Epoch 3/10    1875/1875 [====] - 4s 2ms/step - loss: 0.21 - accuracy: 0.93 - val_loss: 0.14
     "keras": (
         Line(r"\bEpoch (?P<nth_epoch>\d+)/(?P<of>\d+)", "Epoch "),
-        Line(r"\b(\d+)/\1 [^\n]*? - (?P<pairs>\w+: [-+.\dni][^\n]*)", "/"),
+        Line(r"\b(\d+)/\1 [^\n]*? - (?P<pairs>\w+: [-+.\dni][^\n]*)", " - loss: "),
     ),
     # Epoch 0: 100%|████| 938/938 [00:10<00:00, 92.1it/s, v_num=0, train_loss=0.31, val_acc=0.92]
     "lightning": (Line(r"Epoch (?P<epoch>\d+): 100%\|[^\n]*?(?P<pairs>v_num=[^\]\n]*)\]", "v_num="),),

@@ -5,6 +5,7 @@ first, best and last points always stay, and the log and the event files have th
 """
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -89,17 +90,25 @@ class Series(msgspec.Struct, kw_only=True):
     stride: int = 1
     points: list[Point] = []
 
-    def add(self, new: Point) -> None:
-        """Append a measurement."""
-        if self.count % self.stride == 0:
-            self.points.append(new)
-            if len(self.points) > POINTS:
-                self.points = self.points[::2]
-                self.stride *= 2
-        self.count += 1
-        self.last = new
-        if better(new.value, self.best.value, self.goal):
-            self.best = new
+    def extend(self, steps: Sequence[int | None], time: float, values: Sequence[float]) -> None:
+        """Append measurements, one or many; one without a step gets its place in the series."""
+        if not values:
+            return
+
+        def at(index: int) -> Point:
+            step = steps[index]
+            return point(self.count + index if step is None else step, time, values[index])
+
+        if finite := [value for value in values if math.isfinite(value)]:
+            best = min(finite) if self.goal == "minimize" else max(finite)
+            if better(best, self.best.value, self.goal):
+                self.best = at(values.index(best))
+        while len(kept := range(-self.count % self.stride, len(values), self.stride)) + len(self.points) > POINTS:
+            self.points = self.points[::2]
+            self.stride *= 2
+        self.points += map(at, kept)
+        self.last = at(len(values) - 1)
+        self.count += len(values)
 
     def curve(self) -> list[Point]:
         """Return the points with the last one, whether it was kept or not."""

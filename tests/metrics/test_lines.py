@@ -16,7 +16,12 @@ def read(text: str | bytes, *styles: str, **own: str):
     """Return (name, step, value) of what is read."""
     reader = LineReader(engine_lines(styles), [own_pattern(*each) for each in own.items()])
     data = text if isinstance(text, bytes) else text.encode()
-    return [(each.name, each.step, each.value) for each in reader.read(data) if each.name]
+    return [
+        (name, step, value)
+        for line in data.splitlines(keepends=True)
+        for name, column in reader.read(line).columns.items()
+        for step, value in zip(column.steps, column.values, strict=True)
+    ]
 
 
 def test_mxnet():
@@ -115,6 +120,18 @@ def test_prose_is_no_metric(style, words, number):
     assert read(f"Loading {number} images from 7 files took 0.3 s; see https://a.b/c?d=1 {words}\n", style) == []
 
 
+@given(st.binary(), st.integers(0, 100))
+def test_lines_say_the_same_together_and_one_by_one(junk, number):
+    log = b"step=%d loss=0.5\n" % number + junk.replace(b"=", b"") + b"\nEpoch[1] Batch [3/9] loss=0.25\nright: 4\n"
+    reader = LineReader(engine_lines(["mxnet", "steps"]), [own_pattern("right", r"right: (\S+)")])
+    columns = reader.read(log).columns
+    together = [(name, each.steps, each.values) for name, each in columns.items() if each.values]
+    assert together == [("right", [None], [4.0]), ("loss", [number, 12], [0.5, 0.25])]
+    assert sorted(read(log, "mxnet", "steps", right=r"right: (\S+)"), key=repr) == sorted(
+        [("right", None, 4.0), ("loss", number, 0.5), ("loss", 12, 0.25)], key=repr
+    )
+
+
 @given(st.binary())
 def test_any_bytes_are_read(data):
     read(data, *STYLES, mine=r"right: (\S+)")
@@ -123,7 +140,7 @@ def test_any_bytes_are_read(data):
 def test_the_own_pattern_has_its_name_and_the_engine_does_not_use_it():
     log = "step=1 loss=0.5 accuracy=0.1\nthe accuracy is 98.5 %\nright: many\n"
     found = read(log, "steps", accuracy=r"accuracy is (\S+)", right=r"right: (\S+)")
-    assert found == [("accuracy", None, 98.5), ("loss", 1, 0.5)]
+    assert found == [("loss", 1, 0.5), ("accuracy", None, 98.5)]
 
 
 def test_own_groups():

@@ -1,8 +1,18 @@
 """Readings become a table, and tell how far the script is."""
 
-from orchestrator.metrics.lines import Reading
+from orchestrator.metrics.lines import Readings
 from orchestrator.metrics.recorder import MOST_SERIES, Recorder
 from orchestrator.metrics.table import Table
+
+
+def said(*values, **told):
+    readings = Readings()
+    for key, value in told.items():
+        setattr(readings, key, value)
+    for value in values:
+        readings.column("loss").values.append(value)
+        readings.column("loss").steps.append(None)
+    return readings
 
 
 def test_goals_are_those_of_the_spec_or_guessed():
@@ -30,15 +40,15 @@ def test_progress_by_epochs():
     table = Table()
     recorder = Recorder(table, {}, 4, "epoch")
     for epochs, time in ((1, 100.0), (2.5, 115.0), (2, 116.0)):
-        recorder.read(Reading("loss", None, 1.0, epochs=epochs), time)
+        recorder.read(said(1.0, epochs=[epochs]), time)
     assert (table.progress.done, table.progress.share, table.progress.remaining) == (2.5, 0.625, 15.0)
 
 
 def test_a_clock_that_goes_backwards_harms_nothing():
     table = Table()
     recorder = Recorder(table, {}, 10, "step")
-    recorder.read(Reading("loss", 1, 1.0, steps=1), 100.0)
-    recorder.read(Reading("loss", 2, 0.5, steps=2), 50.0)
+    recorder.read(said(1.0, steps=[1]), 100.0)
+    recorder.read(said(0.5, steps=[2]), 50.0)
     assert table.progress.done == 2
     assert table.progress.remaining is None
     assert [point.value for point in table.series[0].points] == [1.0, 0.5]
@@ -54,7 +64,7 @@ def test_a_script_that_begins_again_is_timed_anew():
 
 def test_a_framework_that_says_how_many_epochs_there_are():
     table = Table()
-    Recorder(table, {}).read(Reading("", None, float("nan"), epochs=2, of=8), 0.0)
+    Recorder(table, {}).read(said(epochs=[2], of=8), 0.0)
     assert table.progress.share == 0.25
     assert table.series == []
 

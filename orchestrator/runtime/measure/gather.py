@@ -112,9 +112,7 @@ class Gatherer:
     def _read_log(self, *, ended: bool) -> None:
         folder, name = FolderSource(self._workspace.log.parent), self._workspace.log.name
         while data := _whole_lines(folder.read(name, self._read[LOG], BLOCK), ended=ended):
-            now = self._clock()
-            for reading in self._lines.read(data):
-                self._recorder.read(reading, now)
+            self._recorder.read(self._lines.read(data), self._clock())
             self.table.context.epoch, self.table.context.step = self._lines.epoch, self._lines.step
             self._read[LOG] += len(data)
 
