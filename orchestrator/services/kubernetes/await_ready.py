@@ -39,6 +39,7 @@ def await_ready(api: Api, objects: Objects, plan: Plan, reporter: Reporter) -> N
     """
     deadline = time.monotonic() + PATIENCE
     since, told = 0.0, ""
+    found: Trouble | None = None
     while time.monotonic() < deadline:
         try:
             deployment = _ours(plan, objects.deployment(plan.name))
@@ -47,14 +48,15 @@ def await_ready(api: Api, objects: Objects, plan: Plan, reporter: Reporter) -> N
             found = _look(api, objects, plan, deployment)
         except TroubleError as error:  # the pods go on without the API server
             found = Trouble(error.message)
-        since = since or time.monotonic() if found else 0.0
-        if found and (found.final or time.monotonic() - since > STUCK):
+        since = since or time.monotonic() if found and not found.passes else 0.0
+        if found and (found.final or (since and time.monotonic() - since > STUCK)):
             _refuse(plan, found)
         if found and found.message != told:
             told = found.message
             reporter.note(f"service {plan.name} waits: {told}")
         time.sleep(POLL)
-    _refuse(plan, Trouble(f"its pods are not ready after {PATIENCE} s"))
+    late = Trouble(f"its pods are not ready after {PATIENCE} s")
+    _refuse(plan, late._replace(message=f"{late.message}: {found.message}", hint=found.hint) if found else late)
 
 
 def _ours(plan: Plan, deployment: Json | None) -> Json:

@@ -14,7 +14,7 @@ Json = dict[str, Any]
 _OUT_OF_MEMORY = "OOMKilled"
 _PACKAGES = "the packages that it needs cannot be installed"  # in the words of guest/serving/mlctl_model/packages.py
 _INDEX = "name an index that pods reach, --env PIP_INDEX_URL=..., or put wheels beside the model; see docs/models.md"
-_MAY_PASS = {Reason.NO_CAPACITY, None}  # waiting for them is worth all the time that there is
+_ROOM = "a change needs room for one more pod: ask for less (--cpus, --memory), or end something else"
 
 
 class Trouble(NamedTuple):
@@ -24,11 +24,13 @@ class Trouble(NamedTuple):
         message: For people.
         final: Whether waiting is of no use; else it may pass, but rarely does.
         hint: The next step.
+        passes: Whether it does as a rule: a wait for room is worth all the time that there is.
     """
 
     message: str
     final: bool = False
     hint: str = ""
+    passes: bool = False
 
 
 def is_done(deployment: Json) -> bool:
@@ -64,16 +66,20 @@ def trouble(
         return Trouble(
             f"its pods are refused: {refused.get('message', '')}", hint="ask for less, or for a larger quota"
         )
+    waits: Trouble | None = None
     for pod in every:
         if pods.is_running(pod, FRONT) or pods.is_running(pod, FETCH):
             continue
         found_pending = of_pod(pod, events.get(pod["metadata"]["uid"], ()), nodes)
         reason = found_pending.reason
-        if reason in _MAY_PASS:
+        if reason is None:  # it takes its course
             continue
-        hint = found_pending.hint or (reason.hint if reason else "")
+        if reason is Reason.NO_CAPACITY:
+            waits = Trouble(found_pending.message, hint=_ROOM, passes=True)
+            continue
+        hint = found_pending.hint or reason.hint
         return Trouble(found_pending.message, final=found_pending.state is State.FAILED, hint=hint)
-    return None
+    return waits
 
 
 def _ended(pod: Json) -> Trouble | None:

@@ -76,3 +76,10 @@ def test_the_cluster_says_why_it_makes_no_pod_or_places_none():
     seen = trouble(deployment(), [large], events, [node(gpus=2)])
     assert seen is not None
     assert "none of 1 node can take it" in seen.message
+    seen = trouble(deployment(), [unscheduled("0/1 nodes are available: 1 Insufficient cpu.")], {}, [node(gpus=2)])
+    assert seen is not None
+    assert (seen.passes, "1 of 1 node could take it and is full" in seen.message) == (True, True)
+    stuck = told(fetch=waits("ImagePullBackOff", "Back-off pulling image"))
+    seen = trouble(deployment(), [unscheduled("1 Insufficient cpu."), stuck], {}, [node()])
+    assert seen is not None
+    assert (seen.passes, "cannot be pulled" in seen.message) == (False, True)

@@ -3,11 +3,13 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
+from orchestrator.client import Client
 from orchestrator.errors import ConflictError, MlctlError, PreflightError
+from orchestrator.progress import SILENT, Bar, Unit
 from orchestrator.services.kubernetes.objects import Objects
 from orchestrator.services.kubernetes.runner import InCluster
 from orchestrator.services.place import Place
@@ -149,6 +151,31 @@ def test_packages_that_the_image_lacks_are_installed_in_the_pod(client, model, t
         deploy(client, version, environment={"PIP_NO_INDEX": "1"})
     assert "PIP_INDEX_URL" in caught.value.hint
     assert answer_of(client) == "1.0"
+
+
+def test_a_change_without_room_waits_says_so_and_is_taken_back(client, model, monkeypatch):
+    deploy(client, model("one"), shape={"cpus": 5})  # of the node's eight
+    monkeypatch.setattr("orchestrator.services.kubernetes.await_ready.STUCK", 0.5)
+    monkeypatch.setattr("orchestrator.services.kubernetes.await_ready.PATIENCE", 5)
+    full = "1 of 1 node could take it and is full"
+    with pytest.raises(PreflightError, match=f"not ready after 5 s: {full}") as caught:
+        deploy(Client("lab", reporter=(told := Notes())), model("two"))
+    assert "room for one more pod" in caught.value.hint
+    assert any(full in note for note in told.notes)
+    assert answer_of(client) == "one"
+
+
+class Notes:
+    """A reporter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+    def bar(self, label: str, *, total: int | None, unit: Unit) -> AbstractContextManager[Bar]:
+        return SILENT.bar(label, total=total, unit=unit)
 
 
 def settings_of(standin: Standin) -> int:
