@@ -9,6 +9,7 @@ import typer
 from docs import make_job_spec, make_troubleshooting
 from orchestrator.cli.main import COMMANDS, app
 from orchestrator.specs.load import parse_job_spec
+from orchestrator.specs.load_sweep import load_sweep_spec
 from tests.pages import PAGES, ROOT, blocks, name_of, prose
 
 SHELL = [block for page in PAGES for block in blocks(page, "sh")]
@@ -84,8 +85,12 @@ def test_commands_that_are_mentioned_exist():
 
 
 @pytest.mark.parametrize("block", **by_id(YAML))
-def test_yaml_is_a_valid_job(block, tmp_path):
-    parse_job_spec(block.text, folder=tmp_path, source=block.id, environ={"WHO": "me"})
+def test_yaml_is_a_valid_job_or_sweep(block, tmp_path):
+    if "$schema=sweep.schema.json" in block.text:
+        (tmp_path / "sweep.yaml").write_text(block.text.replace("../job_specs", str(ROOT / "job_specs")))
+        load_sweep_spec(tmp_path / "sweep.yaml")
+    else:
+        parse_job_spec(block.text, folder=tmp_path, source=block.id, environ={"WHO": "me"})
 
 
 @pytest.mark.parametrize("block", **by_id(PYTHON))

@@ -186,3 +186,28 @@ def test_the_story_of_the_walk_through(mnist: Path, tmp_path: Path, changes: dic
     output = tmp_path / "V0001"
     assert lowest <= last("Validation-accuracy", train("mnist-tensorflow-softmax", mnist, output, **changes)) <= highest
     assert {path.name for path in (output / "model").iterdir()} >= {*SAVED_MODEL, "config.json", "customize_service.py"}
+
+
+def test_the_sweep_tells_the_story_of_the_walk_through_and_its_best_answers(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLCTL_CPUS", "2")
+    client = Client()
+    client.datasets.import_("mnist")
+    client.sweeps.create(SPECS / "sweep-mnist-tensorflow.yaml")
+    view = client.sweeps.wait("mnist-tensorflow-rates")
+    view.raise_if_failed()
+    found = {tuple(trial.parameters.values()): trial.value for trial in view.trials}
+    assert len(found) == 8
+    for steps in (1500, 3000):
+        assert found["adam", 0.5, steps] < 0.7  # it collapses
+        assert found["adam", 0.01, steps] == max(value for key, value in found.items() if key[2] == steps) > 0.9
+    best = view.require_best()
+    assert best.parameters["optimizer"] == "adam" and best.parameters["learning_rate"] == 0.01
+    model = client.model_of(view.job, best.version)
+    assert model == client.model_of(view.job, best.version)  # it is registered once
+    client.services.deploy(model)
+    try:
+        answer = client.services.predict(model.name, files=[SPECS.parent / "docs" / "seven.png"])
+        assert answer.document["predicted_label"] == "7"
+    finally:
+        client.services.delete(model.name)
