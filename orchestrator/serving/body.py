@@ -12,6 +12,8 @@ from orchestrator.serving.replies import RequestError
 from orchestrator.serving.settings import Settings
 
 FORM = "multipart/form-data"
+_ANY = msgspec.json.Decoder()
+_VALID = msgspec.json.Decoder(msgspec.Raw)  # looks through the text, and makes nothing of it
 
 
 async def read_json(request: Request, settings: Settings) -> Any:
@@ -41,9 +43,9 @@ async def _read(request: Request, settings: Settings) -> bytes:
     return b"".join(blocks)
 
 
-def _decoded(body: bytes) -> Any:
+def _decoded(body: bytes, decoder: msgspec.json.Decoder[Any] = _ANY) -> Any:
     try:
-        return msgspec.json.decode(body)
+        return decoder.decode(str(body, "utf-8"))
     except RecursionError:
         raise RequestError(HTTPStatus.BAD_REQUEST, "the request's JSON is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -60,7 +62,7 @@ async def read_request(request: Request, settings: Settings) -> dict[str, Any]:
     body = await _read(request, settings)
     kind = request.headers.get("content-type", "")
     if not kind.startswith(FORM):
-        _decoded(body)
+        _decoded(body, _VALID)
         return {"json": body}
     try:
         return {"files": read_form(kind, body)}

@@ -53,6 +53,7 @@ def test_the_open_inference_protocol(run, deployed):
     [
         ("/", b"{", 400, "not valid JSON"),
         ("/", b"", 400, "the request has no body"),
+        ("/", b'{"a": "\xff"}', 400, "not valid JSON"),
         ("/", b"[1]", 422, "an object is wanted"),
         ("/nothing", b"{}", 404, "to be asked: POST /"),
         ("/v1/models/other:predict", b"{}", 404, "it has echo/v1"),
