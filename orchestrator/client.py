@@ -22,9 +22,11 @@ from orchestrator.store import open_store
 
 if TYPE_CHECKING:
     from orchestrator.backends.base import Backend
+    from orchestrator.exports import Exported
     from orchestrator.jobs.compare import Comparison
     from orchestrator.jobs.jobs import Jobs
     from orchestrator.jobs.spending import By, Report
+    from orchestrator.jobs.view import JobView
     from orchestrator.models.models import Files, Models
     from orchestrator.models.record import ModelVersion
     from orchestrator.services.batch.mapping import Rule
@@ -228,12 +230,7 @@ class Client:
         )
 
     def costs(self, *, by: "By" = "job", since: float = 0.0) -> "Report":
-        """Return what jobs and services have cost.
-
-        Args:
-            by: Of what each sum is.
-            since: Seconds since the epoch before which nothing counts.
-        """
+        """Return what jobs and services have cost; see `orchestrator.jobs.spending.report`."""
         from orchestrator.jobs.spending import report
 
         return report(self.jobs.uses(), by=by, since=since)
@@ -244,15 +241,13 @@ class Client:
 
         return compare(choose(self.jobs, versions))
 
-    def code_diffs(self, comparison: "Comparison") -> "Iterator[str]":
-        """Yield in lines how the code of each version differs from that of the first, as `diff -u` shows it.
+    def export_to_mlflow(
+        self, views: "Sequence[JobView]", *, uri: str | None = None, files: bool = True
+    ) -> "Iterator[Exported]":
+        """Write job versions as runs into MLflow; see `orchestrator.exports.export`."""
+        from orchestrator.exports import export_to_mlflow
 
-        Raises:
-            NotFoundError: The code of one is not in the store any more.
-        """
-        from orchestrator.jobs.code_diff import code_diffs
-
-        return code_diffs(self.store, [view.record for view in comparison.views])
+        return export_to_mlflow(self.jobs, self.store, views, uri=uri, files=files, reporter=self._reporter)
 
     @cached_property
     def upkeep(self) -> "Upkeep":

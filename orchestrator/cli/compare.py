@@ -67,9 +67,11 @@ def compare(
 
 def _show_diff(client: "Client", found: "Comparison") -> None:
     """Show how the code of each version differs from that of the first."""
+    from orchestrator.jobs.code_diff import code_diffs
+
     same = True
     with writing():
-        for line in client.code_diffs(found):
+        for line in code_diffs(client.store, [view.record for view in found.views]):
             same = False
             beginning = next((sign for sign in STYLES if line.startswith(sign)), "")
             text = terminal.clean(line.rstrip("\n")) if sys.stdout.isatty() else line.rstrip("\n")

@@ -9,6 +9,7 @@ from orchestrator.cli import complete, terminal
 from orchestrator.cli.compare import compare
 from orchestrator.cli.create import create
 from orchestrator.cli.events import events
+from orchestrator.cli.export import export
 from orchestrator.cli.group import group
 from orchestrator.cli.logs import logs
 from orchestrator.cli.metrics import metrics
@@ -74,6 +75,7 @@ def get(
 app.command("logs")(logs)
 app.command()(metrics)
 app.command()(compare)
+app.command()(export)
 app.command()(events)
 app.command()(shell)
 

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from orchestrator.client import Client
+from orchestrator.jobs.code_diff import code_diffs
 from orchestrator.jobs.record import CodeRef, EngineRef, JobRecord, version_prefix
 from orchestrator.runtime.status import State, Status
 from orchestrator.specs.prices import Price
@@ -53,4 +54,5 @@ class Lab:
             write(self.client.store, prefix + "metrics.json", table)
 
     def diff(self, *versions) -> str:
-        return "".join(self.client.code_diffs(self.client.compare(["demo", *versions])))
+        views = self.client.compare(["demo", *versions]).views
+        return "".join(code_diffs(self.client.store, [view.record for view in views]))
