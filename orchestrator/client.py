@@ -232,8 +232,9 @@ class Client:
     def costs(self, *, by: "By" = "job", since: float = 0.0) -> "Report":
         """Return what jobs and services have cost; see `orchestrator.jobs.spending.report`."""
         from orchestrator.jobs.spending import report
+        from orchestrator.services.record import uses_of
 
-        return report(self.jobs.uses(), by=by, since=since)
+        return report([*self.jobs.uses(), *uses_of(self.store)], by=by, since=since)
 
     def compare(self, versions: "Sequence[str]") -> "Comparison":
         """Put versions of jobs beside each other, which are named as in `orchestrator.jobs.compare.choose`."""

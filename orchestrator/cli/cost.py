@@ -1,16 +1,19 @@
 """`mlctl cost`."""
 
 import time
+from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestrator.cli.options import ContextOption, open_client
-from orchestrator.cli.render import count, duration, note, plain
+from orchestrator.cli.render import DAY, count, duration, note, plain, warn
 from orchestrator.cli.sheet import SheetOption, show_sheet
+from orchestrator.errors import MlctlError
 
 if TYPE_CHECKING:
+    from orchestrator.client import Client
     from orchestrator.jobs.spending import Report, Row
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
@@ -43,16 +46,30 @@ def cost(
     from orchestrator.specs.quantities import parse_duration
 
     begin = 0.0 if since is None else time.time() - parse_duration(since)
-    report = open_client(context).costs(by=by.value, since=begin)
+    client = open_client(context)
+    report = client.costs(by=by.value, since=begin)
     rows = [*report.rows, report.total]
     headings = [by.value.upper(), "RUNS", "TIME", "COST"]
     shown = [[row.name, str(row.runs), duration(row.seconds), money_of(row)] for row in rows]
     if not output and not report.rows:
         note("nothing has run" + (f" for {since}" if since else " yet"))
-        return
-    show_sheet(headings, shown, output, document=lambda: plain(report), records=lambda: _records(report))
+    else:
+        show_sheet(headings, shown, output, document=lambda: plain(report), records=lambda: _records(report))
     if unknown := report.total.unknown:
         note(f"{count(unknown, 'run')} with no known price: give sizes prices in prices.yaml (docs/cost.md)")
+    _warn(client)
+
+
+def _warn(client: "Client") -> None:
+    """Say what runs, and nobody seems to use."""
+    from orchestrator.cli.service_view import warn_of_unused
+    from orchestrator.tensorboard import open_boards
+
+    with suppress(MlctlError):  # the report is there, also while the cluster cannot be asked
+        warn_of_unused(client.services.list())
+    for opened in open_boards():
+        if time.time() - opened > DAY:
+            warn(f"a TensorBoard is open on this machine for {duration(time.time() - opened)}: Ctrl-C ends it")
 
 
 def money_of(row: "Row") -> str:

@@ -22,6 +22,7 @@ from orchestrator.cli.render import (
     show_objects,
     show_one,
     size,
+    warn,
     write,
 )
 from orchestrator.errors import PreflightError, UsageError
@@ -128,7 +129,7 @@ def _command(spec: Path, assignments: Iterable[str], parameters: Iterable[str]) 
 
 def _warn(plan: "Plan") -> None:
     for warning in plan.warnings:
-        note(f"{terminal.paint('warning:', 'yellow', sys.stderr)} {terminal.clean(warning)}")
+        warn(warning)
 
 
 def _ask(plan: "Plan", *, yes: bool) -> None:

@@ -47,6 +47,11 @@ def note(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
+def warn(text: str) -> None:
+    """Tell the user what is probably not as it should be."""
+    note(f"{paint('warning:', 'yellow', sys.stderr)} {clean(text)}")
+
+
 def next_steps(*commands: str) -> None:
     """Name the commands that probably come next."""
     for number, command in enumerate(commands):

@@ -25,16 +25,18 @@ ServiceArgument = Annotated[
 @app.command("list")
 def list_(output: OutputOption = None, context: ContextOption = None) -> None:
     """List the services, each asked how it is."""
-    from orchestrator.cli.service_view import columns, document
+    from orchestrator.cli.service_view import columns, document, warn_of_unused
 
+    views = open_client(context).services.list()
     show_list(
-        open_client(context).services.list(),
+        views,
         output,
         name=lambda view: view.record.name,
         columns=columns(),
         empty="no services yet; the first one: mlctl deploy MODEL",
         document=document,
     )
+    warn_of_unused(views)
 
 
 @app.command()

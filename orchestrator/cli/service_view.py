@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.options import OutputOption
-from orchestrator.cli.render import ago, moment, plain, show_one
+from orchestrator.cli.render import DAY, ago, duration, moment, plain, show_one, warn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from orchestrator.services.record import Change, ServiceRecord
     from orchestrator.services.state import ServiceView
     from orchestrator.services.trial.trial import Trial
@@ -33,6 +35,7 @@ def document(view: "ServiceView") -> dict[str, Any]:
         "url": view.url,
         "problem": view.problem,
         "restarts": view.restarts,
+        "unused": view.unused,
         "record": plain(view.record),
     }
 
@@ -49,6 +52,7 @@ def details(view: "ServiceView") -> dict[str, str]:
         "Versions": "\n".join(f"{share.text}, {share.engine}" for share in record.shares),
         "Replicas": replicas(record),
         "Restarts": str(view.restarts or ""),
+        "Unused for": duration(view.unused) if view.unused > DAY else "",
         "Created": moment(record.created),
         "On": record.host,
         "History": "\n".join(told(change) for change in record.history[-SHOWN:]),
@@ -69,9 +73,18 @@ def told(change: "Change") -> str:
     return f"{moment(change.time)}  {change.what}  {shares}  by {change.author}"
 
 
+def warn_of_unused(views: "Iterable[ServiceView]") -> None:
+    """Say which services run, and were not asked for a day."""
+    for view in views:
+        if view.unused > DAY:
+            name = view.record.name
+            warn(f"nobody has used service {name} for {duration(view.unused)}: mlctl service stop {name}")
+
+
 def show(view: "ServiceView", output: OutputOption) -> None:
     """Write all about a service."""
     show_one(view, output, name=view.record.name, details=details, document=document)
+    warn_of_unused([view])
 
 
 def trial_details(trial: "Trial") -> dict[str, str]:

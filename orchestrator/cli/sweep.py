@@ -21,6 +21,7 @@ from orchestrator.cli.render import (
     show_list,
     show_one,
     table,
+    warn,
     write,
 )
 from orchestrator.errors import UsageError
@@ -76,7 +77,7 @@ def create(
     plan.require_possible()
     note(detail_lines(plan_details(plan), sys.stderr).rstrip())
     for warning in plan.job.warnings:
-        note(f"{terminal.paint('warning:', 'yellow', sys.stderr)} {terminal.clean(warning)}")
+        warn(warning)
     if not yes and terminal.is_interactive():
         terminal.confirm("Begin this sweep?")
     _begun(client, client.sweeps.create(plan), detach=detach, output=output)

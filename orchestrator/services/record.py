@@ -1,14 +1,18 @@
 """The record of a service, `services/<name>/service.json`: what is deployed, where, and all that was before."""
 
 import time
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
 
 from orchestrator.config import BackendName
 from orchestrator.errors import ConflictError, NotFoundError, UsageError
+from orchestrator.jobs.spending import Use
 from orchestrator.services.shape import Shape
+from orchestrator.services.spending import price_of, spans_after
 from orchestrator.specs.names import format_version, nearest
+from orchestrator.specs.prices import Span
 from orchestrator.store.base import AlreadyExistsError, Store, list_folders
 from orchestrator.store.records import change, claim, find
 
@@ -76,6 +80,7 @@ class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         stopped: Whether it is not to run.
         created: Seconds since the epoch.
         history: All changes, the oldest first.
+        spans: When it ran at what price, as far as that is known; they stay when it is deleted, and made again.
         deleted: Seconds since the epoch when it was deleted, or 0.
     """
 
@@ -91,18 +96,23 @@ class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     stopped: bool = False
     created: float = 0.0
     history: list[Change] = []
+    spans: list[Span] = []
     deleted: float = 0.0
 
     def changed(self, what: What, author: str, now: "ServiceRecord") -> "ServiceRecord":
         """Return the record after a change, with what is in force now."""
         entry = Change(time=time.time(), author=author, what=what, shares=now.shares)
+        stopped = what == "stop" or (what == "token" and self.stopped)
+        engines = 1 if now.shape.server == "tfserving" else len({share.engine for share in now.shares})
+        price = None if stopped else price_of(now.shape, self.backend, engines=engines)
         return msgspec.structs.replace(
             self,
             shares=now.shares,
             shape=now.shape,
             token=now.token,
-            stopped=what == "stop" or (what == "token" and self.stopped),
+            stopped=stopped,
             history=[*self.history, entry],
+            spans=spans_after(self.spans, price),
         )
 
     def before(self) -> list[Share]:
@@ -158,7 +168,7 @@ def claim_service(store: Store, record: ServiceRecord) -> None:
             if not old.deleted:
                 message = f"somebody else is making the service {record.name}"
                 raise ConflictError(message, hint="run the same command again")
-            return record
+            return msgspec.structs.replace(record, spans=old.spans)
 
         change(store, record_key(record.name), ServiceRecord, edit)
 
@@ -202,3 +212,12 @@ def users(store: Store, model: str) -> dict[str, list[str]]:
                 if share.model == model:
                     found.setdefault(format_version(share.number), []).append(name)
     return found
+
+
+def uses_of(store: Store) -> Iterator[Use]:
+    """Yield the times of all services, also of deleted ones, as far as their price was known."""
+    for name in service_names(store):
+        record = find(store, record_key(name), ServiceRecord)
+        for span in record.spans if record else ():
+            finished = span.finished or time.time()
+            yield Use(kind="service", name=name, started=span.started, finished=finished, price=span.price)

@@ -245,8 +245,7 @@ class Services:
         raise NotFoundError(f"service {name} has no version yet", hint=f"mlctl deploy MODEL --name {name}")
 
     def _forget(self, name: str) -> None:
-        gone = ServiceRecord(name=name, deleted=time.time())
-        self._record(name, lambda _: gone)
+        self._record(name, lambda old: ServiceRecord(name=name, deleted=time.time(), spans=old.spans))
 
     def _record(self, name: str, edit: Callable[[ServiceRecord], ServiceRecord]) -> ServiceRecord:
         return change(self._store, record_key(name), ServiceRecord, edit)

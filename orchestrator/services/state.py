@@ -1,5 +1,6 @@
 """How a service is: asked from it, not remembered."""
 
+import time
 from enum import StrEnum
 from typing import Any
 
@@ -27,12 +28,14 @@ class ServiceView(msgspec.Struct, frozen=True):
         state: What it is.
         problem: Why it is not what it should be; empty if it is.
         restarts: How often it had to be started again.
+        unused: Seconds since it was last asked, or since its process began; 0 where that is not known.
     """
 
     record: ServiceRecord
     state: ServiceState
     problem: str = ""
     restarts: int = 0
+    unused: float = 0.0
 
     @property
     def url(self) -> str:
@@ -63,4 +66,6 @@ def of_answer(record: ServiceRecord, told: dict[str, Any], restarts: int) -> Ser
     """Return a service as it says that it is."""
     problems = [f"{one['model']}/v{one['number']} {one['problem']}" for one in told.get("models", []) if one["problem"]]
     ready = all(one["ready"] for one in told.get("models", []))
-    return ServiceView(record, ServiceState.RUNNING if ready else ServiceState.FAILED, "; ".join(problems), restarts)
+    state = ServiceState.RUNNING if ready else ServiceState.FAILED
+    unused = max(0.0, time.time() - told["used"]) if "used" in told else 0.0
+    return ServiceView(record, state, "; ".join(problems), restarts, unused)

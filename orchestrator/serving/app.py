@@ -99,7 +99,13 @@ async def _service(web: Web, request: Request) -> Response:
     revision, problem = service.refused
     refused = {"revision": revision, "problem": problem}
     return reply(
-        {"name": service.settings.name, "revision": service.settings.revision, "models": models, "refused": refused}
+        {
+            "name": service.settings.name,
+            "revision": service.settings.revision,
+            "models": models,
+            "refused": refused,
+            "used": web.front.used,
+        }
     )
 
 

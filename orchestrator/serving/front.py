@@ -21,11 +21,15 @@ class Front:
 
     Args:
         service: What stands behind it.
+
+    Attributes:
+        used: When it was last asked, or else made: seconds since the epoch.
     """
 
     def __init__(self, service: Service) -> None:
         self.service = service
         self.metrics = Metrics()
+        self.used = time.time()
         self._copies: set[asyncio.Task[None]] = set()
 
     async def ask(self, pool: Pool, question: dict[str, Any], protocol: str, *, shadowed: bool = True) -> Any:
@@ -40,6 +44,7 @@ class Front:
         Raises:
             RequestError: It did not; says why.
         """
+        self.used = time.time()
         if shadowed:
             for shadow in self.service.shadows(pool):
                 copy = asyncio.create_task(self._copy(shadow, question))

@@ -119,6 +119,12 @@ def open_board(
             server.stop()
 
 
+def open_boards() -> list[float]:
+    """Return since when each TensorBoard that this machine shows now is open, in seconds since the epoch."""
+    locks = (home_dir() / "tensorboard").glob("*/lock")
+    return sorted(lock.stat().st_mtime for lock in locks if is_held(lock))
+
+
 def _source(jobs: Jobs, view: JobView, context: str) -> Source:
     if folder := jobs.live_output(view):
         return FolderSource(folder)

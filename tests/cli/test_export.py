@@ -1,10 +1,13 @@
 """`mlctl job export` where MLflow is not installed."""
 
+from importlib.util import find_spec
+
 import pytest
 
 from tests.jobs.lab import Lab
 
 
+@pytest.mark.skipif(find_spec("mlflow") is not None, reason="MLflow is installed here")
 def test_without_the_extra(tmp_path, mlctl):
     Lab(tmp_path).version()
     done = mlctl("job", "export", "demo", "--to", "mlflow", "--tracking-uri", "./runs")

@@ -38,7 +38,13 @@ def deploy(client, version, **options):
 def test_a_version_answers_and_the_next_one_takes_over(client, model):
     view, token = deploy(client, model("one"))
     assert (view.state, view.record.shares[0].text) == (ServiceState.RUNNING, "echo/v1 100%")
+    begun = time.time()
     assert answer_of(client) == "one"
+    asked = time.time()
+    assert client.services.get("echo").unused > 0
+    looked = time.time()
+    unused = client.services.get("echo").unused  # being looked at is no use
+    assert looked - asked <= unused <= time.time() - begun
     assert client.services.predict("echo", json=b"{}", token="wrong").status == 401
     port = view.record.port
     view, again = deploy(client, model("two"))

@@ -116,7 +116,9 @@ class InCluster:
         except MlctlError as error:
             return ServiceView(record, ServiceState.RUNNING, problem or error.message, times)
         view = of_answer(record, told, times)
-        return msgspec.structs.replace(view, problem=view.problem or problem or short_of_memory(every))
+        # One of several pods has answered; and TensorFlow Serving is asked past the front.
+        unused = view.unused if len(every) == 1 and record.shape.server == "engine" else 0.0
+        return msgspec.structs.replace(view, problem=view.problem or problem or short_of_memory(every), unused=unused)
 
     def asker(self, record: ServiceRecord, token: str) -> Asker:
         return lambda request: self._request("POST", record.name, "", request.body, request.kind, token)
