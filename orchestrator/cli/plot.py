@@ -48,9 +48,8 @@ def draw(title: str, curves: Mapping[str, Curve], width: int = 0, height: int = 
 
     plotext.clear_figure()
     plotext.limit_size(False, False)
-    plotext.plot_size(
-        max(width or terminal.columns, NARROWEST), max(height or min(terminal.lines - 4, TALLEST), SHORTEST)
-    )
+    columns = max(width or terminal.columns, NARROWEST)
+    plotext.plot_size(columns, max(height or min(terminal.lines - 4, TALLEST), SHORTEST))
     for paint in (plotext.canvas_color, plotext.axes_color, plotext.ticks_color):
         paint("default")
     plotext.title(clean(title))
@@ -58,7 +57,8 @@ def draw(title: str, curves: Mapping[str, Curve], width: int = 0, height: int = 
     for number, (name, curve) in enumerate(shown.items()):
         colour = COLOURS[number % len(COLOURS)]
         marker = "braille" if coloured or len(shown) == 1 else LETTERS[number % len(LETTERS)]
-        plotext.plot([x for x, _ in curve], [y for _, y in curve], marker=marker, color=colour)
+        xs, ys = zip(*_thinned(curve, columns), strict=True)
+        plotext.plot(xs, ys, marker=marker, color=colour)
         sign = "⠿" if marker == "braille" else marker
         legend.append(f"{plotext.colorize(sign, colour) if coloured else sign} {name}")
     steps, values = zip(*(point for curve in shown.values() for point in curve), strict=True)
@@ -73,6 +73,20 @@ def draw(title: str, curves: Mapping[str, Curve], width: int = 0, height: int = 
 
 def _finite(curve: Curve) -> Curve:
     return [(x, max(-LARGEST, min(y, LARGEST))) for x, y in curve if math.isfinite(y)]
+
+
+def _thinned(curve: Curve, columns: int) -> Curve:
+    """Return the least and the greatest value of what one column shows: plotext takes its time for each point."""
+    size = -(-len(curve) // columns)
+    if size < 3:
+        return curve
+    parts = (curve[first : first + size] for first in range(0, len(curve), size))
+    kept = ((min(part, key=_value), max(part, key=_value)) for part in parts)
+    return [curve[0], *(point for pair in kept for point in sorted(pair)), curve[-1]]
+
+
+def _value(point: tuple[float, float]) -> float:
+    return point[1]
 
 
 def _ticks(first: float, last: float) -> list[float]:

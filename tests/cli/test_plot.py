@@ -65,5 +65,14 @@ def test_any_numbers_and_sizes(curve, size):
     assert any(line.strip(" │") for line in area(text))
 
 
+def test_of_many_points_the_extremes_stay():
+    curve = [(float(step), 0.0) for step in range(100_000)]
+    curve[54_321] = (54_321.0, 9.0)
+    curve[70_000] = (70_000.0, -9.0)
+    rows = area(draw("loss", {"v1": curve}, 60, 12))
+    assert rows[0][:-1].strip() and rows[-1][:-1].strip()
+    assert draw("loss", {"v1": curve[:300]}, 60, 12) == draw("loss", {"v1": [curve[0], curve[299]]}, 60, 12)
+
+
 def test_names_cannot_harm_a_terminal():
     assert "\x1b" not in draw("a\x1b[2Jb", {"v1\x1b]0;x\x07": [(0, 1.0)]}, 60, 12)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -89,30 +90,20 @@ class MLflow:
 @pytest.fixture(scope="session")
 def mlflow() -> MLflow:
     """Give MLflow, installed once."""
+    needs = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = [*needs["dependencies"], *needs["optional-dependencies"]["mlflow"], "mlflow"]
     folder = cache_dir() / "test-mlflow"
-    python = folder / "bin" / "python"
+    python, complete = folder / "bin" / "python", folder / "complete"
     folder.parent.mkdir(parents=True, exist_ok=True)
     while (lock := take(folder.with_suffix(".lock"))) is None:
         time.sleep(1)
     try:
-        if not (folder / "complete").exists():
+        if not complete.exists() or complete.read_text() != repr(needed):
             shutil.rmtree(folder, ignore_errors=True)
             uv = [sys.executable, "-m", "uv", "-q"]
             subprocess.run([*uv, "venv", "--python", sys.executable, folder], check=True)
-            install = [
-                *uv,
-                "pip",
-                "install",
-                "--python",
-                python,
-                "-r",
-                ROOT / "pyproject.toml",
-                "--extra",
-                "mlflow",
-                "mlflow",
-            ]
-            subprocess.run(install, check=True)
-            (folder / "complete").touch()
+            subprocess.run([*uv, "pip", "install", "--python", python, *needed], check=True)
+            complete.write_text(repr(needed))
     finally:
         os.close(lock)
     return MLflow(python)
