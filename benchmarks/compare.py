@@ -39,7 +39,7 @@ def table(number: int) -> Table:
         first = point(0, 0.0, 1.0)
         one = Series(name=name, source="log", goal="minimize", guessed=True, best=first, last=first)
         for step in range(POINTS):
-            one.add(point(step, 1.7e9 + step, number / (step + 1)))
+            one.extend([step], 1.7e9 + step, [number / (step + 1)])
         series.append(one)
     return Table(series=series)
 

@@ -166,7 +166,7 @@ def measured(project: Project) -> Callable[..., None]:
             first = point(0, 0, values[0])
             one = Series(name=name, source="log", goal="minimize", guessed=True, best=first, last=first)
             for step, value in enumerate(values):
-                one.add(point(step, 100.5 + step, value))
+                one.extend([step], 100.5 + step, [value])
             series.append(one)
         write(project.client.store, f"jobs/demo/{version}/metrics.json", Table(series=series))
 

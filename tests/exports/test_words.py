@@ -55,7 +55,7 @@ def test_any_names_become_ones_that_mlflow_takes(names):
 def test_curves_have_steps_and_times():
     series = Series(name="loss", source="log", goal="minimize", guessed=True, best=point(0, 0, 1), last=point(0, 0, 1))
     for step, value in enumerate([1.0, math.nan, -math.inf]):
-        series.add(point(step, 10.25 + step, value))
+        series.extend([step], 10.25 + step, [value])
     found = metrics_of(Table(series=[series]))
     assert [(one.name, one.time, one.step) for one in found] == [("loss", 10250 + 1000 * n, n) for n in range(3)]
     assert math.isnan(found[1].value) and found[2].value == -math.inf

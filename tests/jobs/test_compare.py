@@ -183,7 +183,7 @@ def series(name, *values):
         name=name, source="log", goal="minimize", guessed=True, best=point(0, 0, values[0]), last=point(0, 0, 0)
     )
     for step, value in enumerate(values):
-        found.add(point(step, 100.0 + step, value))
+        found.extend([step], 100.0 + step, [value])
     return found
 
 
