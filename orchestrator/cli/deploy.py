@@ -29,6 +29,7 @@ def deploy(
     engine: options.EngineOption = None,
     env: options.EnvOption = None,
     port: options.PortOption = 0,
+    open_: options.OpenOption = False,
     replicas: options.ReplicasOption = None,
     max_replicas: options.MaxReplicasOption = None,
     cpus: options.CpusOption = None,
@@ -71,6 +72,7 @@ def deploy(
         "traffic": None if shadow else traffic,
         "engine": engine,
         "port": port,
+        "open": open_,
         "shape": shape,
         "environment": _variables(env or []),
     }
@@ -87,6 +89,8 @@ def deploy(
     if output is None:
         if token:
             note(f"token: {token} (shown once; this machine's mlctl keeps it)")
+        elif not view.record.token:
+            note(f"it asks for no token; mlctl service token {view.record.name} makes one")
         next_steps(f"mlctl predict {view.record.name} FILE", f"mlctl service get {view.record.name}")
 
 

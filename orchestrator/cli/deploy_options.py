@@ -71,6 +71,9 @@ FormatOption = Annotated[
 ]
 
 # What only a cluster knows.
+OpenOption = Annotated[
+    bool, typer.Option("--open", help="A new service asks for no token: for clients that cannot send one.")
+]
 ReplicasOption = Annotated[
     int | None, typer.Option("--replicas", metavar="N", help="On a cluster: pods.", show_default=False, min=1)
 ]

@@ -141,7 +141,7 @@ class Here:
             name=record.name,
             revision=time.time_ns(),
             models=tuple(deployed),
-            tokens=(record.token,),
+            tokens=record.tokens,
             host=HERE,
             port=record.port,
             grpc_port=record.grpc_port,

@@ -74,7 +74,7 @@ class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         host: Name of that machine or cluster, for people.
         port: Where it listens for HTTP.
         grpc_port: Where it listens for gRPC; 0 is nowhere.
-        token: Hash of the token that lets in.
+        token: Hash of the token that lets in; empty if everybody is let in.
         shape: How large it is, on a cluster.
         shares: What it answers with.
         stopped: Whether it is not to run.
@@ -98,6 +98,11 @@ class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     history: list[Change] = []
     spans: list[Span] = []
     deleted: float = 0.0
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """Hashes of the tokens that let in; without any everybody is."""
+        return (self.token,) if self.token else ()
 
     def changed(self, what: What, author: str, now: "ServiceRecord") -> "ServiceRecord":
         """Return the record after a change, with what is in force now."""

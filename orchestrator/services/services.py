@@ -77,12 +77,13 @@ class Services:
         if record is None:
             record = msgspec.structs.replace(wanted, shares=[])
             claim_service(self._store, record)
-        if token:
+        is_new = not record.shares
+        if is_new:
             self._runner.save_token(wanted.name, token)
         try:
             return self._put(record, wanted, "deploy"), token
         except BaseException:  # Ctrl-C as well
-            if token:
+            if is_new:
                 self._forget(wanted.name)
             raise
 

@@ -30,6 +30,7 @@ class Options(TypedDict, total=False):
             default all of them.
         engine: What serves it, instead of what it was trained with.
         port: Where a new service listens for HTTP on this machine; 0 is any that is free, as it is for gRPC.
+        open: Whether a new service answers everybody, without a token.
         shape: Fields of `Shape` for a cluster; what is left out, or None, stays as it was.
         environment: Variables for the version's own code.
     """
@@ -38,6 +39,7 @@ class Options(TypedDict, total=False):
     traffic: int | None
     engine: str | None
     port: int
+    open: bool
     shape: Mapping[str, object]
     environment: Mapping[str, str]
 
@@ -48,7 +50,7 @@ class Wanted(NamedTuple):
     Attributes:
         record: The service as it is to be.
         before: As it is; None if there is none.
-        token: That of a new one; else nothing.
+        token: That of a new one, unless it is open; else nothing.
     """
 
     record: ServiceRecord
@@ -72,13 +74,17 @@ def wanted_service(store: Store, runner: Runner, version: ModelVersion, options:
     else:
         require_here(before, runner)
         record = runner.reshaped(before, shape)
+    is_open = options.get("open", False)
     if not record.shares:  # also where a first deploy was killed
-        token = new_token()
-        record = msgspec.structs.replace(record, token=token_hash(token))
+        token = "" if is_open else new_token()
+        record = msgspec.structs.replace(record, token=token_hash(token) if token else "")
+    elif is_open and record.token:
+        hint = "--open is for new services: give another --name, or delete it first"
+        raise UsageError(f"service {name} asks for a token", hint=hint)
     if record.shape.server == "tfserving" and version.type != "TensorFlow":
         message = f"{version.ref} is of type {version.type}, and TensorFlow Serving has SavedModels only"
         raise UsageError(message, hint="--server engine")
-    check_packages(version, None if _is_open(record.shape, share) else get_engine(share.engine))
+    check_packages(version, None if _is_unknown(record.shape, share) else get_engine(share.engine))
     shares = balanced([] if record.stopped else record.shares, share, options.get("traffic", WHOLE))
     return Wanted(msgspec.structs.replace(record, shares=shares), before, token)
 
@@ -112,6 +118,6 @@ def require_here(record: ServiceRecord, runner: Runner) -> None:
         raise ConflictError(f"service {record.name} runs on {record.host}", hint=hint)
 
 
-def _is_open(shape: Shape, share: Share) -> bool:
+def _is_unknown(shape: Shape, share: Share) -> bool:
     """Return whether it is not known which packages the model's own code finds: those of another image."""
     return shape.server == "tfserving" or bool(shape.gpus and get_engine(share.engine).images.gpu)

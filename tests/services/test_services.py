@@ -69,6 +69,23 @@ def test_it_is_asked_over_grpc_too(client, model):
             stub.Predict(request(np.array([[1, 2]], np.float32)), **options)
 
 
+def test_an_open_service_asks_for_no_token_until_it_has_one(client, model):
+    view, token = deploy(client, model("one"), open=True)
+    assert (token, view.record.token) == ("", "")
+    with grpc.insecure_channel(view.grpc) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        asked = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+        asked.model_spec.name = "echo"
+        assert stub.GetModelMetadata(asked, 60.0, wait_for_ready=True).model_spec.version.value == 1
+    _, token = deploy(client, model("two"))
+    assert (token, answer_of(client)) == ("", "two")
+    client.services.new_token("echo")
+    assert answer_of(client) == "two"
+    assert client.services.predict("echo", json=b"{}", token="wrong").status == 401
+    with pytest.raises(UsageError, match="service echo asks for a token"):
+        deploy(client, model("three"), open=True)
+
+
 def test_a_file_goes_into_the_field_that_the_model_names(client, model, tmp_path):
     deploy(client, model("one"))
     picture = tmp_path / "seven.png"

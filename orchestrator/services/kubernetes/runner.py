@@ -139,9 +139,8 @@ class InCluster:
     def _plan(self, record: ServiceRecord) -> tuple[Plan, Json | None]:
         """Return what the manifests are made from, and the Secret of the store, if mlctl looks after it."""
         site, secret = site_and_secret(self._context, user_keys(self._context)())
-        tokens = (record.token,)
         token = self.token(record.name)
-        return plan_of(record.name, record.shares, tokens, record.shape, site, token=token), secret
+        return plan_of(record.name, record.shares, record.tokens, record.shape, site, token=token), secret
 
     def _place(self, name: str) -> Place:
         """Return the folder of a service's token; `@` cannot be in the name of a service of this machine."""
