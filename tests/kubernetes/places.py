@@ -16,6 +16,11 @@ MEASURED = {"created", "queued", "started", "finished", "heartbeat", "duration",
     "peak_memory",
     "cpu_seconds",
     "log_bytes",  # a traceback names the script's folder
+    "number",  # of metrics: losses in their last digits, samples in a second
+    "step",
+    "trend",
+    "since",
+    "begun",
 }
 """Times and amounts: the same if both are there, or neither is."""
 SIZES = {"size", "output_bytes", "sha256"}
@@ -28,13 +33,18 @@ OWN = {
     "digest": "of what was asked for, the place included",
     "environment": "of the engine: a Python environment of this machine, or an image",
     "pod": "only a cluster has one",
+    "cost": "this machine is free",
+    "price": "this machine is free",
 }
 """Keys of JSON whose values are the place's own."""
 
 _WAITING = re.compile(r"^(?:QUEUED|PENDING|STARTING): .*\n", re.MULTILINE)  # for what, and how long, is the place's own
 _COLUMNS = re.compile(r" {2,}")
+_COST = re.compile(r"^Cost .*\n", re.MULTILINE)  # this machine is free
 _AMOUNTS = re.compile(r"^(Peak memory|CPU time) .*$", re.MULTILINE)
 _NUMBERS = (
+    (re.compile(r"(?m)^(Metrics| {7}) +(\S+) \S+(?: \(best .*\))?$"), r"\1 \2 <measured>"),
+    (re.compile(r"[▁-█]{2,}"), "<trend>"),
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)?"), "<moment>"),
     (re.compile(r"\[\d\d:\d\d:\d\d\]"), "<moment>"),
     (re.compile(r"\b\d+(?:\.\d+)? (?:bytes|[kMG]B)"), "<size>"),
@@ -91,22 +101,22 @@ class Place:
 
     def _text(self, text: str) -> str:
         text = text.replace(self._store, "<store>").replace(f"-c {self.name}", "-c <context>")
-        text = _AMOUNTS.sub(r"\1", text)
+        text = _AMOUNTS.sub(r"\1", _COST.sub("", text))
         for pattern, name in _NUMBERS:
             text = pattern.sub(name, text)
         return "\n".join(_COLUMNS.sub("  ", line).rstrip() for line in text.splitlines())
 
     def _plain(self, value: Any, key: str = "") -> Any:
+        if key in OWN:
+            return OWN[key]
+        if key in self.measured:
+            return bool(value)
         if isinstance(value, dict):
             return {name: self._plain(one, name) for name, one in value.items()}
         if isinstance(value, list):
             # To the events of the job a cluster adds those of its own objects.
             kept = [one for one in value if not (isinstance(one, dict) and "about" in one and "/" not in one["about"])]
             return [self._plain(one) for one in kept]
-        if key in OWN:
-            return OWN[key]
-        if key in self.measured:
-            return bool(value)
         return self._text(value) if isinstance(value, str) else value
 
 

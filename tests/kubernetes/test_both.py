@@ -72,14 +72,16 @@ def follow(spec: str, job: str, *options: str, fully: bool = True) -> Callable[[
 def test_a_script_that_fails(both: list[Place], lab: Lab) -> None:  # noqa: F811
     lab.script("""
         open(train_url + "partial.txt", "w").write("half")
+        print("right: 0.5")
         print("about to fail", flush=True)
         sys.exit(3)
     """)
-    lab.write(parameters={"num_epochs": 1})
+    lab.write(parameters={"num_epochs": 1}, metrics={"right": "right: (.*)"})
     shown = same(both, follow("job.yaml", "demo", fully=False))
     created = shown["job create job.yaml --follow"]
-    assert created.code == 100 and created.out == "about to fail" and "exit code 3" in created.err
+    assert created.code == 100 and created.out.endswith("about to fail") and "exit code 3" in created.err
     assert [event["reason"] for event in shown["job events demo -o json"].out] == ["Created", "Started", "Failed"]
+    assert [Client(place.name).jobs.metrics("demo").find("right").last.value for place in both] == [0.5, 0.5]
 
 
 @pytest.mark.journey
