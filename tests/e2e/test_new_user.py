@@ -29,6 +29,8 @@ SHOWS = {  # by the start of a command: what it must print
     "mlctl logs -f": [r"Epoch\[0\] Train-accuracy=0\.8", r"V0002 SUCCEEDED"],
     "mlctl job list mnist-mxnet": [r"V0002 +SUCCEEDED", r"V0001 +SUCCEEDED"],
     "mlctl job get mnist-mxnet -v v1": [r"State +SUCCEEDED", r"num_epochs=8", r"Output +14 files"],
+    "mlctl job metrics mnist-mxnet": [r"validation_accuracy"],
+    "mlctl job compare mnist-mxnet": [r"num_epochs +8 +1", r"validation_accuracy .*\*"],
     "mlctl job outputs": [r"V0002: 7 files"],
     "mlctl dataset import": [r"fashion-mnist/V0001"],
     "mlctl dataset push ./model": [r"my-data/V0001"],

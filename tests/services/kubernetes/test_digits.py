@@ -18,8 +18,19 @@ LONGEST = 600  # seconds of training
 pytestmark = pytest.mark.journey
 
 
-@pytest.mark.parametrize("name", ["mnist-mxnet", "mnist-tensorflow", "mnist-caffe", "mnist-moxing", "mnist-pytorch"])
-def test_a_ready_spec_becomes_a_service(client, standin: Standin, name: str, tmp_path: Path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "metrics"),
+    [
+        ("mnist-mxnet", {"train_accuracy", "validation_accuracy"}),
+        ("mnist-tensorflow", {"loss", "validation_accuracy"}),
+        ("mnist-caffe", {"loss", "validation_accuracy"}),
+        ("mnist-moxing", {"loss", "accuracy"}),
+        ("mnist-pytorch", {"train_accuracy", "validation_accuracy"}),
+    ],
+)
+def test_a_ready_spec_becomes_a_service(
+    client, standin: Standin, name: str, metrics: set[str], tmp_path: Path, monkeypatch
+):
     monkeypatch.delenv("MLCTL_ENGINES")
     spec = SPECS / f"{name}.yaml"
     engine = get_engine(yaml.safe_load(spec.read_text())["engine"])
@@ -28,6 +39,9 @@ def test_a_ready_spec_becomes_a_service(client, standin: Standin, name: str, tmp
     job = client.jobs.create(spec)
     job = client.jobs.wait(job.name, job.version, timeout=LONGEST)
     assert job.status.state is State.SUCCEEDED, job.status.message
+    assert metrics <= job.status.metrics.keys()
+    assert max(each.best.value for key, each in job.status.metrics.items() if "accuracy" in key) > 0.95
+    assert job.status.progress and job.status.progress.share > 0.9
     view, _ = client.services.deploy(client.deployable(name, "v1"))
     assert view.state is ServiceState.RUNNING
     client.datasets.pull("mnist", None, tmp_path / "data")
