@@ -39,7 +39,12 @@ def lines_of(text: str, file: str) -> Iterator[Line]:
         yield Line(f"{file}, line {number}", begun.strip())
 
 
-def check_lines(lines: Iterable[Line], engine: Engine | None, files: Collection[str] | None) -> bool:
+def is_plain(line: Line) -> bool:
+    """Return whether a line alone determines what it asks for: it names nothing by its path or address."""
+    return not (line.text.startswith("-") or "@" in line.text or _is_path(line.text))
+
+
+def check_lines(lines: Iterable[Line], engine: Engine | None, files: Collection[str] | None) -> None:
     """Refuse lines that ask for what cannot be.
 
     Args:
@@ -47,23 +52,17 @@ def check_lines(lines: Iterable[Line], engine: Engine | None, files: Collection[
         engine: Whose packages stay as they are; None if it is not known which these are.
         files: Paths of what lies beside them; None if that is not known.
 
-    Returns:
-        Whether they alone determine what is asked for: none names anything by its path or address.
-
     Raises:
         RequirementsError: A line cannot be understood, names a file that is not there, or contradicts the engine.
     """
-    plain, locked = True, _versions(engine) if engine else {}
+    locked = _versions(engine) if engine else {}
     for line in lines:
         if _EDITABLE.match(line.text):
             raise _wrong(line.place, line.text, "cannot be installed to be edited", "name the folder without -e")
         if line.text.startswith("-") or _is_path(line.text):
-            plain = False
             _check_path(line, files)
         else:
-            plain &= "@" not in line.text
             _check(line, engine, locked)
-    return plain
 
 
 def _is_path(line: str) -> bool:

@@ -4,7 +4,7 @@ import hashlib
 
 from orchestrator.backends.base import Backend
 from orchestrator.engines.catalog import Engine
-from orchestrator.engines.lines import check_lines, lines_of
+from orchestrator.engines.lines import check_lines, is_plain, lines_of
 from orchestrator.engines.requirements import FILE, Requirements, RequirementsError
 from orchestrator.errors import PermissionDeniedError
 from orchestrator.specs.flavors import Flavor
@@ -52,7 +52,11 @@ def requirements_of(code: CodeSnapshot, engine: Engine | None) -> Requirements |
     lines = list(lines_of(text, FILE))
     if not lines:
         return None
-    plain = check_lines(lines, engine, {found.path for found in code.manifest.entries})
+    check_lines(lines, engine, {found.path for found in code.manifest.entries})
     # What is named by its path may change without the file changing.
-    sha256 = entry.sha256 if plain else hashlib.sha256(f"{entry.sha256} {code.sha256}".encode()).hexdigest()
+    sha256 = (
+        entry.sha256
+        if all(map(is_plain, lines))
+        else hashlib.sha256(f"{entry.sha256} {code.sha256}".encode()).hexdigest()
+    )
     return Requirements(folder=code.folder, text=text, sha256=sha256)

@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.engines import Engine
 from orchestrator.engines.extend import ensure_local_layer
-from orchestrator.engines.lines import ARCHIVES, Line, check_lines, lines_of
+from orchestrator.engines.lines import ARCHIVES, Line, check_lines, is_plain, lines_of
 from orchestrator.engines.requirements import FILE, Requirements, RequirementsError
 from orchestrator.models.package import CONFIG, FOLDER
 from orchestrator.models.record import ModelVersion
@@ -108,7 +108,7 @@ def write_requirements(store: Store, version: ModelVersion, package: Path, folde
     own = [str(package / text) if text.endswith(ARCHIVES) else text for text in dependencies]
     text = "\n".join([version.lineage.requirements, *own])
     try:
-        if check_lines(_of_job(version), None, None):
+        if all(map(is_plain, _of_job(version))):
             folder.mkdir(parents=True)
         else:
             hashed.append(version.lineage.code_sha256)

@@ -1,5 +1,6 @@
 """The runtime image has all that it needs, and no more."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,9 +8,14 @@ import tomllib
 from importlib.metadata import distribution
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from orchestrator.models.models import Models
+from orchestrator.serving.settings import Deployed, Settings, read_settings
+from orchestrator.store import open_store
 from tests.runtime.pod.conftest import WAIT, finish
+from tests.store.trees import make_tree
 
 ROOT = Path(__file__).parents[3]
 IMAGE = ROOT / "images" / "runtime"
@@ -41,6 +47,24 @@ def test_the_front_of_a_service_starts_with_the_requirements_alone(packages):
     command = [sys.executable, "-S", "-P", "-c", f"import {modules}"]
     done = subprocess.run(command, env={"PYTHONPATH": str(packages)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_a_service_needs_is_fetched_with_the_requirements_alone(packages, tmp_path):
+    store = open_store((tmp_path / "store").as_uri())
+    asked = [{"installer": "pip", "packages": [{"package_name": "beta", "package_version": "1"}]}]
+    config = {"model_algorithm": "echo", "model_type": "Custom", "dependencies": asked}
+    package = make_tree(tmp_path / "package", {"config.json": json.dumps(config)})
+    Models(store, author="me").import_(str(package), "echo")
+    shared = tmp_path / "shared"
+    settings = Settings(name="echo", models=(Deployed(model="echo", number=1, folder=str(shared / "echo")),))
+    (tmp_path / "settings.json").write_bytes(msgspec.json.encode(settings))
+    command = [sys.executable, "-S", "-P", "-m", "orchestrator.serving.fetch", tmp_path / "settings.json", shared]
+    environment = {"PYTHONPATH": str(packages), "MLCTL_STORE": json.dumps({"store": store.url})}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (told,) = read_settings(shared / "settings.json").models
+    assert Path(told.requirements, "pip-requirements.txt").read_text() == "\nbeta==1"
+    assert Path(told.packages).parent.is_dir() and (shared / "guest" / "serving" / "host.sh").exists()
 
 
 def test_a_pod_runs_with_the_requirements_alone(make_job, bucket_url, packages):
