@@ -79,7 +79,7 @@ class Running:
         self.process.send_signal(signal.SIGHUP)
 
     def wait(self, path: str = "/ready", status: int = 200) -> httpx.Response:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             try:
                 if (answer := self.http.get(path)).status_code == status:
