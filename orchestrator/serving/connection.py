@@ -23,7 +23,7 @@ class _Joining:
 
     Args:
         transport: That sends.
-        loop: Of events; what was written is sent in its next round.
+        loop: Of events; what was written is sent in its next round at the latest.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -35,17 +35,18 @@ class _Joining:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Send data soon."""
+        """Send data soon, with what follows."""
         if not self._blocks:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         self._blocks.append(data)
 
     def close(self) -> None:
         """Send what is left, and close the connection."""
-        self._flush()
+        self.flush()
         self._transport.close()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send what was written."""
         if self._blocks:
             self._transport.writelines(self._blocks)
             self._blocks = []
@@ -72,7 +73,8 @@ class Connection(HttpToolsProtocol):
         if len(self.connections) >= self.most and not self._make_room():
             transport.set_protocol(_TurnedAway(transport, self.loop, self.most))
             return
-        super().connection_made(_Joining(transport, self.loop))  # type: ignore[arg-type]
+        self._joining = _Joining(transport, self.loop)
+        super().connection_made(self._joining)  # type: ignore[arg-type]
         self._timer = self.loop.call_later(self.seconds, self._send_away)
         self.idle[self] = None
 
@@ -87,6 +89,7 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
+        self._joining.flush()
         super().on_response_complete()
         if self.timeout_keep_alive_task:  # no other request of the client has come meanwhile
             self.idle[self] = None
