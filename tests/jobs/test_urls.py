@@ -92,3 +92,11 @@ def test_urls_need_a_bucket(in_bucket: Project):
     in_bucket.script("")
     (problem,) = in_bucket.client.jobs.plan(in_bucket.write(data_mode="url", output="./here")).problems
     assert "this output is a folder" in problem.message
+
+
+def test_metrics_that_a_script_writes_to_its_bucket(in_bucket: Project):
+    in_bucket.script(
+        "import moxing as mox\nmox.file.write(train_url + 'metrics.jsonl', '{\"step\": 3, \"loss\": 0.5}\\n')"
+    )
+    view = in_bucket.run(data_mode="url")
+    assert view.status.metrics["loss"].last.value == 0.5

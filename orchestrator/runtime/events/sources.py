@@ -8,6 +8,7 @@ from typing import Protocol
 from orchestrator.store.base import ObjectNotFoundError, Store, list_objects
 from orchestrator.store.paths import check_path
 
+LIST_EVERY = 10.0  # seconds: each listing of a bucket is a request that is billed
 MARK = "tfevents"  # in the name of every event file, for TensorBoard as well
 
 
@@ -17,6 +18,10 @@ class Source(Protocol):
     @property
     def place(self) -> str:
         """Return where that is, for people."""
+
+    @property
+    def pause(self) -> float:
+        """Return the seconds between two looks that who pays for it does not mind."""
 
     def files(self) -> dict[str, int]:
         """Return the sizes of all files, in bytes, by their paths."""
@@ -31,6 +36,7 @@ class FolderSource:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.place = str(folder)
+        self.pause = 0.0
 
     def files(self) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -56,6 +62,7 @@ class StoreSource:
         self._store = store
         self._prefix = prefix
         self.place = f"{store.url}/{prefix}"
+        self.pause = LIST_EVERY
 
     def files(self) -> dict[str, int]:
         found: dict[str, int] = {}

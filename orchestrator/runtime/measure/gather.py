@@ -20,6 +20,7 @@ from orchestrator.runtime.events.sources import FolderSource, Source, is_event_f
 from orchestrator.runtime.task import CALLS, Workspace
 
 BLOCK = 4 << 20  # bytes read at once
+SHARE = 20  # of the time at most one part in so many goes into looking for files
 LONGEST_LINE = 1 << 16  # bytes; the rest of a longer one counts as another line
 SAMPLE = 5.0  # seconds between two looks at what the script uses
 LOG = "log"
@@ -62,7 +63,7 @@ class Gatherer:
         self._read = defaultdict(int, self.table.read)  # bytes, by file
         self.table.read = self._read
         self._patterns = measures.patterns
-        self._sampled = float("-inf")
+        self._sampled = self._files_due = float("-inf")
         self._damaged: set[str] = set()
 
     def gather(self, files: Source, *, ended: bool = False) -> bool:
@@ -79,7 +80,11 @@ class Gatherer:
         if self._reads:
             self._read_log(ended=ended)
             self._read_rows("call", FolderSource(self._workspace.work), CALLS, ended=ended)
-            self._read_files(files, ended=ended)
+            if ended or time.monotonic() >= self._files_due:
+                begun = time.monotonic()
+                self._read_files(files, ended=ended)
+                now = time.monotonic()
+                self._files_due = now + max(files.pause, SHARE * (now - begun))
         now = time.monotonic()
         if not ended and now - self._sampled >= SAMPLE:
             self._sampled = now

@@ -111,12 +111,12 @@ def test_event_files_that_grow_and_one_that_is_damaged(workspace):
     for step in range(3):
         writer.add_scalar("loss", 1 / (step + 1), step)
         writer.flush()
-        one.gather(files)
+        one.gather(files, ended=True)
     writer.close()
-    one.gather(files)
+    one.gather(files, ended=True)
     assert [step for step, _ in values(one.table, "loss")] == [0, 1, 2]
     (workspace.output / "events.out.tfevents.9").write_bytes(b"no record at all, but many bytes")
-    one.gather(files)
+    one.gather(files, ended=True)
     assert [note for note in one.table.notes if "damaged" in note] != []
     assert [step for step, _ in values(one.table, "loss")] == [0, 1, 2]
 
@@ -129,7 +129,7 @@ def test_a_half_written_event_waits_for_its_other_half(workspace):
     one = gatherer(workspace)
     for end in (1, len(data) - 3, len(data)):
         target.write_bytes(data[:end])
-        one.gather(FolderSource(workspace.output))
+        one.gather(FolderSource(workspace.output), ended=True)
     assert values(one.table, "loss") == [(1, 0.5)]
 
 
