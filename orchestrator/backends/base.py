@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -170,6 +171,9 @@ class Backend(Protocol):
 
     def submission(self, run_id: str | None = None) -> Submission | None:
         """Take the right to start a new run, or the one that was never started; None if somebody else has it."""
+
+    def in_bulk(self) -> AbstractContextManager[None]:
+        """Make starts of many runs quick while this is open; whatever ends it, what was started goes on."""
 
     def observe(self, run: Run, status: Status | None, *, closely: bool, since: float = math.inf) -> Status:
         """Return the truth about a run of this place that is unfinished or whose end is unclear.

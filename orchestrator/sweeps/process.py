@@ -112,7 +112,8 @@ def look_after(name: str, number: int, context_name: str, holder: str) -> None:
         write(store, record.prefix + STATUS, SweepStatus(state=SweepState.FAILED, message=error.message))
         raise
     else:
-        Runner(record, store, backend, series, lease).run()
+        with backend.in_bulk():
+            Runner(record, store, backend, series, lease).run()
     finally:
         lease.release()
 

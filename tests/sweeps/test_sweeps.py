@@ -83,6 +83,7 @@ def test_failures_one_after_the_other_end_it_with_the_reason(sweeping):
     assert sweeping.run(budget={"parallel": 1, "failures": 2}).record.version == "V0002"  # it is other code
 
 
+@pytest.mark.journey  # seconds; what is alike is tested always
 def test_a_killed_script_is_a_failed_trial(sweeping):
     sweeping.script("if arguments.rate == 0.1:\n    os.kill(os.getpid(), 9)\nmeasure(1, accuracy=1)")
     view = sweeping.run()
@@ -156,6 +157,7 @@ def test_of_two_who_want_to_look_after_it_one_is_refused(sweeping):
     sweeping.client.sweeps.stop("rates")
 
 
+@pytest.mark.journey  # seconds; what is alike is tested always
 def test_it_goes_on_in_another_home_when_the_first_is_gone(sweeping, tmp_path, monkeypatch):
     store = (tmp_path / "shared").as_uri()
     add_context(Context(name="shared", store=store))
@@ -211,6 +213,7 @@ def test_its_time_is_kept_over_all_its_processes(sweeping):
     assert set(states(view).values()) == {"CANCELLED"}
 
 
+@pytest.mark.journey  # seconds; what is alike is tested always
 def test_its_money_is_kept(sweeping):
     (home_dir()).mkdir(exist_ok=True)
     (home_dir() / "prices.yaml").write_text("{cpu: 3600, local: true, currency: EUR}")
@@ -234,6 +237,7 @@ def test_what_the_script_does_not_declare_is_not_searched(sweeping):
     assert sweeping.client.sweeps.list() == []
 
 
+@pytest.mark.journey  # seconds; what is alike is tested always
 def test_the_best_value_counts_where_the_spec_says_so(sweeping):
     sweeping.script(
         "for step, value in enumerate([0.5, 0.9 - arguments.rate, 0.1]):\n    measure(step, accuracy=value)"
@@ -245,6 +249,7 @@ def test_the_best_value_counts_where_the_spec_says_so(sweeping):
     assert [(trial.value, trial.step) for trial in view.trials] == [(0.1, 2), (0.1, 2)]
 
 
+@pytest.mark.journey  # seconds; what is alike is tested always
 def test_a_person_who_cancels_one_trial_ends_that_one(sweeping):
     sweeping.script("measure(1, accuracy=1)\nif arguments.rate == 0.1:" + SLEEPER.replace("\n", "\n    "))
     sweeping.create(budget={"parallel": 1})

@@ -6,10 +6,11 @@ import math
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -34,6 +35,7 @@ from orchestrator.backends.local.rundir import (
     holder,
     is_looked_after,
     new_run_id,
+    process_name,
 )
 from orchestrator.backends.local.script import kill_leftover
 from orchestrator.backends.local.submission import LocalSubmission, image_of
@@ -56,6 +58,9 @@ from orchestrator.specs.job import JobSpec
 from orchestrator.store import open_store
 from orchestrator.store.records import find
 
+if TYPE_CHECKING:
+    from orchestrator.backends.local.nursery import Nursery
+
 
 class LocalBackend:
     """Runs jobs as processes of this machine.
@@ -66,6 +71,7 @@ class LocalBackend:
 
     def __init__(self, context: str | None = None) -> None:
         self._context = context
+        self._nursery: Nursery | None = None
         self._open = functools.cache(functools.partial(open_store, context=context))
 
     name = "local"
@@ -130,7 +136,21 @@ class LocalBackend:
     def submission(self, run_id: str | None = None) -> LocalSubmission | None:
         run = RunDir(run_id or new_run_id())
         lock = acquire(run)
-        return None if lock is None else LocalSubmission(run, lock, self._context)
+        return None if lock is None else LocalSubmission(run, lock, self._context, self._nursery)
+
+    @contextlib.contextmanager
+    def in_bulk(self) -> Iterator[None]:
+        if sys.platform != "linux":
+            yield
+            return
+        from orchestrator.backends.local.nursery import Nursery
+
+        self._nursery = Nursery()
+        try:
+            yield
+        finally:
+            self._nursery.close()
+            self._nursery = None
 
     def observe(self, run: Run, status: Status | None, *, closely: bool, since: float = math.inf) -> Status:
         return self._observe(RunDir(run.id), run.task, status)
@@ -181,7 +201,7 @@ class LocalBackend:
         folder = RunDir(run.id)
         folder.request_cancel()
         pid = holder(folder)
-        if pid and is_looked_after(folder) and run.id.encode() in _command_line(pid):
+        if pid and is_looked_after(folder) and _is_of(pid, run.id):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
 
@@ -247,8 +267,12 @@ def _not_started() -> Status:
     return Status(state=State.FAILED, reason=reason, message=message, hint=reason.hint)
 
 
-def _command_line(pid: int) -> bytes:
+def _is_of(pid: int, run_id: str) -> bool:
+    """Tell whether a process is a run's supervisor, and not another one that has got its pid."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        name = Path(f"/proc/{pid}/comm").read_text(encoding="ascii", errors="replace").strip()
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
-        return subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, check=False).stdout
+        name = ""
+        line = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, check=False).stdout
+    return name == process_name(run_id) or run_id.encode() in line

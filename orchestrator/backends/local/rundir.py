@@ -180,6 +180,11 @@ def new_run_id() -> str:
     return f"{int(time.time()):x}-{os.urandom(6).hex()}"
 
 
+def process_name(run_id: str) -> str:
+    """Return what the kernel calls a run's supervisor that was forked and not started by a command line."""
+    return run_id[-15:]
+
+
 def acquire(run: RunDir) -> int | None:
     """Take the run's lock; return its descriptor, or None if somebody else looks after the run."""
     try:

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from orchestrator.backends.base import Launch
 from orchestrator.backends.kubernetes.images import from_registry
@@ -20,12 +21,16 @@ from orchestrator.specs.flavors import resolve_resources
 from orchestrator.specs.job import JobSpec
 from orchestrator.store.parallel import as_mlctl_error
 
+if TYPE_CHECKING:
+    from orchestrator.backends.local.nursery import Nursery
+
 
 class LocalSubmission:
     """The right to start one run on this machine: its folder's lock."""
 
-    def __init__(self, run: RunDir, lock: int, context: str | None) -> None:
+    def __init__(self, run: RunDir, lock: int, context: str | None, nursery: "Nursery | None" = None) -> None:
         self._run = run
+        self._nursery = nursery
         self._lock = lock
         self._context = context
 
@@ -50,18 +55,15 @@ class LocalSubmission:
             layer=_layer(launch, contained),
         )
         run.save_order(order)
-        supervisor = [sys.executable, "-m", "orchestrator.backends.local.supervisor", run.id, str(lock)]
         inherited = {name: value for name, value in os.environ.items() if name != RUN_ID}
-        try:
-            start_detached(
-                supervisor,
-                folder=run.folder,
-                environment=inherited | {"MLCTL_HOME": str(home_dir())},
-                log=run.supervisor_log,
-                inherited=lock,
-            )
-        except OSError as error:
-            raise as_mlctl_error(error, f"cannot start the job in {run.folder}") from error
+        environment = inherited | {"MLCTL_HOME": str(home_dir())}
+        nursery, log = self._nursery, run.supervisor_log
+        if not (nursery and nursery.start(run.id, folder=run.folder, environment=environment, log=log, lock=lock)):
+            supervisor = [sys.executable, "-m", "orchestrator.backends.local.supervisor", run.id, str(lock)]
+            try:
+                start_detached(supervisor, folder=run.folder, environment=environment, log=log, inherited=lock)
+            except OSError as error:
+                raise as_mlctl_error(error, f"cannot start the job in {run.folder}") from error
         os.close(lock)
 
     def release(self) -> None:
