@@ -10,7 +10,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tensorboardX import SummaryWriter
 
+from orchestrator.metrics.patterns import Measures
 from orchestrator.models.models import Models
 from orchestrator.serving.settings import Deployed, Settings, read_settings
 from orchestrator.store import open_store
@@ -67,15 +69,26 @@ def test_what_a_service_needs_is_fetched_with_the_requirements_alone(packages, t
     assert Path(told.packages).parent.is_dir() and (shared / "guest" / "serving" / "host.sh").exists()
 
 
-def test_a_pod_runs_with_the_requirements_alone(make_job, bucket_url, packages):
+def test_a_pod_runs_with_the_requirements_alone(make_job, bucket_url, packages, tmp_path):
     job = make_job(bucket_url)
-    job.submit("print('hello')", data={"words": "to read"})
+    with SummaryWriter(str(tmp_path / "events")) as writer:
+        writer.add_scalar("loss", 0.5, 1)
+    job.submit(
+        f"""
+        import shutil
+        shutil.copytree({str(tmp_path / "events")!r}, given["train_url"] + "events")
+        print("right: 0.25")
+        """,
+        data={"words": "to read"},
+        measures=Measures(patterns={"right": "right: (.*)"}),
+    )
     pod = job.pod(PYTHONPATH=str(packages))
     pod.program = [sys.executable, "-S", "-P", "-m", "orchestrator.runtime.pod"]
     assert pod.fetch() == 0, pod.said
     sync, main = pod.start("sync"), pod.main()
     assert finish(pod, sync, main) == 0, pod.said
-    assert job.log() == b"hello\n"
+    assert job.log() == b"right: 0.25\n"
+    assert {name: each.last.value for name, each in job.status().metrics.items()} == {"events/loss": 0.5, "right": 0.25}
 
 
 def test_sigterm_at_the_start_is_not_lost(job):
