@@ -16,6 +16,7 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator.decoders import decoder
 from orchestrator.specs.names import format_version
 from orchestrator.store.base import CorruptObjectError, ObjectNotFoundError, Store, list_folders
 from orchestrator.store.manifest import Manifest
@@ -143,7 +144,7 @@ def read_manifest(store: Store, version: DatasetVersion) -> Manifest:
     """
     hint = "restore the object from a backup, or push or import the dataset anew"
     try:
-        manifest = msgspec.json.decode(store.get(version.manifest_key).data, type=Manifest)
+        manifest = decoder(Manifest).decode(store.get(version.manifest_key).data)
     except ObjectNotFoundError as error:
         raise CorruptObjectError(f"{version.manifest_key} is missing", hint=hint) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

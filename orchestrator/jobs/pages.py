@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from orchestrator.decoders import decoder
 from orchestrator.errors import MlctlError
 from orchestrator.jobs.record import PAGES, JobRecord, job_prefix, number_of
 from orchestrator.jobs.view import JobView
@@ -173,7 +174,7 @@ def _read(store: Store, name: str, first: int, info: ObjectInfo | None) -> Held:
     except ObjectNotFoundError:
         return Held(Page(), None)
     try:
-        page = msgspec.json.decode(gzip.decompress(found.data), type=Page)
+        page = decoder(Page).decode(gzip.decompress(found.data))
     except (msgspec.DecodeError, UnicodeDecodeError, OSError, EOFError, zlib.error):
         return Held(Page(), found.etag)
     numbers = range(first, first + SPAN)

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.config import cache_dir
+from orchestrator.decoders import decoder
 from orchestrator.files import write_whole
 from orchestrator.store.base import Object, ObjectInfo, Store
 
@@ -48,7 +49,7 @@ def _folder() -> Path:
 def _load(path: Path, info: ObjectInfo) -> bytes | None:
     try:
         line, _, data = path.read_bytes().partition(b"\n")
-        head = msgspec.json.decode(line, type=_Head)
+        head = decoder(_Head).decode(line)
         if (head.key, head.etag, head.digest) != (info.key, info.etag, _digest(data)):
             return None
         os.utime(path)

@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from orchestrator.config import home_dir
+from orchestrator.decoders import decoder
 from orchestrator.errors import PermissionDeniedError
 from orchestrator.files import write_whole
 from orchestrator.store.base import Store
@@ -62,7 +63,7 @@ class _Lines(Generic[Line]):
 
     def __init__(self, path: Path, kind: type[Line]) -> None:
         self._path = path
-        self._decoder = msgspec.json.Decoder(kind)
+        self._decoder = decoder(kind)
         self._lock = threading.Lock()
         self._file: FileIO | None = None
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator.decoders import decoder
 from orchestrator.store.base import CorruptObjectError, Store
 from orchestrator.store.paths import check_link, check_path, parents
 
@@ -142,7 +143,7 @@ def packs_of(store: Store, key: str) -> tuple[str, ...]:
             break
         length *= 8
     try:
-        return msgspec.json.decode(before + b"}" if found else head, type=_Packs).packs
+        return decoder(_Packs).decode(before + b"}" if found else head).packs
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         hint = "restore the object from a backup, or delete that version"
         raise CorruptObjectError(f"{key} is damaged: {error}", hint=hint) from error

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from orchestrator.decoders import decoder
 from orchestrator.errors import StoreError
 from orchestrator.store.base import ChangedError, ObjectNotFoundError, Store
 
@@ -29,7 +30,7 @@ def decode(data: bytes, kind: type[Record], key: str) -> Record:
         StoreError: It is not a record of that kind; names `key`.
     """
     try:
-        return msgspec.json.decode(data, type=kind)
+        return decoder(kind).decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         hint = "restore the object from a backup, or delete what it belongs to"
         raise StoreError(f"{key} is damaged: {error}", hint=hint) from error

@@ -18,6 +18,7 @@ from typing import TypeVar
 import msgspec
 
 from orchestrator.config import home_dir
+from orchestrator.decoders import decoder
 from orchestrator.errors import PermissionDeniedError, StoreError
 from orchestrator.files import write_whole
 from orchestrator.locks import is_held, take
@@ -230,6 +231,6 @@ def _save(path: Path, record: msgspec.Struct) -> None:
 
 def _find(path: Path, kind: type[Record]) -> Record | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return decoder(kind).decode(path.read_bytes())
     except (FileNotFoundError, msgspec.DecodeError):  # an empty file is what a full disk leaves
         return None

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.config import home_dir
+from orchestrator.decoders import decoder
 from orchestrator.errors import PermissionDeniedError
 from orchestrator.locks import take
 
@@ -80,7 +81,7 @@ class Journal:
         self._file = FileIO(descriptor, "r+")
         lines = self._file.read().split(b"\n")
         try:
-            begun = msgspec.json.decode(lines[0], type=Begun)
+            begun = decoder(Begun).decode(lines[0])
         except msgspec.DecodeError:
             return True
         if begun.subject == self._subject:
@@ -120,7 +121,7 @@ def stale_uploads(identity: str) -> Iterator[tuple[str, str]]:
         try:
             if time.time() - path.stat().st_mtime < STALE:
                 continue
-            begun = msgspec.json.decode(path.read_bytes().split(b"\n")[0], type=Begun)
+            begun = decoder(Begun).decode(path.read_bytes().split(b"\n")[0])
         except FileNotFoundError:  # another process has just finished or removed it
             continue
         except msgspec.DecodeError:
@@ -133,7 +134,7 @@ def stale_uploads(identity: str) -> Iterator[tuple[str, str]]:
 
 def _part(line: bytes) -> Iterator[Part]:
     try:
-        yield msgspec.json.decode(line, type=Part)
+        yield decoder(Part).decode(line)
     except msgspec.DecodeError:  # empty, or torn
         return
 
