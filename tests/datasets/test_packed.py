@@ -397,6 +397,7 @@ print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])  # th
 """
 
 
+@pytest.mark.journey
 def test_a_hundred_thousand_files_in_one_folder_need_little_memory(small_disk):
     disk = small_disk("size=2g")
     done = subprocess.run([sys.executable, "-c", HUNDRED_THOUSAND, disk], capture_output=True, text=True)

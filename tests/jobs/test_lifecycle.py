@@ -147,6 +147,7 @@ def test_cancel_lets_the_script_say_goodbye(project):
         cancelled.raise_if_failed()
 
 
+@pytest.mark.journey
 def test_cancel_of_a_script_that_does_not_listen(project, monkeypatch):
     project.script(
         """

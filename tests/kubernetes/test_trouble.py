@@ -97,6 +97,7 @@ def test_without_the_right_to_look_the_store_is_believed(lab: Lab, standin: Stan
     assert lab.log(view) == b"hello\n"
 
 
+@pytest.mark.journey
 def test_many_who_create_at_once_lose_nothing_and_make_nothing_twice(lab: Lab, standin: Standin) -> None:  # noqa: F811
     spec = lab.write(resources={"gpus": 64})
     with ThreadPoolExecutor(THREADS) as pool:

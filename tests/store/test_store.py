@@ -283,6 +283,7 @@ def _claim_same(store, number) -> int:
     return 1
 
 
+@pytest.mark.journey
 def test_fifty_processes_one_creator(store, store_url):
     assert sum(race(_claim_same, store_url)) == 1
 
@@ -299,6 +300,7 @@ def _increment(store, number) -> int:
     return number
 
 
+@pytest.mark.journey
 def test_fifty_processes_lose_no_update(store, store_url):
     store.put("counter", b"0")
     race(_increment, store_url)
