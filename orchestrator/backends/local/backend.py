@@ -76,7 +76,7 @@ class LocalBackend:
 
     name = "local"
 
-    @property
+    @functools.cached_property
     def place(self) -> str:
         return machine_id()
 
