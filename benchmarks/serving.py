@@ -1,6 +1,7 @@
 """How fast a service answers, against other model servers: one small model, JSON and pictures, 1, 8 and 64 clients.
 
     python benchmarks/serving.py [--only mlctl litserve] [--seconds 5] [--rounds 3]      # 10 minutes
+    python benchmarks/serving.py --only mlctl multi-model-server --seconds 0.7 --pairs 16       # 3 minutes
 
 The model is an MLP over 784 numbers in NumPy, so that what is measured is the server. Each server has one process with
 the model and otherwise its own defaults; the peers are from PyPI, each in an environment of its own below the user's
@@ -189,13 +190,37 @@ def memory(root: int) -> float:
     return total / 1000
 
 
+def in_pairs(names: list[str], seconds: float, count: int) -> None:
+    """Have two servers run beside each other, asked in turns; print the median of the ratios of their answers."""
+    print("| request | clients | times as many answers | by turns, lowest and highest quarter |\n|---|---|---|---|")
+    with contextlib.ExitStack() as stack:
+        ports = {}
+        for name in names:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            ports[name] = stack.enter_context(running(name, PEERS[name], folder))[0]
+        for kind in ("JSON", "multipart"):
+            requests = {name: request_of(PEERS[name], kind) for name in names}
+            for clients in CLIENTS:
+                ratios = []
+                for number in range(count):
+                    order = names if number % 2 else names[::-1]
+                    rates = {one: uvloop.run(load(ports[one], requests[one], clients, seconds)).rate for one in order}
+                    ratios.append(rates[names[0]] / rates[names[1]])
+                low, middle, high = statistics.quantiles(ratios, n=4)
+                print(f"| {kind} | {clients} | {middle:.2f} | {low:.2f} to {high:.2f} |", flush=True)
+
+
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=PEERS, default=[*PEERS])
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pairs", type=int, metavar="N", help="compare the first two of --only, in N turns each")
     asked = parser.parse_args()
+    if asked.pairs:
+        in_pairs(asked.only[:2], asked.seconds, asked.pairs)
+        return
     found: dict[tuple[str, str, int], list[Load]] = {}
     started: dict[str, list[float]] = {}
     held: dict[str, list[float]] = {}
