@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from orchestrator.backends.base import Backend
-from orchestrator.errors import MlctlError, PermissionDeniedError, StoreError
+from orchestrator.errors import ClusterError, MlctlError, PermissionDeniedError, StoreError
 from orchestrator.jobs.metrics import table_of
 from orchestrator.jobs.record import JobRecord, SweepRef, number_of
 from orchestrator.jobs.series import Series
@@ -294,12 +294,12 @@ class Runner:
         return status
 
     def _patiently(self, action: Callable[[], Result]) -> Result:
-        """Do what needs the store, again and again while that is away; what was done stays done."""
+        """Do what needs the store or the cluster, again and again while that is away; what was done stays done."""
         pause = FIRST_PAUSE
         while True:
             try:
                 return action()
-            except (StoreError, PermissionDeniedError) as error:
+            except (StoreError, PermissionDeniedError, ClusterError) as error:
                 say(f"{error.message}: trying again")
                 self._sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)

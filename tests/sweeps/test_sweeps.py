@@ -250,6 +250,16 @@ def test_the_best_value_counts_where_the_spec_says_so(sweeping):
 
 
 @pytest.mark.journey  # seconds; what is alike is tested always
+def test_what_a_deleted_version_was_is_remembered(sweeping):
+    sweeping.run(budget={"parallel": 1}, parameters={"rate": [0.1, 0.3]})
+    sweeping.client.jobs.delete("demo", "v2")
+    view = sweeping.view()
+    assert view.best.parameters == {"rate": 0.3}  # the sweep remembers it
+    with pytest.raises(NotFoundError, match="no version V0002"):
+        sweeping.client.model_of(view.job, view.best.version)
+
+
+@pytest.mark.journey  # seconds; what is alike is tested always
 def test_a_person_who_cancels_one_trial_ends_that_one(sweeping):
     sweeping.script("measure(1, accuracy=1)\nif arguments.rate == 0.1:" + SLEEPER.replace("\n", "\n    "))
     sweeping.create(budget={"parallel": 1})
