@@ -38,8 +38,8 @@ def compare(
     """Compare versions: parameters, code, data, engine, metrics, time and cost.
 
     \b
-    mlctl job compare mnist-tensorflow v1 v2 v5
-    mlctl job compare mnist-tensorflow --plot loss
+    mlctl job compare mnist-mxnet v1 v2
+    mlctl job compare mnist-mxnet --plot validation_accuracy
     """
     if sum((diff, plot is not None, output is not None)) > 1:
         raise UsageError("--diff, --plot and -o exclude each other", hint="give one of them")

@@ -64,7 +64,7 @@ def create(
 
     \b
     mlctl sweep create job_specs/sweep-mnist-tensorflow.yaml
-    mlctl sweep create sweep.yaml --set budget.trials=5 --detach
+    mlctl sweep create job_specs/sweep-mnist-tensorflow.yaml --dry-run --set budget.parallel=4
     """
     from orchestrator.cli.sweep_view import plan_details
 
