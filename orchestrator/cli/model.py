@@ -51,7 +51,8 @@ def import_(
     ] = None,
     version: Annotated[str | None, typer.Option("--version", "-v", metavar="V", help="Of the job.")] = None,
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="The model; by default what the job says.")
+        str | None,
+        typer.Option("--name", metavar="NAME", help="The model; by default what the job or the archive says."),
     ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="The package's config.json, instead of its own.")
@@ -73,10 +74,10 @@ def import_(
         )
     if job is not None:
         found = client.register(*pick(job, version), name=name, files=files)
-    elif name is None or version is not None:
-        raise UsageError("a source needs a name, and has no version", hint=f"mlctl model import {source} --name NAME")
+    elif version is not None:
+        raise UsageError("a source has no version", hint=f"mlctl model import {source} --name NAME")
     else:
-        found = client.models.import_(str(source), name, files)
+        found = client.models.import_(str(source), name or "", files)
     _show(client.models, found, output)
     _lint(client.models, found)
     if output is None:

@@ -63,7 +63,7 @@ def read_archive(path: Path) -> Iterator[tuple[Path, Origin]]:
             raise UsageError(f"{path} is not the archive of a model: {error}", hint=_HINT) from error
         if damaged:
             raise UsageError(f"{path} is damaged: {damaged[0]} is not what was exported", hint="export it again")
-        yield folder, Origin(version.number, version.lineage)
+        yield folder, Origin(version.number, version.lineage, version.name)
 
 
 def _is_there(folder: Path, entry: Entry) -> bool:

@@ -27,10 +27,11 @@ from orchestrator.store.transfer import upload_tree
 
 
 class Origin(NamedTuple):
-    """What another registry knew of a version: its number, or 0, and where it came from."""
+    """What another registry knew of a version: its number, or 0, where it came from, and the model's name."""
 
     number: int
     lineage: Lineage
+    name: str = ""
 
 
 NOWHERE = Origin(0, Lineage())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from orchestrator.engines import Engine
-from orchestrator.errors import ConflictError, NotFoundError
+from orchestrator.errors import ConflictError, NotFoundError, UsageError
 from orchestrator.models.aliases import Card, Change, check_alias, named_by, read_card, set_alias, set_note, set_tag
 from orchestrator.models.archive import read_archive, write_archive
 from orchestrator.models.bring import NOWHERE, Origin, fetched, import_folder, with_files
@@ -109,26 +109,29 @@ class Models:
             download_tree(output, prefix + top, package, Path(scratch, FOLDER), reporter=self._reporter)
             return self._import_folder(Path(scratch), name, source, files, Origin(number, lineage))
 
-    def import_(self, source: str, name: str, files: Files = NO_FILES) -> ModelVersion:
+    def import_(self, source: str, name: str = "", files: Files = NO_FILES) -> ModelVersion:
         """Register the package in a folder, below an `s3://` prefix, or in an archive that `export` wrote.
 
         Args:
             source: Folder, URL or file.
-            name: Of the model.
+            name: Of the model; by default that of the archive.
             files: What goes into the package beside what is there, or in its place, by name.
 
         Raises:
             NotFoundError: It is not there, or holds no package.
-            UsageError: The archive is not one of ours.
+            UsageError: The archive is not one of ours, or anything else has no name.
         """
-        check_name(name, "model")
-        if re.match("(?:s3|obs)://", source):
-            with fetched(open_store(source.rstrip("/"), self._context), source) as folder:
-                return self._import_folder(folder, name, source, files)
+        if name:
+            check_name(name, "model")
         path = Path(source).expanduser().resolve()
         if path.is_file():
             with read_archive(path) as (folder, origin):
-                return self._import_folder(folder, name, f"archive {path.name}", files, origin)
+                return self._import_folder(folder, name or origin.name, f"archive {path.name}", files, origin)
+        if not name:
+            raise UsageError(f"{source} needs a name", hint=f"mlctl model import {source} --name NAME")
+        if re.match("(?:s3|obs)://", source):
+            with fetched(open_store(source.rstrip("/"), self._context), source) as folder:
+                return self._import_folder(folder, name, source, files)
         return self._import_folder(path, name, str(path), files)
 
     def _import_folder(

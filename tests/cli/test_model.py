@@ -69,7 +69,7 @@ def test_lint_names_the_file_and_fails(mlctl, package):
     [
         ([], "name either a source or a job"),
         (["digits", "--job", "demo"], "name either a source or a job"),
-        (["digits"], "a source needs a name"),
+        (["digits"], "digits needs a name"),
         (["--job", "demo"], "there is no job"),
         (["nowhere", "--name", "digits"], "there is no folder"),
     ],

@@ -144,6 +144,7 @@ def test_an_archive_carries_all_to_another_store(models, package, tmp_path):
     found = other.import_(str(tmp_path / "digits.tar.gz"), "numbers")
     assert (found.ref, found.author) == ("numbers/V0002", "bob@home")
     assert found.manifest.tree_hash() == models.get("digits", "v2").manifest.tree_hash()
+    assert other.import_(str(tmp_path / "digits.tar.gz")).ref == "digits/V0002"
 
 
 def test_a_damaged_archive_is_refused(models, package, tmp_path):
