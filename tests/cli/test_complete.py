@@ -35,7 +35,7 @@ def things(spec, mlctl, tmp_path):
 
 def test_words(offers):
     assert offers("mlctl jo") == ["job"]
-    assert offers("mlctl job c") == ["create", "cancel"]
+    assert offers("mlctl job c") == ["create", "compare", "cancel"]
     assert offers("mlctl logs --fo") == ["--follow"]
     assert offers("mlctl job list -o j") == ["json"]
 

@@ -258,7 +258,9 @@ def collect_all_the_time(environment: dict[str, str], url: str, collected) -> No
     hurry(environment)
     store = open_store(url)
     while True:
-        collected.value += len(Upkeep(store).collect(Upkeep(store).garbage(older_than=OLD), older_than=OLD))
+        found = len(Upkeep(store).collect(Upkeep(store).garbage(older_than=OLD), older_than=OLD))
+        with collected.get_lock():
+            collected.value += found
 
 
 def use(environment: dict[str, str], url: str, folder: Path, number: int) -> None:
@@ -289,7 +291,7 @@ def test_processes_race_and_nothing_in_use_is_lost(store, store_url, datasets, f
             os.utime(path, (born - 60, born - 60))
     while not aged and time.time() < born + OLD + 1:
         time.sleep(0.1)
-    given, collected = dict(os.environ), spawner.RawValue("i", 0)
+    given, collected = dict(os.environ), spawner.Value("i", 0)
     collectors = [spawner.Process(target=collect_all_the_time, args=(given, store_url, collected)) for _ in range(2)]
     users = [spawner.Process(target=use, args=(given, store_url, tmp_path, number)) for number in range(2)]
     for process in (*collectors, *users):

@@ -47,7 +47,7 @@ class FolderAsBucket:
 
 
 @given(files=FILES, pattern=PATTERNS)
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_patterns_and_walks_are_those_of_folders(looking, files: list[str], pattern: str):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
