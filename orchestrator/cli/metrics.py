@@ -40,8 +40,8 @@ def metrics(
     """Show what a job's script has measured, and what it uses; as it grows, and of old.
 
     \b
-    mlctl job metrics mnist-mxnet
-    mlctl job metrics mnist-mxnet validation_accuracy --plot
+    mlctl job metrics mnist-mxnet -v v1
+    mlctl job metrics mnist-mxnet validation_accuracy -v v1 --plot
     """
     from orchestrator.cli.metrics_view import curves, document, points, show_table
     from orchestrator.cli.plot import draw
