@@ -26,6 +26,8 @@ class Recorder:
     def __init__(self, table: Table, goals: Mapping[str, Goal], total: int = 0, unit: str = "") -> None:
         self.table = table
         self._goals = goals
+        if not total and table.progress:  # the log has said it, to an earlier process
+            total, unit = table.progress.total, table.progress.unit
         self._total = total
         self._unit = unit
         self._series = {(each.source, each.name): each for each in table.series}

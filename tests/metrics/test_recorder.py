@@ -69,6 +69,13 @@ def test_a_framework_that_says_how_many_epochs_there_are():
     assert table.series == []
 
 
+def test_another_process_knows_what_the_log_said_of_epochs():
+    table = Table()
+    Recorder(table, {}).read(said(epochs=[2], of=8), 0.0)
+    Recorder(table, {}).read(said(epochs=[4]), 10.0)
+    assert (table.progress.share, table.progress.remaining) == (0.5, 20.0)
+
+
 def test_a_flood_of_names_is_cut_and_said():
     table = Table()
     recorder = Recorder(table, {})
