@@ -61,6 +61,9 @@ class PackReferences:
         try:
             return frozenset(packs_of(self._store, version.manifest_key))
         except ObjectNotFoundError as error:
+            now = self._store.head(info.key)
+            if now is None or now.etag != info.etag:  # it was deleted meanwhile
+                return self._read(now) if now else frozenset()
             hint = f"restore it from a backup, or delete the version: mlctl dataset delete {version.name}"
             raise StoreError(f"{version.manifest_key} is missing", hint=f"{hint} -v {version.version}") from error
 

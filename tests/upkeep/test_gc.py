@@ -21,6 +21,8 @@ from orchestrator.store.archive import store_code
 from orchestrator.store.base import Store, list_objects
 from orchestrator.sweeps.record import SweepRecord, claim_sweep
 from orchestrator.upkeep import Upkeep, upkeep
+from orchestrator.upkeep.references import PackReferences
+from orchestrator.upkeep.survey import survey_dataset
 from tests.store.trees import make_tree
 from tests.upkeep.things import code, make_job
 from tests.waiting import wait_until
@@ -46,6 +48,18 @@ def test_what_a_sweep_goes_on_with_is_needed(store, later, tmp_path):
     claim_sweep(store, record)
     mark_deleted(store, job.name, [job])
     assert found(later.garbage()) == set()
+
+
+def test_a_version_that_is_deleted_meanwhile_needs_nothing(store, datasets, folder):
+    version = datasets.push(folder, name="words", layout="packed").version
+    survey = survey_dataset(store, "words")
+    before = PackReferences(store)
+    before.learn(survey)
+    assert before.of("words", version.number)
+    datasets.delete("words")
+    after = PackReferences(store)
+    after.learn(survey)  # as it was listed a moment ago
+    assert after.of("words", version.number) == frozenset()
 
 
 def test_only_what_nobody_needs_is_deleted(store, datasets, later, folder, tmp_path):
@@ -300,8 +314,9 @@ def test_processes_race_and_nothing_in_use_is_lost(store, store_url, datasets, f
         process.join(120)
     wait_until(lambda: collected.value)  # on a busy machine they may be late
     for process in collectors:
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         process.join()
+    assert [process.exitcode for process in collectors] == [-signal.SIGKILL] * 2, "one has failed"
     assert [process.exitcode for process in users] == [0, 0]
     assert collected.value
     records = [record for number in range(2) for record, _ in read_versions(store, f"job-{number}")]
