@@ -9,12 +9,11 @@ Figures are medians of wall seconds. Prints a Markdown table.
 import argparse
 import os
 import shutil
-import statistics
 import tempfile
 from pathlib import Path
 
 import msgspec
-from listing import BUCKET, NAME, Row, fill, measure, run
+from listing import BUCKET, NAME, Row, fill, measure, run, show
 from peers import MLCTL
 
 from orchestrator.jobs.record import JobRecord, version_prefix
@@ -93,11 +92,8 @@ def main() -> None:
                 Row(f"`job compare --plot loss`, {where}", [*command, "--plot", "loss"]),
             ]
         samples = measure(rows, given.rounds)
-    print(f"{given.versions:,} versions\n\n| what | wall, s | least to most | wanted |\n|---|---|---|---|")
-    for row in rows:
-        found = samples[row.what]
-        spread = f"{min(found):.2f} to {max(found):.2f}" if len(found) > 1 else ""
-        print(f"| {row.what} | {statistics.median(found):.2f} | {spread} | {row.wanted} |")
+    print(f"{given.versions:,} versions")
+    show(rows, samples)
 
 
 if __name__ == "__main__":

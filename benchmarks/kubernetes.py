@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
+from bare import use_bare_engine
 from rich.console import Console
 from rich.table import Table
 
@@ -53,14 +54,6 @@ for _ in range({LINES}):
     print(time.time(), flush=True)
 """
 SLEEPS = "import time\nprint('asleep', flush=True)\ntime.sleep(600)\n"
-ENGINE = """\
-name: bare
-framework: Python
-version: "1"
-description: Nothing but Python, so that only mlctl's own time counts.
-python: ["{version}"]
-images: {{cpu: example/bare, gpu: example/bare}}
-"""
 
 
 class Bench:
@@ -97,11 +90,7 @@ def opened(folder: Path, context: str | None) -> Iterator[Bench]:
 
     with ExitStack() as stack:
         os.environ["MLCTL_HOME"] = str(folder / "home")
-        os.environ["MLCTL_ENGINES"] = str(folder / "engines")
-        engine = folder / "engines" / "bare"
-        engine.mkdir(parents=True)
-        (engine / "engine.yaml").write_text(ENGINE.format(version=f"{sys.version_info[0]}.{sys.version_info[1]}"))
-        (engine / "requirements.txt").write_text("")
+        use_bare_engine(folder)
         server = S3Server(folder / "server")
         server.start()
         stack.callback(server.kill)

@@ -97,6 +97,15 @@ def run(command: list[str]) -> float:
     return time.perf_counter() - begun
 
 
+def show(rows: list[Row], samples: dict[str, list[float]]) -> None:
+    """Print the figures as a Markdown table."""
+    print("\n| what | wall, s | least to most | wanted |\n|---|---|---|---|")
+    for row in rows:
+        found = samples[row.what]
+        spread = f"{min(found):.2f} to {max(found):.2f}" if len(found) > 1 else ""
+        print(f"| {row.what} | {statistics.median(found):.2f} | {spread} | {row.wanted} |")
+
+
 def measure(rows: list[Row], rounds: int) -> dict[str, list[float]]:
     """Return the samples of each row, taken in turns; tell each on stderr."""
     samples: dict[str, list[float]] = {row.what: [] for row in rows}
@@ -154,11 +163,8 @@ def main() -> None:
             ),
         ]
         samples = measure(rows, given.rounds)
-    print(f"{versions:,} versions; peers: {told}\n\n| what | wall, s | least to most | wanted |\n|---|---|---|---|")
-    for row in rows:
-        found = samples[row.what]
-        spread = f"{min(found):.2f} to {max(found):.2f}" if len(found) > 1 else ""
-        print(f"| {row.what} | {statistics.median(found):.2f} | {spread} | {row.wanted} |")
+    print(f"{versions:,} versions; peers: {told}")
+    show(rows, samples)
 
 
 if __name__ == "__main__":

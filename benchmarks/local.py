@@ -17,6 +17,7 @@ from pathlib import Path
 
 import uv
 import yaml
+from bare import use_bare_engine
 from rich.console import Console
 from rich.table import Table
 
@@ -30,14 +31,6 @@ FILES = 10_000
 SCRIPT = (
     "import sys, time; open([a for a in sys.argv if a.startswith('--stamp=')][0][8:], 'w').write(str(time.time()))\n"
 )
-ENGINE = """\
-name: bare
-framework: Python
-version: "1"
-description: Nothing but Python, so that only mlctl's own time counts.
-python: ["{version}"]
-images: {{cpu: example/bare}}
-"""
 
 
 def run(*command: str, cwd: Path | None = None) -> float:
@@ -67,11 +60,7 @@ def help_time() -> list[float]:
 
 def first_line(folder: Path) -> list[float]:
     """Return seconds from the command to the script's first line, for mlctl and torchx."""
-    engine = folder / "engines" / "bare"
-    engine.mkdir(parents=True)
-    (engine / "engine.yaml").write_text(ENGINE.format(version=f"{sys.version_info[0]}.{sys.version_info[1]}"))
-    (engine / "requirements.txt").write_text("")
-    os.environ["MLCTL_ENGINES"] = str(engine.parent)
+    use_bare_engine(folder)
     (folder / "code").mkdir()
     (folder / "code" / "main.py").write_text(SCRIPT)
     spec = folder / "job.yaml"

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import yaml
+from bare import use_bare_engine
 from rich.console import Console
 from rich.table import Table
 
@@ -30,23 +31,13 @@ for name in ("data_url", "train_url", "rate"):
 arguments = parser.parse_args()
 open(arguments.train_url + "metrics.jsonl", "w").write('{"step": 1, "accuracy": %s}' % arguments.rate)
 """
-ENGINE = """\
-name: bare
-framework: Python
-version: "1"
-description: Nothing but Python, so that only mlctl's own time counts.
-python: ["{version}"]
-images: {{cpu: example/bare}}
-"""
 
 
 def prepare(folder: Path, trials: int, parallel: int) -> Path:
     """Make an engine, a job and a sweep; return the sweep's spec."""
-    engine, code = folder / "engines" / "bare", folder / "code"
-    engine.mkdir(parents=True)
+    use_bare_engine(folder)
+    code = folder / "code"
     code.mkdir()
-    (engine / "engine.yaml").write_text(ENGINE.format(version=f"{sys.version_info.major}.{sys.version_info.minor}"))
-    (engine / "requirements.txt").write_text("")
     (code / "main.py").write_text(SCRIPT)
     job = {"name": "demo", "engine": "bare", "code": str(code), "boot_file": "main.py", "resources": {"cpus": 0.5}}
     sweep = {
@@ -84,7 +75,6 @@ def main() -> None:
         folder = Path(scratch)
         os.environ |= {
             "MLCTL_HOME": str(folder / "home"),
-            "MLCTL_ENGINES": str(folder / "engines"),
             "MLCTL_CPUS": str(parallel),
         }
         spec = prepare(folder, trials, parallel)

@@ -148,18 +148,18 @@ def _ask(plan: "Plan", *, yes: bool) -> None:
 
 
 def _follow(client: "Client", view: "JobView") -> None:
-    from orchestrator.cli.follow import follow, goes_on, tell_end
+    from orchestrator.cli.follow import follow, job_goes_on, tell_end
 
     note(f"job {view.ref} created")
-    with goes_on(view.name, view.version):
+    with job_goes_on(view):
         tell_end(follow(client, view.name, view.version))
 
 
 def _wait(client: "Client", view: "JobView", output: Format | None) -> None:
-    from orchestrator.cli.follow import goes_on
+    from orchestrator.cli.follow import job_goes_on
     from orchestrator.cli.job_view import ending
 
-    with goes_on(view.name, view.version):
+    with job_goes_on(view):
         view = client.jobs.wait(view.name, view.version)
     _result(view, output, ending(view))
     view.raise_if_failed()

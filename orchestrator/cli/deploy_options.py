@@ -64,6 +64,9 @@ PortOption = Annotated[
     int,
     typer.Option("--port", metavar="N", help="Of a new service; by default any that is free.", min=0, max=65535),
 ]
+OpenOption = Annotated[
+    bool, typer.Option("--open", help="A new service asks for no token: for clients that cannot send one.")
+]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the objects for the cluster, make none.")]
 FormatOption = Annotated[
     DeployFormat | None,
@@ -71,9 +74,6 @@ FormatOption = Annotated[
 ]
 
 # What only a cluster knows.
-OpenOption = Annotated[
-    bool, typer.Option("--open", help="A new service asks for no token: for clients that cannot send one.")
-]
 ReplicasOption = Annotated[
     int | None, typer.Option("--replicas", metavar="N", help="On a cluster: pods.", show_default=False, min=1)
 ]

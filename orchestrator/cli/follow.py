@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -87,14 +87,20 @@ def tell_end(view: "JobView") -> None:
 
 
 @contextmanager
-def goes_on(name: str, version: str) -> Iterator[None]:
-    """On Ctrl-C, say that the job does not end with the watching."""
+def goes_on(what: str, *commands: str) -> Iterator[None]:
+    """On Ctrl-C, say that what is watched does not end with the watching, and name the commands that come next."""
     try:
         yield
     except KeyboardInterrupt:
-        note(f"\n{name}/{version} goes on")
-        next_steps(f"mlctl logs -f {name} -v {version}", f"mlctl job cancel {name} -v {version}")
+        note(f"\n{what} goes on")
+        next_steps(*commands)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def job_goes_on(view: "JobView") -> AbstractContextManager[None]:
+    """On Ctrl-C, say that the job does not end with the watching."""
+    of = f"{view.name} -v {view.version}"
+    return goes_on(view.ref, f"mlctl logs -f {of}", f"mlctl job cancel {of}")
 
 
 def await_start(client: "Client", name: str, version: str) -> None:

@@ -91,14 +91,14 @@ def wait(
     context: ContextOption = None,
 ) -> None:
     """Wait until a job version has ended; exit 0, 100 (failed), 101 (timeout) or 103 (cancelled)."""
-    from orchestrator.cli.follow import goes_on
+    from orchestrator.cli.follow import job_goes_on
     from orchestrator.cli.job_view import details, document, ending
     from orchestrator.specs.quantities import parse_duration
 
     seconds = None if timeout is None else parse_duration(timeout)
     client = open_client(context)
     view = client.jobs.get(*pick(name, version))
-    with goes_on(view.name, view.version):
+    with job_goes_on(view):
         view = client.jobs.wait(view.name, view.version, timeout=seconds)
     if output:
         show_one(view, output, name=view.ref, details=details, document=document)

@@ -45,7 +45,7 @@ def logs(
     It is whole and stays: what the script wrote, byte for byte, also after the job was killed. Of a job with several
     nodes each line begins with its worker.
     """
-    from orchestrator.cli.follow import await_start, goes_on, show_log, teller
+    from orchestrator.cli.follow import await_start, job_goes_on, show_log, teller
     from orchestrator.cli.job_view import ending
     from orchestrator.cli.render import note
     from orchestrator.specs.quantities import parse_duration
@@ -73,7 +73,7 @@ def logs(
             what = "has written no log" if scripts else f"there is no log of its {source} in the store, nor in reach"
             note(f"{view.ref} is {view.status.state} and {what}")
         return
-    with goes_on(view.name, view.version):
+    with job_goes_on(view):
         if scripts:
             await_start(client, view.name, view.version)
         show_log(blocks, tell=teller(client, view.name, view.version))

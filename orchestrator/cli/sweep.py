@@ -1,15 +1,13 @@
 """`mlctl sweep`: the same job with many parameters, in search of the best."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli import complete, terminal
-from orchestrator.cli.failure import INTERRUPTED
+from orchestrator.cli.follow import goes_on
 from orchestrator.cli.group import group
 from orchestrator.cli.options import LATEST, ContextOption, OutputOption, YesOption, checked, open_client, split
 from orchestrator.cli.render import (
@@ -193,7 +191,8 @@ def _begun(client: "Client", view: "SweepView", *, detach: bool, output: OutputO
         next_steps(f"mlctl sweep get {view.record.name}", f"mlctl sweep stop {view.record.name}")
         return
     note(f"sweep {ref} begun")
-    with _goes_on(view.record.name):
+    name = view.record.name
+    with goes_on(f"sweep {name}", f"mlctl sweep get {name}", f"mlctl sweep stop {name}"):
         view = _watch(client, view)
     _show(view, output)
     view.raise_if_failed()
@@ -212,17 +211,6 @@ def _watch(client: "Client", view: "SweepView") -> "SweepView":
         seen |= {trial.number for trial in ended(now)}
         view = now
     return view
-
-
-@contextmanager
-def _goes_on(name: str) -> Iterator[None]:
-    """On Ctrl-C, say that the sweep does not end with the watching."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        note(f"\nsweep {name} goes on")
-        next_steps(f"mlctl sweep get {name}", f"mlctl sweep stop {name}")
-        raise typer.Exit(INTERRUPTED) from None
 
 
 def _show(view: "SweepView", output: OutputOption) -> None:

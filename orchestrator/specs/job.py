@@ -10,9 +10,9 @@ from orchestrator.errors import UsageError
 from orchestrator.metrics.patterns import own_pattern
 from orchestrator.specs import quantities
 from orchestrator.specs.fields import FieldError, describe_field
-from orchestrator.specs.job_parts import NAME_RULE, Model, Positive, Resources
+from orchestrator.specs.job_parts import Model, Positive, Resources, describe_name
 from orchestrator.specs.kubernetes import Kubernetes
-from orchestrator.specs.names import ENGINE_PATTERN, MAX_NAME, NAME_PATTERN, parse_version, suggest_name
+from orchestrator.specs.names import ENGINE_PATTERN, MAX_NAME, NAME_RULE, parse_version, suggest_name
 
 MAX_METRIC = 200  # characters
 MAX_PATH = 1024  # characters, the limit of a key in S3
@@ -60,13 +60,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     name: Annotated[
         str,
-        describe_field(
-            "Name of the job; each submit makes a new version of it.",
-            must=NAME_RULE,
-            example="mnist-mxnet",
-            fix=suggest_name,
-            pattern=NAME_PATTERN,
-        ),
+        describe_name("Name of the job; each submit makes a new version of it.", example="mnist-mxnet"),
     ]
     engine: Annotated[
         str,

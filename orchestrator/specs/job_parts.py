@@ -8,11 +8,14 @@ from orchestrator.specs import quantities
 from orchestrator.specs.fields import FieldError, describe_field
 from orchestrator.specs.kubernetes_names import WORD
 from orchestrator.specs.memory import Memory, check_memory
-from orchestrator.specs.names import MAX_NAME, NAME_PATTERN, suggest_name
-
-NAME_RULE = f"lower-case letters, digits and `-`, starting with a letter, at most {MAX_NAME} characters"
+from orchestrator.specs.names import NAME_PATTERN, NAME_RULE, suggest_name
 
 Positive: TypeAlias = Annotated[int, msgspec.Meta(gt=0)] | Annotated[float, msgspec.Meta(gt=0)]
+
+
+def describe_name(description: str, *, example: str) -> msgspec.Meta:
+    """Return the annotation of a field that names what the user makes."""
+    return describe_field(description, must=NAME_RULE, example=example, fix=suggest_name, pattern=NAME_PATTERN)
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,11 +74,5 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: Annotated[
         str,
-        describe_field(
-            "Name in the registry of models.",
-            must=NAME_RULE,
-            example="mnist-mxnet",
-            fix=suggest_name,
-            pattern=NAME_PATTERN,
-        ),
+        describe_name("Name in the registry of models.", example="mnist-mxnet"),
     ]

@@ -13,7 +13,7 @@ LATEST = "latest"
 
 _MAX_COMPARED = 64  # characters; difflib is quadratic, and no real name is longer
 _NAME_EXAMPLES = {"job": "mnist-mxnet", "engine": "mxnet-1.9"}
-_NAME_RULE = f"lower-case letters, digits and `-`, starting with a letter, at most {MAX_NAME} characters"
+NAME_RULE = f"lower-case letters, digits and `-`, starting with a letter, at most {MAX_NAME} characters"
 
 
 def check_name(name: str, kind: str) -> str:
@@ -31,7 +31,7 @@ def check_name(name: str, kind: str) -> str:
         return name
     fixed = suggest_name(name, dots=dots)
     raise UsageError(
-        f"{name[:_MAX_COMPARED]!r} cannot be the name of a {kind}: it takes {_NAME_RULE}",
+        f"{name[:_MAX_COMPARED]!r} cannot be the name of a {kind}: it takes {NAME_RULE}",
         hint=f"for example: {fixed or _NAME_EXAMPLES.get(kind, 'mnist')}",
     )
 

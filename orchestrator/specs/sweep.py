@@ -10,8 +10,7 @@ from orchestrator.specs import quantities
 from orchestrator.specs.dimension import Dimension
 from orchestrator.specs.fields import FieldError, describe_field
 from orchestrator.specs.job import MAX_PATH, RESERVED_PARAMETERS, JobSpec, ParameterValue
-from orchestrator.specs.job_parts import NAME_RULE
-from orchestrator.specs.names import NAME_PATTERN, suggest_name
+from orchestrator.specs.job_parts import describe_name
 from orchestrator.specs.scalars import show
 
 MAX_TRIALS = 10_000
@@ -164,9 +163,7 @@ class SweepSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     name: Annotated[
         str,
-        describe_field(
-            "Name of the sweep.", must=NAME_RULE, example="digits-rates", fix=suggest_name, pattern=NAME_PATTERN
-        ),
+        describe_name("Name of the sweep.", example="digits-rates"),
     ]
     job: Annotated[
         Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_PATH)] | JobSpec,

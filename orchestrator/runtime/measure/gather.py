@@ -20,7 +20,6 @@ from orchestrator.runtime.events.sources import FolderSource, Source, is_event_f
 from orchestrator.runtime.task import CALLS, Workspace
 
 BLOCK = 4 << 20  # bytes read at once
-SHARE = 20  # of the time at most one part in so many goes into looking for files
 LONGEST_LINE = 1 << 16  # bytes; the rest of a longer one counts as another line
 SAMPLE = 5.0  # seconds between two looks at what the script uses
 LOG = "log"
@@ -81,10 +80,8 @@ class Gatherer:
             self._read_log(ended=ended)
             self._read_rows("call", FolderSource(self._workspace.work), CALLS, ended=ended)
             if ended or time.monotonic() >= self._files_due:
-                begun = time.monotonic()
                 self._read_files(files, ended=ended)
-                now = time.monotonic()
-                self._files_due = now + max(files.pause, SHARE * (now - begun))
+                self._files_due = time.monotonic() + files.pause
         now = time.monotonic()
         if not ended and now - self._sampled >= SAMPLE:
             self._sampled = now
