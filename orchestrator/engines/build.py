@@ -8,10 +8,14 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from orchestrator.engines.catalog import Engine
 from orchestrator.engines.uv import EngineBuildError, Outcome, run, run_uv
 from orchestrator.errors import MlctlError, PermissionDeniedError
 from orchestrator.progress import Bar, Reporter
+
+PYTHONS = Path(__file__).parent / "pythons.json"  # the entries for 3.7 of uv 0.6's list, which names no hashes
 
 _RESOLVED = re.compile(r"Resolved (\d+) packages?")
 _STARTED = re.compile(r"\s*(Downloading|Building) (\S+)(?: \(([\d.]+)(\w+)\))?$")
@@ -94,10 +98,12 @@ def _check(engine: Engine, path: Path, lock: int) -> None:
             )
 
 
-def _make_venv(engine: Engine, path: Path, uv: Callable[[Sequence[str]], Outcome]) -> str:
+def _make_venv(engine: Engine, path: Path, uv: Callable[..., Outcome]) -> str:
     """Make the empty environment with the first accepted Python there is, else with one that uv fetches."""
     version, interpreter = _find_python(engine, uv)
-    outcome = uv(["venv", "--no-project", "--python", interpreter or version, str(path)])
+    # What it has not found here it must not look for again: it ends at the first that cannot be asked for its version.
+    wanted = ["--python", interpreter] if interpreter else ["--managed-python", "--python", version]
+    outcome = uv(["venv", "--no-project", *wanted, str(path)], environment=_list_of_pythons(version))
     if outcome.code == 0:
         return version
     if outcome.fault in ("disk full", "read-only"):
@@ -107,9 +113,16 @@ def _make_venv(engine: Engine, path: Path, uv: Callable[[Sequence[str]], Outcome
     raise EngineBuildError(
         f"engine {engine.name} needs Python {_either(engine.python)}; none is installed here, and fetching one failed: "
         f"{outcome.reason}",
-        hint=f"install one (uv python install {version}, or your system's packages), "
+        hint=f"install Python {version} (your system's packages, pyenv, conda), "
         f"or run the job in the engine's container image ({engine.images.cpu}), which has its own",
     )
+
+
+def _list_of_pythons(version: str) -> dict[str, str]:
+    """Return the setting that lets uv fetch a Python which its own list has no more (3.7 since uv 0.7)."""
+    setting = "UV_PYTHON_DOWNLOADS_JSON_URL"
+    known = any(name.startswith(f"cpython-{version}.") for name in msgspec.json.decode(PYTHONS.read_bytes()))
+    return {setting: str(PYTHONS)} if known and setting not in os.environ else {}
 
 
 def python_here(engine: Engine) -> str:
@@ -140,17 +153,24 @@ def _find_python(engine: Engine, uv: Callable[[Sequence[str]], Outcome]) -> tupl
 
 def _pyenv_python(version: str) -> Path | None:
     """Return pyenv's newest Python of that version. On the PATH, where uv looks, pyenv has its global one only."""
+    released = re.compile(rf"{re.escape(version)}\.(\d+)")
+    found = {
+        int(match[1]): python
+        for root in _pyenv_roots()
+        for python in root.glob(f"versions/{version}.*/bin/python{version}")
+        if (match := released.fullmatch(python.parents[1].name))
+    }
+    return found[max(found)] if found else None
+
+
+def _pyenv_roots() -> list[Path]:
+    """Return where pyenv may be: as it is set, in the home directory, and around its programs on the PATH."""
+    roots = [
+        folder.parent for name in os.environ.get("PATH", "").split(os.pathsep) if (folder := Path(name)).name == "shims"
+    ]
     with suppress(RuntimeError):  # no home directory
-        root = Path(os.environ.get("PYENV_ROOT") or "~/.pyenv").expanduser()
-        released = re.compile(rf"{re.escape(version)}\.(\d+)")
-        found = {
-            int(match[1]): python
-            for python in root.glob(f"versions/{version}.*/bin/python{version}")
-            if (match := released.fullmatch(python.parents[1].name))
-        }
-        if found:
-            return found[max(found)]
-    return None
+        roots.append(Path(os.environ.get("PYENV_ROOT") or "~/.pyenv").expanduser())
+    return roots
 
 
 def _install_error(engine: Engine, path: Path, outcome: Outcome) -> MlctlError:

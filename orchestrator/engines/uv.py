@@ -63,6 +63,7 @@ def run_uv(
     lock: int,
     on_line: Callable[[str], None] = lambda line: None,
     cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Run `uv` to its end, with the user's pip settings where uv's own are not set.
 
@@ -73,16 +74,17 @@ def run_uv(
         lock: See `run`.
         on_line: Called with each line of output as it comes.
         cwd: Where it starts; None is the current folder.
+        environment: Variables to add to our own.
 
     Raises:
         EngineBuildError: uv itself is missing.
         UsageError: The user's pip settings are malformed.
     """
     settings = pip_settings()
-    environment = settings.uv_environment() | {"NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
+    variables = settings.uv_environment() | {"NO_COLOR": "1", "UV_NO_PROGRESS": "1"} | dict(environment or {})
     options = ["--no-index"] if settings.no_index and arguments[0] == "pip" else []
     command = [_uv_binary(), *arguments, *options, "--project", str(directory)]
-    return run(command, environment=environment, lock=lock, on_line=on_line, cwd=cwd)
+    return run(command, environment=variables, lock=lock, on_line=on_line, cwd=cwd)
 
 
 def run(

@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -139,12 +140,21 @@ def test_the_cache_can_be_moved_away_and_back(workshop: Workshop, tmp_path: Path
     assert environment_state(engine).ready
 
 
-def test_pythons_of_pyenv_are_found_though_not_on_the_path(workshop: Workshop, tmp_path: Path, monkeypatch):
+@pytest.mark.parametrize("told", [True, False], ids=["PYENV_ROOT", "shims on the PATH"])
+def test_pythons_of_pyenv_are_found_though_not_on_the_path(workshop: Workshop, tmp_path: Path, monkeypatch, told):
     for patch, target in (("9", "/nowhere/python"), ("10", sys.executable), ("11t", "/nowhere/python")):
         python = tmp_path / "pyenv" / "versions" / f"3.97.{patch}" / "bin" / "python3.97"
         python.parent.mkdir(parents=True)
         python.symlink_to(target)
-    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    shim = tmp_path / "pyenv" / "shims" / "python3.97"
+    shim.parent.mkdir()
+    shim.write_text("#!/bin/sh\necho 'pyenv: python3.97: command not found' >&2\nexit 127\n")
+    shim.chmod(0o755)
+    monkeypatch.delenv("PYENV_ROOT", raising=False)
+    if told:
+        monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    else:
+        monkeypatch.setenv("PATH", str(shim.parent), prepend=os.pathsep)
     engine = workshop.engine(workshop.wheel("alpha"), python="3.98', '3.97")
     assert run(ensure_environment(engine), "import alpha; print(alpha.version)") == "1.0"
     assert environment_state(engine).python == "3.97"

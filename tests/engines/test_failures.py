@@ -1,5 +1,7 @@
 """What goes wrong while an environment is built, in words that say what to do."""
 
+import platform
+import re
 import socket
 import threading
 from pathlib import Path
@@ -28,8 +30,24 @@ def failure(engine: Engine) -> EngineBuildError:
 def test_no_accepted_python(workshop: Workshop):
     error = failure(workshop.engine(workshop.wheel("alpha"), python="3.98', '3.99"))
     assert "needs Python 3.98 or 3.99" in error.message
-    assert "uv python install 3.98" in error.hint
+    assert "install Python 3.98" in error.hint
     assert "container image (example/tiny)" in error.hint
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="nobody has built that Python for this processor")
+def test_a_python_that_uv_lists_no_more_is_fetched_all_the_same(workshop: Workshop, tmp_path: Path, monkeypatch):
+    """And what is on the PATH under its name, but does not work, is not what is complained of."""
+    broken = tmp_path / "programs" / "python3.7"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\nexit 127\n")
+    broken.chmod(0o755)
+    for name, value in {"PATH": str(broken.parent), "HOME": str(tmp_path), "PYENV_ROOT": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("UV_PYTHON_INSTALL_MIRROR", "http://127.0.0.1:9")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    error = failure(workshop.engine(workshop.wheel("alpha"), python="3.7"))
+    assert "fetching one failed" in error.message
+    assert re.search(r"http://127\.0\.0\.1:9/\d+/cpython-3\.7\.9-x86_64-", error.message)
 
 
 def test_another_python_than_ours_is_found(workshop: Workshop):
