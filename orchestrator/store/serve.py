@@ -23,7 +23,6 @@ from typing import IO
 from orchestrator.errors import ConflictError, NotFoundError, PermissionDeniedError, StoreError
 from orchestrator.ports import HERE
 
-DEFAULT_PORT = 8333
 GRPC_OFFSET = 10_000  # each service also listens at its port and this
 PORTS = range(10_000, 22_000)  # to choose from: with the offset still below those that connections take at random
 MEMORY = "600MiB"  # that Go's collector tries to stay within

@@ -109,11 +109,6 @@ def kind_of(labels: Mapping[str, str]) -> str:
     return labels.get(AMD, "")
 
 
-def has_kind(gpu_type: str, labels: Mapping[str, str]) -> bool:
-    """Return whether a node with these labels has this kind of GPU."""
-    return any(labels.get(key) in values for key, values in _labels(gpu_type).items())
-
-
 def _labels(gpu_type: str) -> dict[str, set[str]]:
     """Return what labels a node with this kind of GPU may have, one of them at least."""
     kind = gpu_type.lower().replace("_", "-")

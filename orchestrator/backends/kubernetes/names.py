@@ -12,7 +12,6 @@ DIGEST = "mlctl/digest"  # annotation of a Job: hash of its manifest
 MANAGED_BY = "app.kubernetes.io/managed-by"
 QUEUE = "kueue.x-k8s.io/queue-name"
 MANAGER = "mlctl"
-MAX_LABEL = 63  # characters of a label, and of the names that become host names
 
 _SHOWN_NAME = 40  # characters of the job's name in that of the Job object
 _SHOWN_RUN = 6  # characters of the run's id

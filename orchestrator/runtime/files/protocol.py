@@ -21,7 +21,6 @@ import msgspec
 
 LENGTH = struct.Struct(">I")
 LONGEST = 1 << 30  # bytes of a frame; a listing of a million files has a tenth of that
-LONGEST_ADDRESS = 100  # bytes; Linux takes 107, others 103
 THREADS = 16  # files that a copy moves at once, if the request does not say; the most is four times that
 
 # What went wrong: nothing is there, access is refused, a folder stands where a file is meant or the other way round,
