@@ -15,7 +15,7 @@ from orchestrator.jobs.record import JobRecord, job_prefix, number_of, version_p
 from orchestrator.runtime.task import JOB
 from orchestrator.store.base import AlreadyExistsError, Store, list_folders
 from orchestrator.store.gather import gather
-from orchestrator.store.records import claim, find
+from orchestrator.store.records import claim
 
 MANY = 1000  # versions; as many folders as a bucket lists by one request
 # Distances at which versions are looked for behind a known one. The first are without gaps, so that a few
@@ -49,14 +49,9 @@ def claim_number(store: Store, record: JobRecord, complete: Callable[[JobRecord]
     number = last_number(store, record.name) + 1
     while True:
         candidate = complete(msgspec.structs.replace(record, number=number))
-        key = version_prefix(record.name, number) + JOB
         try:
-            claim(store, key, candidate)
+            claim(store, version_prefix(record.name, number) + JOB, candidate)
         except AlreadyExistsError:
-            # A store may have written although its answer got lost: the run's id tells whether that was us.
-            present = find(store, key, JobRecord)
-            if present is not None and present.run == candidate.run:
-                return present
             # Many who want the next number at once keep each other waiting: some look later.
             time.sleep(random.uniform(0, LONGEST_PAUSE))
             number = _behind(store, record.name, number) + 1

@@ -9,7 +9,7 @@ import msgspec
 
 from orchestrator.decoders import decoder
 from orchestrator.errors import StoreError
-from orchestrator.store.base import ChangedError, ObjectNotFoundError, Store
+from orchestrator.store.base import AlreadyExistsError, ChangedError, ObjectNotFoundError, Store
 
 FIRST_PAUSE = 0.01  # seconds; doubled at each lost race, with full jitter
 LONGEST_PAUSE = 1.0  # seconds
@@ -55,8 +55,21 @@ def write(store: Store, key: str, record: msgspec.Struct) -> None:
 
 
 def claim(store: Store, key: str, record: msgspec.Struct) -> None:
-    """Create the record at `key`. Raises AlreadyExistsError if somebody was first."""
-    store.put_if_absent(key, encode(record))
+    """Create the record at `key`; what tells two claimers apart is in the record.
+
+    Raises:
+        AlreadyExistsError: Somebody else was first.
+    """
+    data = encode(record)
+    try:
+        store.put_if_absent(key, data)
+    except AlreadyExistsError:
+        try:
+            present = store.get(key).data
+        except ObjectNotFoundError:
+            present = b""
+        if present != data:  # else it is our own: a store may have written although its answer got lost
+            raise
 
 
 def change(store: Store, key: str, kind: type[Record], edit: Callable[[Record], Record]) -> Record:
