@@ -7,14 +7,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from orchestrator.errors import NotFoundError, UsageError
+from orchestrator.errors import UsageError
 from orchestrator.jobs.facts import HASH, NONE, facts_of, label
 from orchestrator.jobs.jobs import LATEST, Jobs
+from orchestrator.jobs.metrics import unseen
 from orchestrator.jobs.spending import Row, use_of
 from orchestrator.jobs.view import JobView
 from orchestrator.metrics.kinds import Goal
 from orchestrator.metrics.table import Summary, Table, better
-from orchestrator.specs.names import VERSION_PATTERN, check_name, format_version, nearest, parse_version
+from orchestrator.specs.names import VERSION_PATTERN, check_name, format_version, parse_version
 from orchestrator.store.gather import gather
 
 FEW = 4  # versions of a job up to which each is asked for by itself, and not the list of all
@@ -129,15 +130,12 @@ def curves(jobs: Jobs, views: Sequence[JobView], name: str) -> list[list[tuple[f
     """Return the curve of a metric in each version: steps and values; empty where it was never seen.
 
     Raises:
-        NotFoundError: No version has it; names those that there are.
+        NotFoundError: No version has it; see `unseen`.
     """
     tables: list[Table] = gather(lambda view: jobs.metrics(view.name, view.version), views)
     found = [table.find(name) for table in tables]
     if not any(found):
-        seen = sorted({each for table in tables for each in table.named()})
-        near = nearest(name, seen)
-        hint = f"there are {', '.join(seen)}" if seen else "docs/metrics.md tells where metrics come from"
-        raise NotFoundError(f"no metric {name!r} was seen" + (f"; did you mean {near}?" if near else ""), hint=hint)
+        raise unseen(name, "any of these versions", tables)
     return [[(point.step, point.value) for point in each.curve()] if each else [] for each in found]
 
 

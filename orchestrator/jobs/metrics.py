@@ -10,6 +10,8 @@ from orchestrator.specs.names import nearest
 from orchestrator.store.base import Store
 from orchestrator.store.records import find
 
+SHOWN = 20  # metrics that are named
+
 
 def table_of(store: Store, record: JobRecord, worker: int = 0) -> Table:
     """Return what a version has measured so far; without any series if it has measured nothing.
@@ -24,16 +26,26 @@ def table_of(store: Store, record: JobRecord, worker: int = 0) -> Table:
 
 
 def pick_metrics(ref: str, table: Table, wanted: Sequence[str]) -> dict[str, Series]:
-    """Return the series of these names.
-
-    Raises:
-        NotFoundError: One was never seen; it names those that were.
-    """
+    """Return the series of these names. Raises NotFoundError, see `unseen`."""
     named = table.named()
     for name in wanted:
         if name not in named:
-            meant = nearest(name, named)
-            seen = ", ".join(named) or "none at all"
-            message = f"{ref} has no metric `{name}`" + (f"; did you mean `{meant}`?" if meant else "")
-            raise NotFoundError(message, hint=f"it has measured: {seen}")
+            raise unseen(name, ref, [table])
     return {name: named[name] for name in wanted}
+
+
+def unseen(name: str, where: str, tables: Sequence[Table]) -> NotFoundError:
+    """Return the error that says of a metric that there is none, and which there are.
+
+    Args:
+        name: Of the metric.
+        where: The version, or the versions, as in `demo/V0003`.
+        tables: What these have measured.
+    """
+    found = {name: series for table in tables for name, series in table.named().items()}
+    names = [name for name, series in found.items() if series.source != "system"]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    seen = f"seen were {', '.join(names[:SHOWN])}{more}" if names else "none was seen at all (docs/metrics.md)"
+    near = nearest(name, found)
+    message = f"the metric `{name}` was never seen in {where}" + (f"; did you mean `{near}`?" if near else "")
+    return NotFoundError(message, hint=seen)

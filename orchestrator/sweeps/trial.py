@@ -4,6 +4,7 @@ import math
 
 import msgspec
 
+from orchestrator.jobs.metrics import unseen
 from orchestrator.jobs.view import JobView
 from orchestrator.metrics.kinds import Goal
 from orchestrator.metrics.table import Point, Table, better
@@ -11,8 +12,6 @@ from orchestrator.runtime.status import State
 from orchestrator.runtime.task import CancelRequest
 from orchestrator.specs.sweep import Objective
 from orchestrator.sweeps.record import Trial, TrialState
-
-SHOWN = 8  # metrics that are named
 
 
 def concluded(
@@ -31,7 +30,7 @@ def concluded(
     state, message = _judged(view, told)
     point = objective_of(table, objective, goal)
     if state is TrialState.SUCCEEDED and (point is None or not math.isfinite(point.value)):
-        state, message = TrialState.FAILED, _missing(table, objective, point)
+        state, message = TrialState.FAILED, _missing(view.ref, table, objective, point)
     finite = point is not None and math.isfinite(point.value)
     return msgspec.structs.replace(
         trial,
@@ -69,10 +68,8 @@ def _judged(view: JobView, told: CancelRequest) -> tuple[TrialState, str]:
     return TrialState.FAILED, ": ".join(filter(None, (status.reason and status.reason.value, status.message)))
 
 
-def _missing(table: Table, objective: Objective, point: Point | None) -> str:
+def _missing(where: str, table: Table, objective: Objective, point: Point | None) -> str:
     if point is not None:
         return f"its {objective.metric} is {point.value} in the end"
-    names = sorted(name for name, one in table.named().items() if one.source != "system")
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    had = f"it has {', '.join(names[:SHOWN])}{more}" if names else "it has no metrics at all"
-    return f"it never had the metric {objective.metric}; {had}"
+    error = unseen(objective.metric, where, [table])
+    return f"{error.message}; {error.hint}"

@@ -48,7 +48,7 @@ def test_a_metric_that_was_never_seen(trained, mlctl):
     done = mlctl("job", "metrics", "demo", "validation_acuracy")
     assert done.returncode == 4
     assert "did you mean `validation_accuracy`?" in done.stderr
-    assert "it has measured: validation_accuracy" in done.stderr
+    assert "seen were validation_accuracy" in done.stderr
 
 
 def test_lists_and_details(trained, mlctl):

@@ -193,10 +193,12 @@ def test_curves(lab):
     lab.version(table=Table(series=[series("loss", 5)]))
     jobs, views = lab.client.jobs, lab.client.compare(["demo"]).views
     assert curves(jobs, views, "loss") == [[(0, 3), (1, 2), (2, 1)], [], [(0, 5)]]
-    with pytest.raises(NotFoundError, match="no metric 'los' was seen; did you mean loss") as caught:
+    with pytest.raises(
+        NotFoundError, match="`los` was never seen in any of these versions; did you mean `loss`"
+    ) as caught:
         curves(jobs, views, "los")
-    assert caught.value.hint == "there are loss, top5"
-    with pytest.raises(NotFoundError, match="no metric 'loss' was seen"):
+    assert caught.value.hint == "seen were loss, top5"
+    with pytest.raises(NotFoundError, match="`loss` was never seen in any"):
         curves(jobs, views[1:2], "loss")
 
 

@@ -6,7 +6,9 @@ import pytest
 
 from orchestrator.backends.local.usage import ScriptUsage
 from orchestrator.errors import NotFoundError
-from orchestrator.jobs.metrics import pick_metrics
+from orchestrator.jobs.metrics import SHOWN, pick_metrics, unseen
+from orchestrator.metrics.kinds import Source
+from orchestrator.metrics.table import Series, Table, point
 from orchestrator.runtime.status import State
 from tests.jobs.conftest import run_of
 from tests.waiting import wait_until
@@ -105,3 +107,20 @@ def test_the_table_is_small(project):
     data = project.client.store.get("jobs/demo/V0001/metrics.json").data
     assert len(data) < 60_000
     assert json.loads(data)["series"][0]["count"] == 20000
+
+
+def measured(*names: str, source: Source = "log") -> Table:
+    made = point(1, 1.0, 1.0)
+    return Table(
+        series=[Series(name=name, source=source, goal="maximize", guessed=True, best=made, last=made) for name in names]
+    )
+
+
+def test_of_a_metric_that_was_never_seen_those_are_named_that_were():
+    error = unseen("los", "demo/V0001", [measured("loss"), measured("top5", "loss"), measured("cpu", source="system")])
+    assert error.message == "the metric `los` was never seen in demo/V0001; did you mean `loss`?"
+    assert error.hint == "seen were loss, top5"
+    assert unseen("cpus", "demo/V0001", [measured("cpu", source="system")]).message.endswith("did you mean `cpu`?")
+    assert unseen("loss", "demo/V0001", [Table()]).hint == "none was seen at all (docs/metrics.md)"
+    many = unseen("loss", "demo/V0001", [measured(*(f"m{number}" for number in range(SHOWN + 5)))]).hint
+    assert many.endswith("m4 and 5 more")

@@ -69,7 +69,7 @@ def test_a_trial_that_fails_is_said_and_the_sweep_goes_on(sweeping):
     assert view.best.number == 2
     said = {trial.number: trial.message for trial in view.trials}
     assert "UserError" in said[1]
-    assert said[3] == "it never had the metric accuracy; it has loss, precision"
+    assert said[3] == "the metric `accuracy` was never seen in demo/V0003; seen were loss, precision"
     assert said[5] == "its accuracy is nan in the end"
 
 
