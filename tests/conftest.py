@@ -1,5 +1,6 @@
 """Every test runs in a home of its own; the cache of engine environments and downloads is shared."""
 
+import compileall
 import os
 import secrets
 import shutil
@@ -10,12 +11,20 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import orchestrator
 from orchestrator import config
 from tests.buckets import PROFILE, Bucket, open_bucket
 
 # Tests are not about how fast a machine is, and CI's may be busy.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile everything once: the tests start Python thousands of times, some where it may not write bytecode."""
+    if not hasattr(config, "workerinput"):
+        for folder in (Path(__file__).parent, Path(orchestrator.__file__).parent):
+            compileall.compile_dir(folder, quiet=2)
 
 
 @pytest.fixture(autouse=True)
