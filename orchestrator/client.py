@@ -114,6 +114,7 @@ class Client:
         *,
         mapping: "Mapping" = "file",
         rule: "Rule | None" = None,
+        as_is: bool = False,
         parallel: int = 4,
         token: str = "",
     ) -> "Outcome":
@@ -125,6 +126,7 @@ class Client:
             target: Folder or URL for the answers.
             mapping: A request for each file, or for each row of CSV files.
             rule: Which column of a row is which input; by default as the model's config.json says.
+            as_is: Whether pictures are sent as they are, whatever config.json says.
             parallel: Number of requests under way.
             token: Instead of the one that this machine knows.
         """
@@ -139,13 +141,21 @@ class Client:
             only=only,
             mapping=mapping,
             rule=rule,
+            as_is=as_is,
             parallel=parallel,
             token=token,
             reporter=self._reporter,
         )
 
     def try_service(
-        self, name: str, *, data: str = "", number: int = 100, parallel: int = 1, token: str = ""
+        self,
+        name: str,
+        *,
+        data: str = "",
+        number: int = 100,
+        parallel: int = 1,
+        as_is: bool = False,
+        token: str = "",
     ) -> "Trial":
         """Ask a service about pictures whose answers are known; see `orchestrator.services.trial.trial`."""
         from orchestrator.services.trial.trial import try_service
@@ -157,6 +167,7 @@ class Client:
             data=data,
             number=number,
             parallel=parallel,
+            as_is=as_is,
             token=token,
             reporter=self._reporter,
         )

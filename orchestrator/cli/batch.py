@@ -9,8 +9,8 @@ import typer
 
 from orchestrator.cli import complete
 from orchestrator.cli.group import group
-from orchestrator.cli.options import ContextOption, TokenOption, checked, open_client
-from orchestrator.cli.render import Format, show_one
+from orchestrator.cli.options import AsIsOption, ContextOption, TokenOption, checked, open_client
+from orchestrator.cli.render import Format, plain, show_one
 from orchestrator.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def create(
         ),
     ] = None,
     parallel: Annotated[int, typer.Option("--parallel", metavar="N", help="Requests under way.", min=1, max=256)] = 4,
+    as_is: AsIsOption = False,
     token: TokenOption = None,
     output: Annotated[
         Format | None, typer.Option("-o", metavar="json|yaml|name", help="Write this instead of lines.")
@@ -56,6 +57,7 @@ def create(
 ) -> None:
     """Ask a service about many files, and keep each answer beside the others.
 
+    Pictures are sent as the model's config.json says that it takes them, and what is done to them is told.
     Run again, it goes on where it stopped, and tries again what failed.
     """
     from orchestrator.store.parallel import raise_failures
@@ -66,6 +68,7 @@ def create(
         target,
         mapping=mapping.value,
         rule=_read(rule) if rule else None,
+        as_is=as_is,
         parallel=parallel,
         token=token or "",
     )
@@ -78,6 +81,7 @@ def _details(outcome: "Outcome") -> dict[str, str]:
     return {
         "Answered": f"{outcome.done}{before}",
         "Failed": str(len(outcome.failures)),
+        "Prepared": outcome.changed.words,
         "Manifest": outcome.manifest,
     }
 
@@ -86,6 +90,7 @@ def _document(outcome: "Outcome") -> dict[str, Any]:
     return {
         "answered": outcome.done,
         "before": outcome.before,
+        "prepared": plain(outcome.changed),
         "failed": {failure.path: failure.error.message for failure in outcome.failures},
         "manifest": outcome.manifest,
     }

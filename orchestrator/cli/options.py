@@ -53,6 +53,7 @@ OutputOption = Annotated[
     Format | None, typer.Option("--output", "-o", metavar="json|yaml|name", help="Write this instead of a table.")
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+AsIsOption = Annotated[bool, typer.Option("--as-is", help="Whatever the model's config.json says of pictures.")]
 TokenOption = Annotated[
     str | None,
     typer.Option("--token", metavar="TOKEN", envvar="MLCTL_TOKEN", help="If this machine does not know it."),

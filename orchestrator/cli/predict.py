@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import complete
-from orchestrator.cli.options import ContextOption, TokenOption, checked, open_client
+from orchestrator.cli.options import AsIsOption, ContextOption, TokenOption, checked, open_client
 from orchestrator.cli.render import Format, detail_lines, encode, write
 from orchestrator.errors import UsageError
 
@@ -36,7 +36,7 @@ def predict(
     ] = None,
     gray: Annotated[bool, typer.Option("--gray", help="Send it in shades of gray.")] = False,
     invert: Annotated[bool, typer.Option("--invert", help="Send it with white for black.")] = False,
-    as_is: Annotated[bool, typer.Option("--as-is", help="Whatever the model's config.json says of pictures.")] = False,
+    as_is: AsIsOption = False,
     json: Annotated[str | None, typer.Option("--json", metavar="JSON", help="What to send instead of a file.")] = None,
     token: TokenOption = None,
     output: Annotated[

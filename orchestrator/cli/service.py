@@ -7,7 +7,15 @@ import typer
 
 from orchestrator.cli import complete, terminal
 from orchestrator.cli.group import group
-from orchestrator.cli.options import ContextOption, OutputOption, TokenOption, YesOption, checked, open_client
+from orchestrator.cli.options import (
+    AsIsOption,
+    ContextOption,
+    OutputOption,
+    TokenOption,
+    YesOption,
+    checked,
+    open_client,
+)
 from orchestrator.cli.render import show_list, show_one, write, writing
 from orchestrator.errors import UsageError
 
@@ -109,14 +117,20 @@ def test(
     ] = "",
     number: Annotated[int, typer.Option("--number", "-n", metavar="N", help="Of pictures.", min=1)] = 100,
     parallel: Annotated[int, typer.Option("--parallel", metavar="N", help="Requests under way.", min=1, max=256)] = 1,
+    as_is: AsIsOption = False,
     token: TokenOption = None,
     output: OutputOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Ask a service about pictures whose answers are known: how often it is right, and how long it takes."""
+    """Ask a service about pictures whose answers are known: how often it is right, and how long it takes.
+
+    They are sent as the model's config.json says that it takes pictures, as `mlctl predict` does.
+    """
     from orchestrator.cli.service_view import trial_details
 
-    trial = open_client(context).try_service(name, data=data, number=number, parallel=parallel, token=token or "")
+    trial = open_client(context).try_service(
+        name, data=data, number=number, parallel=parallel, as_is=as_is, token=token or ""
+    )
     show_one(trial, output, name=name, details=trial_details)
 
 

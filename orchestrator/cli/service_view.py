@@ -95,6 +95,7 @@ def trial_details(trial: "Trial") -> dict[str, str]:
         "Data": trial.data,
         "Right": f"{trial.right} of {trial.asked} ({trial.right / trial.asked:.1%})",
         "Time": f"{trial.median * 1000:.0f} ms in the middle, {trial.p99 * 1000:.0f} ms for 99 of 100",
+        "Prepared": trial.changed.words,
         "Rate": f"{trial.rate:.0f} answers per second",
         "Wrong": "\n".join([*wrong, *([f"and {more} more"] if more > 0 else [])]),
     }

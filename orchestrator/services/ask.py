@@ -5,7 +5,7 @@ import json
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from orchestrator.errors import MlctlError, StoreError
+from orchestrator.errors import MlctlError, PermissionDeniedError, StoreError
 
 TIMEOUT = 60.0  # seconds
 
@@ -68,11 +68,20 @@ def value_of(answer: Answer, name: str) -> Any:
     """Return what a good answer of a service holds.
 
     Raises:
+        PermissionDeniedError: The service does not take the token.
         MlctlError: It is an error; with the service's own words.
     """
-    if answer.status == HTTPStatus.OK:
+    if let_in(answer, name).status == HTTPStatus.OK:
         return answer.document
     raise MlctlError(fault_of(answer), hint=f"mlctl service logs {name} --models")
+
+
+def let_in(answer: Answer, name: str) -> Answer:
+    """Return an answer of a service that took the token. Raises PermissionDeniedError."""
+    if answer.status == HTTPStatus.UNAUTHORIZED:
+        hint = f"give the right one with --token or MLCTL_TOKEN; a new one: mlctl service token {name}"
+        raise PermissionDeniedError(fault_of(answer), hint=hint)
+    return answer
 
 
 def fault_of(answer: Answer) -> str:

@@ -12,7 +12,7 @@ from orchestrator.models.models import Models
 from orchestrator.models.record import ModelVersion
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.services.ask import Answer, Request
-from orchestrator.services.form import request_of
+from orchestrator.services.form import Forms, contents_of
 from orchestrator.services.picture import AS_IT_IS, Preparation
 from orchestrator.services.record import (
     WHOLE,
@@ -215,8 +215,10 @@ class Services:
         """
         request = Request(json, "application/json")
         if files:
-            config = self.newest(name).config
-            request = request_of(files, config, prepare, as_is=as_is, reporter=self._reporter)
+            forms = Forms(self.newest(name).config, prepare, as_is=as_is)
+            request, done = forms.make(contents_of(files))
+            for file, words in done.items():
+                self._reporter.note(f"{file} is sent {words}")
         return self.asker(name, token)(request)
 
     def asker(self, name: str, token: str = "") -> Asker:

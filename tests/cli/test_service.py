@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,7 @@ def test_deploy_predict_and_all_the_rest(mlctl, package):
     assert json.loads(mlctl("predict", "echo", "--json", '{"a": 1}').stdout)["fields"] == ["a"]
     assert json.loads(mlctl("predict", "echo", "-", stdin=None, input='{"b": 1}').stdout)["fields"] == ["b"]
     refused = mlctl("predict", "echo", "--json", "{}", "--token", "wrong")
-    assert (refused.returncode, "401" in refused.stderr) == (1, True)
+    assert (refused.returncode, "401" in refused.stderr) == (6, True)
     failed = mlctl("predict", "echo", "--json", '{"do": "raise"}')
     assert "echo/v1: ValueError: as it was asked to" in failed.stderr
     assert "RUNNING" in mlctl("service", "list").stdout
@@ -77,20 +78,36 @@ def test_a_trial_with_pictures_whose_labels_are_known(mlctl, package, tmp_path):
     assert mlctl("deploy", "echo", "--engine", "plain-1").returncode == 0
     asked = ["service", "test", "echo"]
     assert "it is not known what the model of echo was trained with" in mlctl(*asked).stderr
-    pets = make_tree(tmp_path / "pets", {"cat/1.png": "", "cat/2.png": "", "dog/1.png": ""})
+    seven = Path(__file__).parents[2] / "docs" / "seven.png"
+    pets = make_tree(tmp_path / "pets", {"cat/2.png": "", "rat/1.png": ""})
+    for kind in ("cat", "dog"):
+        (pets / kind).mkdir(exist_ok=True)
+        shutil.copy(seven, pets / kind / "1.png")
     mlctl("dataset", "push", pets, "--name", "pets")
     done = mlctl(*asked, "--data", "pets")
-    assert re.search(r"^Right +2 of 3 \(66\.7%\)$", done.stdout, re.MULTILINE), done.stderr
-    assert re.search(r"^Wrong +dog/1\.png: cat, not dog$", done.stdout, re.MULTILINE)
-    trial = json.loads(mlctl(*asked, "--data", "pets/V0001", "-n", "2", "--parallel", "2", "-o", "json").stdout)
-    assert (trial["data"], trial["asked"], trial["median"] > 0) == ("pets/V0001", 2, True)
-    seven = Path(__file__).parents[2] / "docs" / "seven.png"
+    assert re.search(r"^Right +1 of 4 \(25\.0%\)$", done.stdout, re.MULTILINE), done.stderr
+    assert re.search(r"^Prepared +2 files: 28 x 28 pixels \(2\)$", done.stdout, re.MULTILINE)
+    assert "cat/2.png: 2.png is no picture that can be read, not cat" in done.stdout
+    assert re.search(r"dog/1\.png: cat, not dog$", done.stdout, re.MULTILINE)
+    assert re.search(r"^Right +2 of 4", mlctl(*asked, "--data", "pets", "--as-is").stdout, re.MULTILINE)
+    trial = json.loads(mlctl(*asked, "--data", "pets/V0001", "-n", "3", "--parallel", "2", "-o", "json").stdout)
+    assert (trial["data"], trial["asked"], trial["median"] > 0) == ("pets/V0001", 3, True)
     assert "seven.png is sent 28 x 28 pixels instead of 56 x 56\n" in mlctl("predict", "echo", seven).stderr
     assert mlctl("predict", "echo", seven, "--as-is").stderr == ""
-    assert mlctl("predict", "echo", pets / "cat" / "1.png", "--as-is").returncode == 0
-    refused = mlctl("predict", "echo", pets / "cat" / "1.png")
-    assert (refused.returncode, "1.png is no picture that can be read" in refused.stderr) == (2, True)
+    assert mlctl("predict", "echo", pets / "cat" / "2.png", "--as-is").returncode == 0
+    refused = mlctl("predict", "echo", pets / "cat" / "2.png")
+    assert (refused.returncode, "2.png is no picture that can be read" in refused.stderr) == (2, True)
     assert mlctl("predict", "echo", pets / "cat" / "1.png", "--resize", "28").returncode == 2
+    batch = ["batch", "create", "--service", "echo", "--input", pets, "--output"]
+    done = mlctl(*batch, tmp_path / "out")
+    assert re.search(r"^Answered +2\nFailed +2\nPrepared +2 files: 28 x 28 pixels \(2\)$", done.stdout, re.MULTILINE)
+    assert "cat/2.png: 2.png is no picture that can be read" in done.stderr
+    assert mlctl(*batch, tmp_path / "out", "--as-is").returncode == 5  # the answers there are to other requests
+    whole = json.loads(mlctl(*batch, tmp_path / "whole", "--as-is", "-o", "json").stdout)
+    assert (whole["answered"], whole["prepared"]) == (4, {"files": 0, "steps": {}})
+    for wrong in ([*batch, tmp_path / "not"], [*asked, "--data", "pets"]):
+        done = mlctl(*wrong, "--token", "wrong")
+        assert (done.returncode, "401" in done.stderr, "mlctl service token echo" in done.stderr) == (6, True, True)
 
 
 def test_a_batch_of_files(mlctl, package, tmp_path):

@@ -3,8 +3,11 @@
 import io
 import struct
 import zlib
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from orchestrator.errors import UsageError
@@ -47,6 +50,36 @@ def sent(data, taken, **shape):
     made = prepared(data, "a file", taken, Preparation(**shape))
     picture = Image.open(io.BytesIO(made.data))
     return (picture.mode, picture.size, picture.getpixel((0, 0))), made.done
+
+
+def test_a_small_photo_is_turned_too():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    drawn = Image.new("L", (28, 28), 255)
+    drawn.paste(0, (0, 0, 28, 14))  # its upper half is black
+    file = io.BytesIO()
+    drawn.save(file, "JPEG", exif=exif)
+    made = prepared(file.getvalue(), "a file", Picture(size=(28, 28)))
+    picture = Image.open(io.BytesIO(made.data))
+    assert made.done == "upright"
+    assert (picture.getpixel((2, 14)) > 128, picture.getpixel((25, 14)) < 128) == (True, True)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_of_16_bits_the_upper_8_count(kind):
+    picture = Image.new("I;16", (4, 2), 0x4000)
+    file = io.BytesIO()
+    picture.save(file, kind)
+    told = "8 bits instead of 16, 2 x 1 pixels instead of 4 x 2"
+    assert sent(file.getvalue(), Picture(gray=True, size=(2, 1), background="black")) == (("L", (2, 1), 0x40), told)
+
+
+def test_of_an_animation_the_first_frame_counts():
+    first, *others = (Image.new("L", (4, 2), shade) for shade in (10, 100, 200))
+    file = io.BytesIO()
+    first.save(file, "GIF", save_all=True, append_images=others)
+    told = "its first frame, in shades of gray, 2 x 1 pixels instead of 4 x 2"
+    assert sent(file.getvalue(), Picture(gray=True, size=(2, 1))) == (("L", (2, 1), 10), told)
 
 
 DIGIT = Picture(gray=True, size=(4, 2), background="black")
@@ -135,9 +168,21 @@ def bomb():
         (b"", "a file is no picture"),
         (b"words", "a file is no picture"),
         (file_of()[:50], "a file is a damaged picture"),
+        (file_of()[:20], "a file is a damaged picture"),
+        (file_of("PPM").replace(b"255", b"2x5"), "a file is a damaged picture"),
+        (file_of("BMP")[:30], "a file is a damaged picture"),
         (bomb(), "a file (has 60000 x 60000 pixels|is a damaged picture: .* exceeds limit)"),
     ],
 )
 def test_what_is_no_picture_is_refused(data, message):
     with pytest.raises(UsageError, match=message):
         prepared(data, "a file", Picture(), Preparation(gray=True))
+
+
+@given(st.sampled_from(["PNG", "GIF", "BMP", "TIFF", "PPM", "WEBP", "JPEG", "TGA", "ICO"]), st.data())
+def test_whatever_is_damaged_is_read_or_refused(kind, data):
+    content = bytearray(file_of(kind, size=(16, 16)))
+    for at in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=8)):
+        content[at] = data.draw(st.integers(0, 255))
+    with suppress(UsageError):
+        prepared(bytes(content), "a file", DIGIT)

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator.services.form import Changed
 from orchestrator.store.parallel import Failure
 
 Mapping = Literal["file", "csv"]
@@ -19,6 +20,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         source: URL of the files.
         mapping: A request for each file, or for each row of CSV files.
         rule: Hash of the rule for rows.
+        as_is: Whether pictures are sent as they are.
         created: Seconds since the epoch.
     """
 
@@ -26,6 +28,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     mapping: Mapping
     rule: str = ""
+    as_is: bool = False
     created: float = 0.0
 
 
@@ -46,9 +49,11 @@ class Outcome(msgspec.Struct, frozen=True):
         before: Of these, by earlier runs of the same batch.
         failures: The others.
         manifest: URL of the manifest.
+        changed: What was done to pictures on their way, by this run.
     """
 
     done: int
     before: int
     failures: list[Failure]
     manifest: str
+    changed: Changed

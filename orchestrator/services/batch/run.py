@@ -7,12 +7,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from orchestrator.errors import ConflictError, UsageError
-from orchestrator.models.inputs import field_of
 from orchestrator.progress import SILENT, Reporter
 from orchestrator.services.batch.mapping import Rule, check_rule, rule_of
 from orchestrator.services.batch.record import Batch, Mapping, Outcome
 from orchestrator.services.batch.runner import BatchRunner
-from orchestrator.services.form import form_of
+from orchestrator.services.form import Forms
 from orchestrator.services.services import Services
 from orchestrator.services.state import ServiceState
 from orchestrator.store import open_store
@@ -30,6 +29,7 @@ def run_batch(
     only: str = "",
     mapping: Mapping = "file",
     rule: Rule | None = None,
+    as_is: bool = False,
     parallel: int = PARALLEL,
     token: str = "",
     reporter: Reporter = SILENT,
@@ -44,6 +44,7 @@ def run_batch(
         only: The key of the one file that is asked about; empty is all.
         mapping: A request for each file, or for each row of CSV files.
         rule: Which column of a row is which input; by default as the model's config.json says.
+        as_is: Whether pictures are sent as they are, whatever config.json says.
         parallel: Number of requests under way.
         token: Instead of the one that this machine knows.
         reporter: Told of the progress.
@@ -52,7 +53,8 @@ def run_batch(
         ConflictError: The service does not run; or the target has the answers of another batch.
         NotFoundError: There is no such service, or there are no files.
         ServiceError: The service does not answer any more; the same call goes on from there.
-        UsageError: The rule cannot be used, or the target is below the source.
+        PermissionDeniedError: It does not take the token.
+        UsageError: The rule or config.json cannot be used, or the target is below the source.
     """
     view = services.get(name)
     if view.state in (ServiceState.STOPPED, ServiceState.FAILED):
@@ -65,17 +67,17 @@ def run_batch(
         check_rule(rule)
     elif rule is not None:
         raise UsageError("a rule is for rows of tables", hint="--mapping csv")
-    field = field_of(config)
     batch = Batch(
         service=name,
         source=f"{source.url.rstrip('/')}/{only}",
         mapping=mapping,
         rule=_rule_hash(rule),
+        as_is=as_is,
         created=time.time(),
     )
     runner = BatchRunner(
         services.asker(name, token),
-        lambda file, data: form_of(field, {file: data}),
+        Forms(config, as_is=as_is),
         batch,
         source=source,
         target=target,

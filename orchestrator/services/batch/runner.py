@@ -15,11 +15,12 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.errors import ConflictError, MlctlError, NotFoundError
+from orchestrator.errors import ConflictError, MlctlError, NotFoundError, UsageError
 from orchestrator.progress import Reporter
-from orchestrator.services.ask import Answer, Request, ServiceError, fault_of
+from orchestrator.services.ask import Answer, Request, ServiceError, fault_of, let_in
 from orchestrator.services.batch.mapping import MappingError, Rule, row_request
 from orchestrator.services.batch.record import MANIFEST, RECORD, Batch, Line, Outcome
+from orchestrator.services.form import Forms
 from orchestrator.serving.settings import BODY
 from orchestrator.store.base import AlreadyExistsError, ObjectInfo, Store, list_objects
 from orchestrator.store.parallel import Failure, in_order
@@ -38,7 +39,7 @@ class BatchRunner:
 
     Args:
         ask: Sends a request to the service.
-        form: Makes the request of a file: its name and what is in it.
+        forms: Makes what is sent for a file.
         batch: What is asked.
         source: The files.
         target: Where answers go.
@@ -50,7 +51,7 @@ class BatchRunner:
     def __init__(
         self,
         ask: Ask,
-        form: Callable[[str, bytes], Request],
+        forms: Forms,
         batch: Batch,
         *,
         source: Store,
@@ -60,7 +61,7 @@ class BatchRunner:
         parallel: int,
     ) -> None:
         self._ask = ask
-        self._form = form
+        self._forms = forms
         self._batch = batch
         self._source = source
         self._target = target
@@ -76,6 +77,7 @@ class BatchRunner:
             ConflictError: The target has the answers of another batch.
             NotFoundError: There are no files.
             ServiceError: The service does not answer any more; the same batch goes on from there.
+            PermissionDeniedError: It does not take the token.
         """
         items = self._files()
         if not items:
@@ -99,7 +101,8 @@ class BatchRunner:
         self._target.put(MANIFEST, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
         bad = [(key, line) for key, line in sorted(told.items()) if line.result == "FAILED"]
         failures = [Failure(key, MlctlError(line.error_message)) for key, line in bad]
-        return Outcome(len(lines) - len(bad), before, failures, f"{self._target.url.rstrip('/')}/{MANIFEST}")
+        manifest = f"{self._target.url.rstrip('/')}/{MANIFEST}"
+        return Outcome(len(lines) - len(bad), before, failures, manifest, self._forms.changed)
 
     def _claim(self) -> None:
         try:
@@ -131,7 +134,11 @@ class BatchRunner:
             data = self._source.get(key).data
         except NotFoundError:
             return key, self._bad(key, "it vanished meanwhile")
-        answer = self._patiently(self._form(PurePosixPath(key).name, data))
+        try:
+            request = self._forms.make({PurePosixPath(key).name: data}).request
+        except UsageError as error:  # it is no picture that can be read
+            return key, self._bad(key, error.message)
+        answer = self._patiently(request)
         if answer.status != HTTPStatus.OK:
             return key, self._bad(key, fault_of(answer))
         self._target.put(key + RESULT, _text(answer.document))
@@ -167,7 +174,7 @@ class BatchRunner:
         while True:
             fault: ServiceError | None = None
             try:
-                answer = self._ask(request)
+                answer = let_in(self._ask(request), self._batch.service)
                 if answer.status != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() >= deadline:
                     return answer
             except ServiceError as error:

@@ -7,11 +7,10 @@ from typing import NamedTuple
 import msgspec
 
 from orchestrator.datasets import Datasets
-from orchestrator.errors import NotFoundError
-from orchestrator.models.inputs import field_of
+from orchestrator.errors import NotFoundError, UsageError
 from orchestrator.progress import SILENT, Reporter
-from orchestrator.services.ask import fault_of
-from orchestrator.services.form import form_of
+from orchestrator.services.ask import fault_of, let_in
+from orchestrator.services.form import Changed, Forms
 from orchestrator.services.services import Services
 from orchestrator.services.trial.examples import Example, examples
 from orchestrator.services.trial.label import label_of
@@ -42,6 +41,7 @@ class Trial(msgspec.Struct, frozen=True):
         median, p99: Seconds for an answer.
         rate: Answers per second.
         wrong: The others, in their order.
+        changed: What was done to pictures on their way.
     """
 
     data: str
@@ -51,12 +51,13 @@ class Trial(msgspec.Struct, frozen=True):
     p99: float
     rate: float
     wrong: list[Wrong]
+    changed: Changed
 
 
 class _Answered(NamedTuple):
     example: Example
     said: str | None
-    seconds: float
+    seconds: float  # 0 if the service was not asked
 
 
 def try_service(
@@ -67,6 +68,7 @@ def try_service(
     data: str = "",
     number: int = 100,
     parallel: int = 1,
+    as_is: bool = False,
     token: str = "",
     reporter: Reporter = SILENT,
 ) -> Trial:
@@ -79,12 +81,15 @@ def try_service(
         data: The dataset, as NAME or NAME/V0003; by default what the model was trained with.
         number: Of pictures.
         parallel: Number of requests under way.
+        as_is: Whether pictures are sent as they are, whatever the model's config.json says.
         token: Instead of the one that this machine knows.
         reporter: Told of the progress.
 
     Raises:
         NotFoundError: There is no such service or dataset, or it has no pictures with labels.
         ServiceError: The service does not answer.
+        PermissionDeniedError: It does not take the token.
+        UsageError: What config.json says of pictures cannot be understood.
     """
     dataset, _, version = (data or services.newest(name).lineage.data).partition("/")
     if not dataset:
@@ -96,11 +101,15 @@ def try_service(
     def read(path: str) -> bytes:
         return b"".join(datasets.cat(dataset, found.version, path))
 
-    field, ask = field_of(services.newest(name).config), services.asker(name, token)
+    forms, ask = Forms(services.newest(name).config, as_is=as_is), services.asker(name, token)
 
     def answer(example: Example) -> _Answered:
+        try:
+            request = forms.make({example.name.rpartition("/")[2]: example.data}).request
+        except UsageError as error:  # it is no picture that can be read
+            return _Answered(example, error.message, 0.0)
         begun = time.perf_counter()
-        got = ask(form_of(field, {example.name.rpartition("/")[2]: example.data}))
+        got = let_in(ask(request), name)
         said = label_of(got.document) if got.status == HTTPStatus.OK else fault_of(got)
         return _Answered(example, said, time.perf_counter() - begun)
 
@@ -111,7 +120,7 @@ def try_service(
             answers.append(one)
             bar.advance(1)
     took = time.perf_counter() - begun
-    seconds = sorted(one.seconds for one in answers)
+    seconds = sorted(one.seconds for one in answers if one.seconds) or [0.0]
     wrong = [
         Wrong(one.example.name, one.example.label, one.said or "nothing that is a label")
         for one in answers
@@ -125,4 +134,5 @@ def try_service(
         p99=seconds[min(len(seconds) - 1, len(seconds) * 99 // 100)],
         rate=len(answers) / took,
         wrong=wrong,
+        changed=forms.changed,
     )

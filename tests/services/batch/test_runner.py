@@ -11,6 +11,7 @@ from orchestrator.services.ask import Answer, Request, ServiceError
 from orchestrator.services.batch import runner
 from orchestrator.services.batch.record import Batch
 from orchestrator.services.batch.runner import BatchRunner
+from orchestrator.services.form import Forms, Made
 from orchestrator.store import open_store
 from orchestrator.store.base import list_objects
 from orchestrator.store.file import FileStore
@@ -42,6 +43,14 @@ class Service:
         return Answer(200, {"said": request.body.decode()}, "echo/v1")
 
 
+class Plain(Forms):
+    """Sends files as they are, without a form."""
+
+    def make(self, files):
+        ((_, content),) = files.items()
+        return Made(Request(content, "text/plain"), {})
+
+
 @pytest.fixture
 def service() -> Service:
     return Service()
@@ -65,8 +74,7 @@ def ask(service, source, store, monkeypatch):
     def run(**fields):
         mapping = fields.pop("mapping", "file")
         batch = Batch(service=fields.pop("service", "echo"), source=source.url, mapping=mapping)
-        form = lambda name, data: Request(data, "text/plain")  # noqa: E731
-        one = BatchRunner(service, form, batch, source=source, target=store, rule=RULE, parallel=2)
+        one = BatchRunner(service, Plain({}), batch, source=source, target=store, rule=RULE, parallel=2)
         return one.run(SILENT)
 
     return run
