@@ -8,7 +8,7 @@ from orchestrator.cli.render import DAY, ago, duration, moment, plain, show_one,
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from orchestrator.services.record import Change, ServiceRecord
+    from orchestrator.services.record import Change
     from orchestrator.services.state import ServiceView
     from orchestrator.services.trial.trial import Trial
 
@@ -36,6 +36,7 @@ def document(view: "ServiceView") -> dict[str, Any]:
         "problem": view.problem,
         "restarts": view.restarts,
         "unused": view.unused,
+        "replicas": view.replicas,
         "record": plain(view.record),
     }
 
@@ -50,7 +51,7 @@ def details(view: "ServiceView") -> dict[str, str]:
         "URL": view.url,
         "gRPC": view.grpc,
         "Versions": "\n".join(f"{share.text}, {share.engine}" for share in record.shares),
-        "Replicas": replicas(record),
+        "Replicas": replicas(view),
         "Restarts": str(view.restarts or ""),
         "Unused for": duration(view.unused) if view.unused > DAY else "",
         "Created": moment(record.created),
@@ -59,12 +60,13 @@ def details(view: "ServiceView") -> dict[str, str]:
     }
 
 
-def replicas(record: "ServiceRecord") -> str:
-    """Return in how many pods a service runs on a cluster; nothing on this machine."""
-    shape = record.shape
-    if record.backend == "local":
+def replicas(view: "ServiceView") -> str:
+    """Return how many pods of a service answer on a cluster, and how many should; nothing on this machine."""
+    shape = view.record.shape
+    if view.record.backend == "local":
         return ""
-    return f"{shape.replicas} to {shape.max_replicas}" if shape.max_replicas else str(shape.replicas)
+    wanted = f"{shape.replicas} to {shape.max_replicas}" if shape.max_replicas else str(shape.replicas)
+    return wanted if wanted == str(view.replicas) else f"{view.replicas} of {wanted}"
 
 
 def told(change: "Change") -> str:

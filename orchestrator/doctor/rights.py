@@ -53,7 +53,7 @@ SERVICES = (
     Right("", "services/proxy", ("create", "get"), "services cannot be asked by mlctl"),
     Right("", "secrets", ("create", "patch", "delete"), _NO_SERVICES),
     Right("policy", "poddisruptionbudgets", ("create", "patch", "delete"), "no services with several replicas"),
-    Right("autoscaling", "horizontalpodautoscalers", ("create", "patch", "delete"), "no services that grow"),
+    Right("autoscaling", "horizontalpodautoscalers", ("create", "get", "patch", "delete"), "no services that grow"),
     Right("networking.k8s.io", "ingresses", ("create", "patch", "delete"), "no services with --ingress"),
     Right("gateway.networking.k8s.io", "httproutes", ("create", "patch", "delete"), "no services with --gateway"),
 )

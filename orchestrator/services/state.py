@@ -29,6 +29,7 @@ class ServiceView(msgspec.Struct, frozen=True):
         problem: Why it is not what it should be; empty if it is.
         restarts: How often it had to be started again.
         unused: Seconds since it was last asked, or since its process began; 0 where that is not known.
+        replicas: Pods of a cluster that answer now.
     """
 
     record: ServiceRecord
@@ -36,6 +37,7 @@ class ServiceView(msgspec.Struct, frozen=True):
     problem: str = ""
     restarts: int = 0
     unused: float = 0.0
+    replicas: int = 0
 
     @property
     def url(self) -> str:

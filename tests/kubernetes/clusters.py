@@ -100,7 +100,8 @@ class Cluster:
                 _return_http_data_only=True,
             )
         except ApiException as error:
-            return Answer(error.status, error.headers or {}, json.loads(error.body))
+            is_json = (error.headers or {}).get("Content-Type", "").startswith("application/json")
+            return Answer(error.status, error.headers or {}, json.loads(error.body) if is_json else error.body)
         return Answer(answer.status, answer.headers, json.loads(answer.data))
 
     def get(self, plural: str, name: str) -> Object:

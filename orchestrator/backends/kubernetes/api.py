@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
-from orchestrator.backends.kubernetes.refusals import TroubleError, is_status, refusal
+from orchestrator.backends.kubernetes.refusals import TroubleError, UnknownKindError, is_status, refusal
 from orchestrator.config import Context
 from orchestrator.errors import ClusterError, MlctlError, NotFoundError
 
@@ -125,12 +125,18 @@ class Api:
         Raises:
             ExistsError: One of that name exists; after a lost answer it may be this very one.
         """
-        query = {"fieldValidation": "Strict"} | ({"dryRun": "All"} if rehearse else {})
+        query = {"fieldValidation": "Strict"} | _rehearsal(rehearse)
         return self._retried(lambda: self._call("POST", path, query, body))
 
-    def apply(self, path: str, body: Json) -> Json:
-        """Create an object or bring it to this form (server-side apply)."""
-        query = {"fieldManager": MANAGER, "force": "true", "fieldValidation": "Strict"}
+    def apply(self, path: str, body: Json, *, rehearse: bool = False) -> Json:
+        """Create an object or bring it to this form (server-side apply).
+
+        Args:
+            path: Of the object.
+            body: The object.
+            rehearse: Only find out whether it would be taken.
+        """
+        query = {"fieldManager": MANAGER, "force": "true", "fieldValidation": "Strict"} | _rehearsal(rehearse)
         headers = {"Content-Type": "application/apply-patch+yaml"}
         return self._retried(lambda: self._call("PATCH", path, query, body, headers))
 
@@ -138,7 +144,7 @@ class Api:
         """Delete an object and what belongs to it; tell whether there was one."""
         try:
             self._retried(lambda: self._call("DELETE", path, {"propagationPolicy": propagation}))
-        except NotFoundError:
+        except (NotFoundError, UnknownKindError):
             return False
         return True
 
@@ -270,3 +276,7 @@ class Api:
         hint = f"does this work? kubectl {name}get --raw /version"
         passing = not any(sign in text for sign in _FINAL)
         return TroubleError(f"{self.place} cannot be reached: {text}", hint=hint, passing=passing)
+
+
+def _rehearsal(wanted: bool) -> dict[str, str]:
+    return {"dryRun": "All"} if wanted else {}

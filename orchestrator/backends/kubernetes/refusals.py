@@ -40,6 +40,10 @@ class TroubleError(ClusterError):
         self.passing = passing
 
 
+class UnknownKindError(ClusterError):
+    """The cluster has no such kind of object: it is too old, or what defines the kind is not installed."""
+
+
 class ExistsError(ConflictError):
     """An object of that name exists already (409)."""
 
@@ -69,7 +73,7 @@ def refusal(status: int, body: str, place: str, *, after: str = "") -> MlctlErro
         case 410:
             return GoneError(f"{place}: {message}")
         case 400 | 422:
-            hint = "correct what it names; the manifests: mlctl job create SPEC --dry-run -o yaml"
+            hint = "correct what it names; the same command with --dry-run -o yaml shows the objects"
             return PreflightError(f"{place} refuses the object: {_with_causes(message, told)}", hint=hint)
     if any(cause.get("reason") == _FUTURE for cause in _causes(told)):
         return GoneError(f"{place}: {message}")
@@ -105,9 +109,9 @@ def _not_found(message: str, told: dict[str, Any], place: str) -> MlctlError:
         name = details.get("name", "")
         hint = f"kubectl create namespace {name}, or choose another: mlctl context add --namespace NAME"
         return NotFoundError(f"{place} has no namespace {name!r}", hint=hint)
-    if not details and told.get("reason") != "NotFound":  # not a Kubernetes answer, or an unknown kind of object
+    if not details:  # an unknown kind of object, or not a Kubernetes answer
         hint = "is this the address of a Kubernetes API server, and is it new enough (1.29)?"
-        return ClusterError(f"{place} does not know this kind of object: {message}", hint=hint)
+        return UnknownKindError(f"{place} does not know this kind of object: {message}", hint=hint)
     return NotFoundError(f"{place}: {message}")
 
 

@@ -15,13 +15,18 @@ Json = dict[str, Any]
 GROUP = "metrics.k8s.io"
 
 
+def has_metrics(api: Api) -> bool:
+    """Tell whether the cluster has a metrics server."""
+    return GROUP in {group["name"] for group in api.get("/apis").get("groups") or ()}
+
+
 def metrics(api: Api) -> dict[str, Json]:
     """Return the newest measurement of each pod of the namespace, by name.
 
     Raises:
         NotFoundError: There is no metrics server.
     """
-    if GROUP not in {group["name"] for group in api.get("/apis").get("groups") or ()}:
+    if not has_metrics(api):
         raise NotFoundError(f"{api.place} has no {GROUP}", hint="ask who runs it for the metrics server")
     return {pods.name_of(item): item for item in api.list(api.path(f"{GROUP}/v1beta1/pods"))}
 

@@ -84,13 +84,20 @@ def budget(plan: Plan) -> Json:
 
 
 def autoscaler(plan: Plan) -> Json:
-    """Return what makes replicas as the load grows."""
-    target = {"type": "Utilization", "averageUtilization": BUSY}
+    """Return what makes replicas as the load grows: as many as the busiest of these asks for.
+
+    One engine at its limit hardly shows among several in a pod, so then each is looked at by itself.
+    """
+    measured: Json = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": BUSY}}
+    engines = [host.name for host in plan.hosts] if len(plan.hosts) > 1 else []
     spec = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": plan.name},
         "minReplicas": plan.shape.replicas,
         "maxReplicas": plan.shape.max_replicas,
-        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+        "metrics": [
+            {"type": "Resource", "resource": measured},
+            *({"type": "ContainerResource", "containerResource": {**measured, "container": name}} for name in engines),
+        ],
     }
     return {**_owned(plan, "autoscaling/v2", "HorizontalPodAutoscaler", plan.name), "spec": spec}
 

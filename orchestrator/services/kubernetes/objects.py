@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -9,8 +10,9 @@ import msgspec
 from orchestrator.backends.kubernetes.api import Api
 from orchestrator.backends.kubernetes.cluster import PODS
 from orchestrator.backends.kubernetes.names import MANAGED_BY, MANAGER
-from orchestrator.errors import ConflictError, PermissionDeniedError
-from orchestrator.services.kubernetes.manifests import DEPLOYMENT, SECRETS, SERVICES, manifests, token_name
+from orchestrator.backends.kubernetes.refusals import UnknownKindError
+from orchestrator.errors import ConflictError, PermissionDeniedError, PreflightError
+from orchestrator.services.kubernetes.manifests import DEPLOYMENT, ROUTE, SECRETS, SERVICES, manifests, token_name
 from orchestrator.services.kubernetes.plan import SERVICE, STORE, Plan
 
 Json = dict[str, Any]
@@ -57,8 +59,24 @@ class Objects:
             raise ConflictError(message, hint="deploy under another name: --name NAME")
         return found
 
-    def apply(self, plan: Plan) -> Json:
-        """Make a service's objects, or bring them to this form; return the Deployment.
+    def rehearse(self, plan: Plan) -> None:
+        """Find out whether the cluster would take all objects, and change nothing.
+
+        Raises:
+            PreflightError: It would not.
+        """
+        for (kind, name), one in manifests(plan).items():
+            try:
+                self._api.apply(self._api.path(kind, name), one, rehearse=True)
+            except UnknownKindError as error:
+                if kind != ROUTE:
+                    raise
+                message = f"{self._api.place} has no HTTPRoutes, which --gateway makes: it lacks the Gateway API"
+                hint = "have it installed (https://gateway-api.sigs.k8s.io), or: --gateway '' --ingress HOST"
+                raise PreflightError(message, hint=hint) from error
+
+    def apply(self, plan: Plan) -> Plan:
+        """Make a service's objects but for its token, or bring them to this form; return the plan with its owner.
 
         All others go with the Deployment, so a new one is made before them: its pods wait for their Secret.
         """
@@ -66,11 +84,30 @@ class Objects:
             made = manifests(plan)[DEPLOYMENT, plan.name]
             deployment = self._api.apply(self._api.path(DEPLOYMENT, plan.name), made)
             plan = msgspec.structs.replace(plan, owner=deployment["metadata"]["uid"])
+        self._apply(plan, but=())
+        return plan
+
+    def apply_token(self, plan: Plan) -> None:
+        """Show the token to programs of the cluster, when it lets in."""
+        key = SECRETS, token_name(plan.name)
+        if one := manifests(plan).get(key):
+            self._api.apply(self._api.path(*key), one)
+
+    def restore(self, deployment: Json, before: Plan) -> None:
+        """Have all be again as it was.
+
+        Args:
+            deployment: As it was.
+            before: What the rest was made from.
+        """
+        self.again(deployment)
+        self._apply(msgspec.structs.replace(before, owner=deployment["metadata"]["uid"]), but=(DEPLOYMENT,))
+
+    def _apply(self, plan: Plan, *, but: Collection[str]) -> None:
+        """Apply all objects but the token and those of some kinds."""
         for (kind, name), one in manifests(plan).items():
-            applied = self._api.apply(self._api.path(kind, name), one)
-            if kind == DEPLOYMENT:
-                deployment = applied
-        return deployment
+            if kind not in but and (kind, name) != (SECRETS, token_name(plan.name)):
+                self._api.apply(self._api.path(kind, name), one)
 
     def again(self, deployment: Json, *, replicas: int | None = None) -> None:
         """Bring a Deployment back to what it was, to the letter, so that the pods of then are those wanted again."""

@@ -12,9 +12,13 @@ from orchestrator.services.kubernetes.plan import FRONT, REVISION
 Json = dict[str, Any]
 
 _OUT_OF_MEMORY = "OOMKilled"
+_PAUSED = "ScalingDisabled"  # there are to be no pods at all
+_NO_COUNT = "the HPA was unable to compute the replica count: "
 _PACKAGES = "the packages that it needs cannot be installed"  # in the words of guest/serving/mlctl_model/packages.py
 _INDEX = "name an index that pods reach, --env PIP_INDEX_URL=..., or put wheels beside the model; see docs/models.md"
 _ROOM = "a change needs room for one more pod: ask for less (--cpus, --memory), or end something else"
+
+MEASURED = 120.0  # seconds within which a metrics server has measured new pods
 
 
 class Trouble(NamedTuple):
@@ -103,6 +107,20 @@ def short_of_memory(every: Sequence[Json]) -> str:
     """Return which containers were ended for want of memory, also if they run again; empty if none was."""
     ends = {name for pod in every for name in pods.names(pod) if _is_short(pods.ended(pod, name))}
     return f"{', '.join(sorted(ends))} took more memory than it may, and was started again" if ends else ""
+
+
+def not_growing(autoscaler: Json, now: float) -> str:
+    """Return why an autoscaler leaves the number of replicas as it is; empty if it does its work.
+
+    Args:
+        autoscaler: The HorizontalPodAutoscaler.
+        now: Seconds since the epoch. New pods are not measured at once.
+    """
+    found = pods.condition(autoscaler, "ScalingActive") or {}
+    since = now - pods.seconds(found.get("lastTransitionTime"))
+    if found.get("status") != "False" or found.get("reason") == _PAUSED or since < MEASURED:
+        return ""
+    return f"more load makes no more replicas: {str(found.get('message', '')).removeprefix(_NO_COUNT)}"
 
 
 def _is_short(end: pods.Ended | None) -> bool:

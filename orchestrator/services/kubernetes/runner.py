@@ -11,17 +11,18 @@ from orchestrator.backends.kubernetes.api import Api
 from orchestrator.backends.kubernetes.refusals import TroubleError
 from orchestrator.backends.kubernetes.site import site_and_secret, user_keys
 from orchestrator.backends.kubernetes.submit import SECRETS
+from orchestrator.backends.kubernetes.usage import has_metrics
 from orchestrator.config import Context
-from orchestrator.errors import MlctlError, NotFoundError, PreflightError, UsageError
+from orchestrator.errors import MlctlError, NotFoundError, PermissionDeniedError, PreflightError, UsageError
 from orchestrator.progress import Reporter
 from orchestrator.services.ask import Answer, ServiceError
 from orchestrator.services.kubernetes.await_ready import OvertakenError, await_ready
 from orchestrator.services.kubernetes.kserve import kserve_manifests
 from orchestrator.services.kubernetes.logs import read_logs
-from orchestrator.services.kubernetes.manifests import SERVICES, manifests
+from orchestrator.services.kubernetes.manifests import HPA, SERVICES, manifests
 from orchestrator.services.kubernetes.objects import END, POLL, Objects
 from orchestrator.services.kubernetes.plan import GRPC_PORT, PORT_NAME, Plan, plan_of
-from orchestrator.services.kubernetes.rollout import is_done, restarts, short_of_memory, trouble
+from orchestrator.services.kubernetes.rollout import is_done, not_growing, restarts, short_of_memory, trouble
 from orchestrator.services.place import Place
 from orchestrator.services.record import ServiceRecord
 from orchestrator.services.runner import Asker, Form
@@ -72,17 +73,21 @@ class InCluster:
             now = live["spec"]["replicas"] if record.shape.max_replicas else 0
             fitting = min(max(now, record.shape.replicas), record.shape.max_replicas)
             plan = msgspec.structs.replace(plan, owner=live["metadata"]["uid"], replicas=fitting)
+        self._objects.rehearse(plan)
+        if record.shape.max_replicas and not has_metrics(self._api):
+            self._reporter.note(f"{self._api.place} has no metrics server: it makes no more replicas under load")
         if secret is not None:
             self._api.apply(self._api.path(SECRETS, secret["metadata"]["name"]), secret)
         old = self._plan(before)[0] if before.shares else None
         try:
-            self._objects.apply(plan)
+            plan = self._objects.apply(plan)
             await_ready(self._api, self._objects, plan, self._reporter)
         except OvertakenError:
             raise
         except BaseException:  # Ctrl-C as well
             self._go_back(live, plan, old)
             raise
+        self._objects.apply_token(plan)
         if old:
             self._objects.drop(old, plan)
 
@@ -109,16 +114,18 @@ class InCluster:
         every = self._objects.pods(record.name)
         found = None if is_done(live) else trouble(live, every, {}, None)
         problem, times = found.message if found else "", restarts(every)
-        if not live.get("status", {}).get("availableReplicas"):
+        available = live.get("status", {}).get("availableReplicas", 0)
+        if not available:
             return ServiceView(record, ServiceState.FAILED if found else ServiceState.STARTING, problem, times)
         try:
             told = self._request("GET", record.name, "service", b"", "", self.token(record.name)).document
         except MlctlError as error:
-            return ServiceView(record, ServiceState.RUNNING, problem or error.message, times)
+            return ServiceView(record, ServiceState.RUNNING, problem or error.message, times, replicas=available)
         view = of_answer(record, told, times)
         # One of several pods has answered; and TensorFlow Serving is asked past the front.
         unused = view.unused if len(every) == 1 and record.shape.server == "engine" else 0.0
-        return msgspec.structs.replace(view, problem=view.problem or problem or short_of_memory(every), unused=unused)
+        problem = view.problem or problem or short_of_memory(every) or self._not_growing(record)
+        return msgspec.structs.replace(view, problem=problem, unused=unused, replicas=available)
 
     def asker(self, record: ServiceRecord, token: str) -> Asker:
         return lambda request: self._request("POST", record.name, "", request.body, request.kind, token)
@@ -136,6 +143,16 @@ class InCluster:
         plan = msgspec.structs.replace(self._plan(record)[0], token=token)
         return kserve_manifests(plan) if form == "kserve" else list(manifests(plan).values())
 
+    def _not_growing(self, record: ServiceRecord) -> str:
+        """Return why more load makes no more replicas; empty if it does, or that cannot be found out."""
+        if not record.shape.max_replicas:
+            return ""
+        try:
+            autoscaler = self._api.find(self._api.path(HPA, record.name))
+        except PermissionDeniedError:
+            return ""
+        return not_growing(autoscaler, time.time()) if autoscaler else "its autoscaler is gone from the cluster"
+
     def _plan(self, record: ServiceRecord) -> tuple[Plan, Json | None]:
         """Return what the manifests are made from, and the Secret of the store, if mlctl looks after it."""
         site, secret = site_and_secret(self._context, user_keys(self._context)())
@@ -151,9 +168,11 @@ class InCluster:
         if live is None:
             self._objects.delete(plan.name)
             return
-        self._objects.again(live)
-        if old:
-            self._objects.drop(plan, old)
+        if old is None:
+            self._objects.again(live)
+            return
+        self._objects.restore(live, old)
+        self._objects.drop(plan, old)
 
     def _request(self, method: str, name: str, path: str, body: bytes, kind: str, token: str) -> Answer:
         """Ask a service through the API server.

@@ -4,7 +4,14 @@ import json
 
 import pytest
 
-from orchestrator.backends.kubernetes.refusals import ExistsError, GoneError, TroubleError, refusal, role_rule
+from orchestrator.backends.kubernetes.refusals import (
+    ExistsError,
+    GoneError,
+    TroubleError,
+    UnknownKindError,
+    refusal,
+    role_rule,
+)
 from orchestrator.errors import ClusterError, MlctlError, NotFoundError, PermissionDeniedError, PreflightError
 
 FORBIDDEN = (
@@ -59,6 +66,12 @@ def test_each_status_has_its_error(status: int, fields: dict[str, object], kind:
     error = answer(status, "because", **fields)
     assert type(error) is kind
     assert "because" in error.message and "cluster lab" in error.message
+
+
+def test_a_kind_that_the_cluster_does_not_have_is_told_as_such() -> None:
+    of_no_group = refusal(404, "404 page not found\n", "cluster lab")
+    of_a_group = answer(404, "the server could not find the requested resource", reason="NotFound", details={})
+    assert [type(error) for error in (of_no_group, of_a_group)] == [UnknownKindError] * 2
 
 
 def test_an_answer_that_is_no_kubernetes_answer_is_told_as_such() -> None:

@@ -133,12 +133,15 @@ class Api:
                     raise not_found(resource, name)
                 assert isinstance(body, dict)
                 created = self.create(resource, namespace, body, options)
-                self._applied[created.value["metadata"]["uid"], options.manager] = body
+                if not options.dry_run:
+                    self._applied[created.value["metadata"]["uid"], options.manager] = body
                 return created, True
             before = found.copy()
             if kind == patch.APPLY and isinstance(body, dict):
                 owned = before["metadata"]["uid"], options.manager
-                was, self._applied[owned] = self._applied.get(owned, {}), body
+                was = self._applied.get(owned, {})
+                if not options.dry_run:
+                    self._applied[owned] = body
                 before = patch.without_dropped(self.schemas, resource.schema, before, was, body)
             if kind == patch.JSON:
                 after = patch.json_patch(before, body)  # type: ignore[arg-type]

@@ -55,7 +55,8 @@ class Handlers:
     def answer(self, request: Request, connection: "Connection", body: bytes) -> None:
         """Answer a request on its connection."""
         if request.resource.group in self.absent:
-            raise no_such_path()
+            connection.send_whole(b"404 page not found\n", 404, kind="text/plain; charset=utf-8")
+            return
         serve = self.parts.get(request.role_resource)
         if serve and request.part == "proxy":
             serve(request, connection, body)  # which need not be JSON

@@ -174,6 +174,10 @@ class Standin(Disruptions, Furniture):
         """Give all objects of a kind, past HTTP."""
         return [entry.copy() for entry in self.store.entries(named(plural), namespace)]
 
+    def lack(self, group: str) -> None:
+        """Have no such group of the API, as a cluster where nobody has installed it."""
+        self._handlers.absent.add(group)
+
     # The network between clients and the API server.
 
     def drop_connections(self, *, reset: bool = False) -> None:

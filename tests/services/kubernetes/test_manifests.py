@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from orchestrator.errors import UsageError
 from orchestrator.services.kubernetes.kserve import kserve_manifests
-from orchestrator.services.kubernetes.manifests import DEPLOYMENT, ROUTE, manifests
+from orchestrator.services.kubernetes.manifests import DEPLOYMENT, HPA, ROUTE, manifests
 from orchestrator.services.kubernetes.plan import TFSERVING, plan_of
 from orchestrator.services.kubernetes.pod import pod_template
 from orchestrator.services.record import Share
@@ -64,6 +64,14 @@ def test_what_is_made_follows_from_what_was_asked_for():
     assert kinds(made) == least | {"HTTPRoute"}
     assert made[ROUTE, "digits"]["spec"]["parentRefs"] == [{"name": "web", "namespace": "edge"}]
     assert made[ROUTE, "digits"]["spec"]["hostnames"] == ["digits.lab"]
+
+
+def test_the_autoscaler_looks_at_each_engine_where_a_pod_has_several():
+    metrics = manifests(plan(max_replicas=3))[HPA, "digits"]["spec"]["metrics"]
+    assert [one["type"] for one in metrics] == ["Resource", "ContainerResource", "ContainerResource"]
+    assert [one["containerResource"]["container"] for one in metrics[1:]] == [host.name for host in PLAN.hosts]
+    alone = msgspec.structs.replace(plan(max_replicas=3), hosts=PLAN.hosts[:1])
+    assert [one["type"] for one in manifests(alone)[HPA, "digits"]["spec"]["metrics"]] == ["Resource"]
 
 
 def test_a_pod_has_a_container_for_each_engine_and_the_front_before_them():

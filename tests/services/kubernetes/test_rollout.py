@@ -2,8 +2,9 @@
 
 import pytest
 
-from orchestrator.services.kubernetes.rollout import is_done, trouble
-from tests.backends.kubernetes.objects import ended, event, node, pod, unscheduled, waits
+from orchestrator.backends.kubernetes.pods import seconds
+from orchestrator.services.kubernetes.rollout import MEASURED, is_done, not_growing, trouble
+from tests.backends.kubernetes.objects import ended, event, node, pod, stamp, unscheduled, waits
 
 FRONT = {"containers": [{"name": "front", "image": "mlctl/runtime:1"}]}
 INIT = {"initContainers": [{"name": "fetch", "image": "mlctl/runtime:1"}, {"name": "model-1", "image": "mlctl/x:1"}]}
@@ -83,3 +84,16 @@ def test_the_cluster_says_why_it_makes_no_pod_or_places_none():
     seen = trouble(deployment(), [unscheduled("1 Insufficient cpu."), stuck], {}, [node()])
     assert seen is not None
     assert (seen.passes, "cannot be pulled" in seen.message) == (False, True)
+
+
+def test_an_autoscaler_that_measures_nothing_is_told_when_it_had_its_time():
+    told = "the HPA was unable to compute the replica count: failed to get cpu utilization: (get pods.metrics.k8s.io)"
+    condition = {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric", "message": told}
+    condition["lastTransitionTime"] = stamp(0.0)
+    since = seconds(condition["lastTransitionTime"])
+    autoscaler = {"status": {"conditions": [condition]}}
+    assert not_growing({"status": {}}, since) == not_growing(autoscaler, since + MEASURED - 1) == ""
+    said = "more load makes no more replicas: failed to get cpu utilization: (get pods.metrics.k8s.io)"
+    assert not_growing(autoscaler, since + MEASURED + 1) == said
+    condition["reason"] = "ScalingDisabled"  # the service is stopped
+    assert not_growing(autoscaler, since + MEASURED + 1) == ""
