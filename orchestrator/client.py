@@ -96,6 +96,7 @@ class Client:
             context=self.context.name,
             author=author(),
             reporter=self._reporter,
+            models=self._models_of,
         )
 
     @cached_property

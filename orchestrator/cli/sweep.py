@@ -173,6 +173,33 @@ def report(
     write(f"{path}\n")
 
 
+@app.command()
+def delete(
+    name: SweepArgument,
+    trials: Annotated[
+        bool,
+        typer.Option("--trials", help="Also the versions of the job that it made, with logs and output."),
+    ] = False,
+    yes: YesOption = False,
+    context: ContextOption = None,
+) -> None:
+    """Delete a version of a sweep, or with NAME alone all versions. Numbers stay taken.
+
+    Its trials stay, as versions of the job. With --trials they go, too, but for those that models are made of.
+    """
+    client = open_client(context)
+    sweep, chosen = split(name, None)
+    what = f"{sweep}/{chosen}" if chosen else f"all versions of {sweep}"
+    more = ", with their trials' versions, logs and output" if trials else ""
+    terminal.confirm_deletion(what + more, yes=yes)
+    done = client.sweeps.delete(sweep, chosen, trials=trials)
+    write("".join(f"{ref} deleted\n" for ref in [*done.trials, *done.sweeps]))
+    for ref, models in done.kept.items():
+        note(f"{ref} stays: {', '.join(models)} is made of its output")
+    if not trials:
+        note(f"its trials stay, as versions of {', '.join(done.jobs)}")
+
+
 def _pick(name: str) -> tuple[str, str]:
     name, version = split(name, None)
     return name, version or LATEST

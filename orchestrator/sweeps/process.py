@@ -7,6 +7,8 @@ shows this machine that somebody looks after the sweep.
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from orchestrator.backends.choose import backend_of
 from orchestrator.config import get_context, home_dir
@@ -21,7 +23,7 @@ from orchestrator.store import open_store
 from orchestrator.store.base import Store
 from orchestrator.store.parallel import as_mlctl_error
 from orchestrator.store.records import find, write
-from orchestrator.sweeps.lease import acquire, adopt, folder_of, lock_path
+from orchestrator.sweeps.lease import Lease, acquire, adopt, folder_of, lock_path
 from orchestrator.sweeps.record import STATUS, SweepRecord, SweepState, SweepStatus, get_sweep
 from orchestrator.sweeps.runner import Runner
 
@@ -44,21 +46,32 @@ def start(record: SweepRecord, store: Store, context: str, *, author: str, repor
         ConflictError: Somebody looks after it.
     """
     folder = folder_of(store, record.prefix)
-    lock = _take_lock(record, store)
-    try:
-        lease = acquire(store, record.prefix, record.ref, author=author, reporter=reporter)
+    with taken(record, store, author=author, reporter=reporter) as (lock, lease):
         before = find(store, record.prefix + STATUS, SweepStatus) or SweepStatus()
         write(store, record.prefix + STATUS, SweepStatus(elapsed=before.elapsed))
         words = [record.name, str(record.number), context, lease.holder, str(lock)]
-        start_detached(
-            [sys.executable, "-m", "orchestrator.sweeps.process", *words],
-            folder=folder,
-            environment=os.environ | {"MLCTL_HOME": str(home_dir())},
-            log=folder / LOG,
-            inherited=lock,
-        )
-    except OSError as error:
-        raise as_mlctl_error(error, f"cannot start the sweep in {folder}") from error
+        try:
+            start_detached(
+                [sys.executable, "-m", "orchestrator.sweeps.process", *words],
+                folder=folder,
+                environment=os.environ | {"MLCTL_HOME": str(home_dir())},
+                log=folder / LOG,
+                inherited=lock,
+            )
+        except OSError as error:
+            raise as_mlctl_error(error, f"cannot start the sweep in {folder}") from error
+
+
+@contextmanager
+def taken(record: SweepRecord, store: Store, *, author: str, reporter: Reporter) -> Iterator[tuple[int, Lease]]:
+    """Keep everybody else from looking after a sweep; yield the lock of this machine and the lease.
+
+    Raises:
+        ConflictError: Somebody looks after it.
+    """
+    lock = _take_lock(record, store)
+    try:
+        yield lock, acquire(store, record.prefix, record.ref, author=author, reporter=reporter)
     finally:
         os.close(lock)
 

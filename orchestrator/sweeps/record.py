@@ -64,6 +64,7 @@ class SweepRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         spec: As written.
         goal: Which values of the objective are better.
         template: What the records of its trials begin as.
+        deleted: When it was deleted, seconds since the epoch, or 0. The number stays taken, as trials name it.
     """
 
     name: str
@@ -74,6 +75,7 @@ class SweepRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     spec: dict[str, Any]
     goal: Goal
     template: JobRecord
+    deleted: float = 0.0
 
     @property
     def version(self) -> str:
@@ -154,12 +156,17 @@ def sweep_names(store: Store) -> list[str]:
     return sorted(list_folders(store, ROOT))
 
 
+def sweep_numbers(store: Store, name: str) -> list[int]:
+    """Return the numbers of all versions of a sweep, the last first; those of deleted ones, too."""
+    return sorted(filter(None, map(number_of, list_folders(store, f"{ROOT}{name}/"))), reverse=True)
+
+
 def find_sweep(store: Store, name: str, number: int | None = None) -> SweepRecord | None:
-    """Return a sweep, by default its latest version, or None if there is none."""
+    """Return a sweep, by default its latest version, or None if there is none or it was deleted."""
     if number is None:
-        numbers = sorted(map(number_of, list_folders(store, f"{ROOT}{name}/")), reverse=True)
-        return next((found for one in numbers if one and (found := find_sweep(store, name, one))), None)
-    return find(store, version_prefix(name, number) + RECORD, SweepRecord)
+        return next((found for one in sweep_numbers(store, name) if (found := find_sweep(store, name, one))), None)
+    found = find(store, version_prefix(name, number) + RECORD, SweepRecord)
+    return None if found is None or found.deleted else found
 
 
 def get_sweep(store: Store, name: str, number: int | None = None) -> SweepRecord:
@@ -169,6 +176,8 @@ def get_sweep(store: Store, name: str, number: int | None = None) -> SweepRecord
     if number is not None and (latest := find_sweep(store, name)):
         message = f"sweep {name} has no version {format_version(number)}; its latest is {latest.version}"
         raise NotFoundError(message, hint=f"mlctl sweep get {name}")
+    if sweep_numbers(store, name):
+        raise NotFoundError(f"all versions of sweep {name} were deleted", hint="mlctl sweep list")
     near = nearest(name, sweep_names(store))
     message = f"there is no sweep {name!r}" + (f"; did you mean {near}?" if near else "")
     raise NotFoundError(message, hint="mlctl sweep list")
@@ -183,8 +192,7 @@ def templates(store: Store) -> list[JobRecord]:
 
 def claim_sweep(store: Store, record: SweepRecord) -> SweepRecord:
     """Give the record the next free number, write it, and return it."""
-    numbers = map(number_of, list_folders(store, f"{ROOT}{record.name}/"))
-    number = max(numbers, default=0) + 1
+    number = max(sweep_numbers(store, record.name), default=0) + 1
     while True:
         candidate = msgspec.structs.replace(record, number=number)
         try:
@@ -193,6 +201,11 @@ def claim_sweep(store: Store, record: SweepRecord) -> SweepRecord:
             number += 1
         else:
             return candidate
+
+
+def is_trial_of(job: JobRecord, record: SweepRecord) -> bool:
+    """Tell whether a job version was made for a sweep."""
+    return job.sweep is not None and (job.sweep.name, job.sweep.version) == (record.name, record.version)
 
 
 def read_trials(store: Store, record: SweepRecord, known: Mapping[int, Trial] = NOTHING) -> list[Trial]:

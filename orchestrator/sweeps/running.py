@@ -15,7 +15,7 @@ from orchestrator.runtime.task import CANCEL, CancelRequest
 from orchestrator.store.base import Store
 from orchestrator.store.gather import gather
 from orchestrator.store.records import find
-from orchestrator.sweeps.record import SweepRecord, Trial, TrialState
+from orchestrator.sweeps.record import SweepRecord, Trial, TrialState, is_trial_of
 
 UNSTARTED = 30.0  # seconds after which a version that another machine has recorded should show a sign of life
 SILENCE = 600.0  # seconds without a sign of life after which a trial in another place is given up
@@ -100,11 +100,10 @@ class Place:
         """Return the versions that were made for a sweep, by trial; of two for the same one the first counts."""
         found: dict[int, JobRecord] = {}
         for record, _ in read_versions(self._store, sweep.template.name):  # the latest first
-            of = record.sweep
-            if of and (of.name, of.version) == (sweep.name, sweep.version):
-                if second := found.get(of.trial):
+            if record.sweep and is_trial_of(record, sweep):
+                if second := found.get(record.sweep.trial):
                     request_cancel(self._store, self._backend, second, CancelRequest(message="it was made twice"))
-                found[of.trial] = record
+                found[record.sweep.trial] = record
         return found
 
 

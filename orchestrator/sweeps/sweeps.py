@@ -1,7 +1,7 @@
 """All that can be done with sweeps; the CLI and the SDK make the same calls."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,6 +16,7 @@ from orchestrator.specs.names import parse_version
 from orchestrator.store.base import Store
 from orchestrator.store.gather import gather
 from orchestrator.store.records import find
+from orchestrator.sweeps.delete import Deleted, delete_record, delete_trials, require_over
 from orchestrator.sweeps.plan import SweepPlan, plan_sweep
 from orchestrator.sweeps.process import start
 from orchestrator.sweeps.record import (
@@ -29,6 +30,7 @@ from orchestrator.sweeps.record import (
     find_sweep,
     get_sweep,
     sweep_names,
+    sweep_numbers,
 )
 from orchestrator.sweeps.view import SweepView, view_of
 
@@ -53,6 +55,7 @@ class Sweeps:
         context: Name of the context.
         author: Who acts, as `user@host`.
         reporter: Told of long work.
+        models: Tells what is made of a job's output, by version.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Sweeps:
         context: str,
         author: str,
         reporter: Reporter = SILENT,
+        models: Callable[[str], Mapping[str, Sequence[str]]] = lambda job: {},
     ) -> None:
         self._store = store
         self._backend = backend
@@ -71,6 +75,7 @@ class Sweeps:
         self._context = context
         self._author = author
         self._reporter = reporter
+        self._models = models
 
     def plan(self, spec: Path | str, *, assignments: Sequence[str] = ()) -> SweepPlan:
         """Find out what `create` would do, and change nothing.
@@ -180,6 +185,35 @@ class Sweeps:
                 raise JobNotFinishedError(message, hint=f"it ends by itself: mlctl sweep get {name}")
             time.sleep(POLL)
         return view
+
+    def delete(self, name: str, version: str | None = None, *, trials: bool = False) -> Deleted:
+        """Delete a version of a sweep, or all of them; the numbers stay taken.
+
+        Its trials stay versions of their job.
+
+        Args:
+            name: Of the sweep.
+            version: Of the sweep; None is all that there are.
+            trials: Delete these versions of the job, too, but for those of whose output models are made.
+
+        Raises:
+            ConflictError: One of them has not ended, or a trial of it still goes on.
+        """
+        if version is not None:
+            records = [self._record(name, version)]
+        else:
+            found = [find_sweep(self._store, name, number) for number in sweep_numbers(self._store, name)]
+            records = [record for record in found if record] or [self._record(name, LATEST)]
+        require_over(self._store, records)
+        gone: list[str] = []
+        kept: dict[str, Sequence[str]] = {}
+        for record in records:
+            if trials:
+                some, stay = delete_trials(self._store, self._backend, record, self._models(record.template.name))
+                gone, kept = gone + some, kept | stay
+            delete_record(self._store, record, author=self._author, reporter=self._reporter)
+        jobs = sorted({record.template.name for record in records})
+        return Deleted(sweeps=[record.ref for record in records], jobs=jobs, trials=gone, kept=kept)
 
     def _go_on(self, record: SweepRecord) -> SweepView:
         self._store.delete([record.prefix + STOP])

@@ -16,6 +16,7 @@ from orchestrator.progress import Reporter
 from orchestrator.store.base import AlreadyExistsError, Store, Unfinished, list_objects
 from orchestrator.store.condemned import SENDING, condemn
 from orchestrator.store.records import claim
+from orchestrator.sweeps.delete import left_of as left_of_sweep
 from orchestrator.upkeep.garbage import Garbage
 from orchestrator.upkeep.model_files import unused_files
 from orchestrator.upkeep.references import PackReferences, unused_code, unused_packs
@@ -86,6 +87,8 @@ class Collector:
             store.delete(left_overs(store, one.where))
         elif one.kind == "job":
             store.delete(item.key for item in left_of(store, one.name, {one.number}))
+        elif one.kind == "sweep":
+            store.delete(left_of_sweep(store, one.name, one.number))
         elif one.kind == "model":
             return self._delete_files(one)
         elif one.kind == "upload":

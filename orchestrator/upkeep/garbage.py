@@ -24,11 +24,22 @@ from orchestrator.store.condemned import PREFIX as LISTS
 from orchestrator.store.condemned import is_list
 from orchestrator.store.gather import gather
 from orchestrator.store.records import find
+from orchestrator.sweeps.record import RECORD as SWEEP
+from orchestrator.sweeps.record import SweepRecord, sweep_names
+from orchestrator.sweeps.record import version_prefix as sweep_version_prefix
 from orchestrator.upkeep.model_files import OF_MODELS, unused_files
 from orchestrator.upkeep.references import PackReferences, read_dataset_record, unused_code, unused_packs
-from orchestrator.upkeep.survey import Amount, DatasetSurvey, JobSurvey, survey_dataset, survey_job
+from orchestrator.upkeep.survey import (
+    Amount,
+    DatasetSurvey,
+    JobSurvey,
+    SweepSurvey,
+    survey_dataset,
+    survey_job,
+    survey_sweep,
+)
 
-Kind = Literal["pack", "code", "push", "dataset", "job", "model", "upload", "list"]
+Kind = Literal["pack", "code", "push", "dataset", "job", "sweep", "model", "upload", "list"]
 
 _NAME = NAME_PATTERN.strip("^$")
 _OF_DATASETS = rf"{DATASETS}{_NAME}/(?:V[0-9]{{4,}}/(?:files/.+|manifest\.json)|{PACKS}[0-9a-f]{{64}}\.tar)"
@@ -41,14 +52,14 @@ class Garbage(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kind: `pack`: of a dataset; `code`: an archive; `push`: files of a version that never came to be; `dataset`,
-            `job`: what a deleted version left; `model`: files of an import; `upload`: never ended; `list`: left by a
-            collector that was killed.
+            `job`, `sweep`: what a deleted version left; `model`: files of an import; `upload`: never ended; `list`:
+            left by a collector that was killed.
         where: Key of the object; of a version, its prefix.
         why: Nobody needs it.
         objects: How many they are.
         size: Their bytes.
         modified: Seconds since the epoch, of the latest.
-        name: Of the dataset, job or model.
+        name: Of the dataset, job, sweep or model.
         number: Of the version.
         upload: Its id.
     """
@@ -68,13 +79,14 @@ class Findings(msgspec.Struct):
     """A whole store, looked through.
 
     Attributes:
-        datasets, jobs: What belongs to each.
+        datasets, jobs, sweeps: What belongs to each.
         garbage: What can be deleted.
         references: The packs that versions refer to.
     """
 
     datasets: list[DatasetSurvey]
     jobs: list[JobSurvey]
+    sweeps: list[SweepSurvey]
     garbage: list[Garbage]
     references: PackReferences
 
@@ -102,6 +114,8 @@ def look_through(store: Store, before: float, *, reporter: Reporter) -> Findings
         for found in _of_dataset(store, dataset, uploads, references, before, reporter=reporter)
     ]
     garbage += [found for job in jobs for found in _of_job(store, job, before)]
+    sweeps = gather(partial(survey_sweep, store), sweep_names(store))
+    garbage += [found for sweep in sweeps for found in _of_sweep(store, sweep, before)]
     garbage += [found for name in model_names(store) for found in _of_model(store, name, uploads, before, reporter)]
     garbage += [
         Garbage(kind="code", where=item.key, why="no job refers to it", size=item.size, modified=item.modified)
@@ -120,7 +134,7 @@ def look_through(store: Store, before: float, *, reporter: Reporter) -> Findings
         for item in list_objects(store, LISTS)
         if is_list(item.key) and item.modified < before
     ]
-    return Findings(datasets, jobs, garbage, references)
+    return Findings(datasets, jobs, sweeps, garbage, references)
 
 
 def _uploads(store: Store, reporter: Reporter) -> list[Unfinished] | None:
@@ -182,6 +196,15 @@ def _of_job(store: Store, survey: JobSurvey, before: float) -> Iterator[Garbage]
         record = find(store, prefix + JOB, JobRecord)
         if record and record.deleted and record.deleted < before:
             yield _left("job", prefix, amount, "its version is deleted", survey.name, number)
+
+
+def _of_sweep(store: Store, survey: SweepSurvey, before: float) -> Iterator[Garbage]:
+    for number, amount in survey.rest.items():
+        if number in survey.records and amount.modified < before:
+            prefix = sweep_version_prefix(survey.name, number)
+            record = find(store, prefix + SWEEP, SweepRecord)
+            if record and record.deleted and record.deleted < before:
+                yield _left("sweep", prefix, amount, "its version is deleted", survey.name, number)
 
 
 def _of_model(

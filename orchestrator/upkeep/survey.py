@@ -1,4 +1,4 @@
-"""What is below `datasets/` and `jobs/`: objects, bytes and dates by version, from listings alone."""
+"""What is below `datasets/`, `jobs/` and `sweeps/`: objects, bytes and dates by version, from listings alone."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -11,6 +11,8 @@ from orchestrator.jobs.record import PAGES, job_prefix, number_of
 from orchestrator.runtime.task import JOB
 from orchestrator.store.base import ObjectInfo, Store, list_objects
 from orchestrator.store.pack import SUFFIX
+from orchestrator.sweeps.record import RECORD as SWEEP
+from orchestrator.sweeps.record import ROOT as SWEEPS
 
 _PACK = re.compile(rf"{DATASETS}[^/]+/{PACKS}[0-9a-f]{{64}}{re.escape(SUFFIX)}")
 
@@ -85,6 +87,22 @@ class JobSurvey(msgspec.Struct):
         return total(amount for part, amount in self.versions[number].items() if part != JOB)
 
 
+class SweepSurvey(msgspec.Struct):
+    """The objects of a sweep.
+
+    Attributes:
+        name: Of the sweep.
+        records: Entries of the versions' records, by number.
+        rest: The others of a version: its trials, how it stands, who looks after it.
+        foreign: What is not mlctl's.
+    """
+
+    name: str
+    records: dict[int, ObjectInfo]
+    rest: dict[int, Amount]
+    foreign: Amount
+
+
 def survey_dataset(store: Store, name: str) -> DatasetSurvey:
     """List all that belongs to a dataset."""
     found = DatasetSurvey(name, {}, {}, Amount())
@@ -125,6 +143,21 @@ def survey_job(store: Store, name: str) -> JobSurvey:
             found.pages.add(item)
         else:
             found.foreign.add(item)
+    return found
+
+
+def survey_sweep(store: Store, name: str) -> SweepSurvey:
+    """List all that belongs to a sweep."""
+    found = SweepSurvey(name, {}, {}, Amount())
+    prefix = f"{SWEEPS}{name}/"
+    for item in list_objects(store, prefix):
+        folder, _, rest = item.key[len(prefix) :].partition("/")
+        if not (number := number_of(folder)):
+            found.foreign.add(item)
+        elif rest == SWEEP:
+            found.records[number] = item
+        else:
+            found.rest.setdefault(number, Amount()).add(item)
     return found
 
 

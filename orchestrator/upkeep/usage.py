@@ -17,12 +17,14 @@ from orchestrator.runtime.task import JOB
 from orchestrator.specs.names import format_version
 from orchestrator.store.archive import PREFIX as CODE
 from orchestrator.store.base import Store, list_folders, list_objects
+from orchestrator.sweeps.record import ROOT as SWEEPS
+from orchestrator.sweeps.record import version_prefix as sweep_version_prefix
 from orchestrator.upkeep.garbage import Findings
 from orchestrator.upkeep.model_files import is_of_model
 from orchestrator.upkeep.references import PackReferences, is_code
-from orchestrator.upkeep.survey import Amount, DatasetSurvey, JobSurvey, total
+from orchestrator.upkeep.survey import Amount, DatasetSurvey, JobSurvey, SweepSurvey, total
 
-UseKind = Literal["dataset", "job", "model", "code", "garbage", "other"]
+UseKind = Literal["dataset", "job", "sweep", "model", "code", "garbage", "other"]
 
 SHOWN = 3  # versions that are named
 
@@ -31,8 +33,9 @@ class Use(msgspec.Struct, frozen=True):
     """What takes room.
 
     Attributes:
-        kind: `dataset`, `job`, `model`, `code`, `garbage` (what `store gc` deletes), or `other` (what is not mlctl's).
-        name: Of the dataset and version, or of the job or model.
+        kind: `dataset`, `job`, `sweep`, `model`, `code`, `garbage` (what `store gc` deletes), or `other` (what is not
+            mlctl's).
+        name: Of the dataset and version, or of the job, sweep or model.
         what: Which part of it.
         objects: How many they are.
         size: Their bytes.
@@ -58,13 +61,15 @@ def usage_of(store: Store, found: Findings) -> list[Use]:
             (code if is_code(item.key) else foreign).add(item)
     rows = [row for dataset in found.datasets for row in _of_dataset(dataset, found.references, garbage)]
     rows += [row for job in found.jobs for row in _of_job(job, garbage)]
+    rows += [row for sweep in found.sweeps for row in _of_sweep(sweep, garbage)]
     models = _of_models(store, garbage, foreign)
     rows += [_use("model", name, "files and records", amount) for name, amount in sorted(models.items())]
     rows.append(_use("code", "", "archives", code))
     for kind in sorted({one.kind for one in found.garbage}):
         some = [one for one in found.garbage if one.kind == kind]
         rows.append(Use("garbage", "", kind, sum(one.objects for one in some), sum(one.size for one in some)))
-    foreign = total([foreign, *(one.foreign for one in found.datasets), *(one.foreign for one in found.jobs)])
+    beside = [one.foreign for one in found.datasets] + [one.foreign for one in found.jobs]
+    foreign = total([foreign, *beside, *(one.foreign for one in found.sweeps)])
     rows.append(_use("other", "", "not mlctl's", foreign))
     return [row for row in rows if row.objects]
 
@@ -125,6 +130,14 @@ def _of_job(survey: JobSurvey, garbage: Collection[str]) -> Iterator[Use]:
         yield _use("job", survey.name, part, total(parts[part]))
 
 
+def _of_sweep(survey: SweepSurvey, garbage: Collection[str]) -> Iterator[Use]:
+    kept = [rest for number, rest in survey.rest.items() if sweep_version_prefix(survey.name, number) not in garbage]
+    records = total(kept)
+    for record in survey.records.values():
+        records.add(record)
+    yield _use("sweep", survey.name, "records", records)
+
+
 def _of_models(store: Store, garbage: Collection[str], foreign: Amount) -> dict[str, Amount]:
     """Return what belongs to each model, by name; what is not mlctl's is counted as foreign."""
     found: dict[str, Amount] = defaultdict(Amount)
@@ -141,7 +154,7 @@ def _not_ours(store: Store, garbage: Collection[str]) -> Amount:
     page = store.list_page("", delimiter="/")
     items = list(page.objects)
     for folder in list_folders(store, ""):
-        if folder + "/" not in (DATASETS, JOBS, MODELS, CODE):
+        if folder + "/" not in (DATASETS, JOBS, SWEEPS, MODELS, CODE):
             items += list_objects(store, folder + "/")
     for item in items:
         if item.key not in garbage:

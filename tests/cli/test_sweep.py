@@ -34,6 +34,20 @@ def test_from_the_spec_to_the_best(sweeping, mlctl: Run, tmp_path):
     assert "rates/V0001" in (tmp_path / "page.html").read_text()
 
 
+def test_delete_says_what_becomes_of_the_trials(sweeping, mlctl: Run, terminal):
+    sweeping.run(parameters={"rate": [0.1]})
+    with terminal("sweep", "delete", "rates", "--trials") as process:
+        process.expect_exact("Delete all versions of rates, with their trials' versions, logs and output?")
+        process.sendline("n")
+        process.wait()
+    done = mlctl("sweep", "delete", "rates/v1")
+    assert (done.returncode, done.stdout) == (0, "rates/V0001 deleted\n")
+    assert done.stderr == "its trials stay, as versions of demo\n"
+    sweeping.run(parameters={"rate": [0.1]})
+    done = mlctl("sweep", "delete", "rates", "--trials")
+    assert done.stdout == "demo/V0002 deleted\nrates/V0002 deleted\n"
+
+
 def test_ctrl_c_leaves_it_running_until_it_is_stopped(sweeping, terminal, mlctl: Run):
     sweeping.script("time.sleep(600)")
     path = sweeping.write()

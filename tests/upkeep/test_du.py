@@ -4,7 +4,8 @@ from orchestrator.jobs.delete import mark_deleted
 from orchestrator.jobs.record import version_prefix
 from orchestrator.store.archive import store_code
 from orchestrator.store.base import list_objects
-from tests.upkeep.things import code, make_job
+from orchestrator.sweeps.delete import mark_deleted as mark_sweep_deleted
+from tests.upkeep.things import code, make_job, make_sweep
 
 
 def test_each_object_is_counted_once(store, datasets, later, folder, tmp_path):
@@ -20,6 +21,10 @@ def test_each_object_is_counted_once(store, datasets, later, folder, tmp_path):
         for name in ("status.json", "logs/worker-0/000000000000.log", "output/model"):
             store.put(version_prefix("demo", one.number) + name, b"{   }")
     mark_deleted(store, "demo", [gone])
+    sweeps = make_sweep(store, record), make_sweep(store, record)
+    for sweep in sweeps:
+        store.put(sweep.prefix + "trials/0001.json", b"{   }")
+    mark_sweep_deleted(store, sweeps[0])
     store.put("notes.txt", b"foreign")
     store.put("mine/notes.txt", b"foreign")
     uses = later.usage()
@@ -36,6 +41,8 @@ def test_each_object_is_counted_once(store, datasets, later, folder, tmp_path):
     assert rows["code", "", "archives"][0] == 1
     assert rows["garbage", "", "code"][0] == 1
     assert rows["garbage", "", "job"] == (3, 15)
+    assert rows["sweep", "rates", "records"][0] == 3
+    assert rows["garbage", "", "sweep"] == (1, 5)
     assert rows["garbage", "", "push"][0] == 1
     assert rows["other", "", "not mlctl's"] == (2, 14)
 

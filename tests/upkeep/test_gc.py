@@ -19,12 +19,12 @@ from orchestrator.models.models import Models
 from orchestrator.store import condemned, open_store
 from orchestrator.store.archive import store_code
 from orchestrator.store.base import Store, list_objects
-from orchestrator.sweeps.record import SweepRecord, claim_sweep
+from orchestrator.sweeps.delete import mark_deleted as mark_sweep_deleted
 from orchestrator.upkeep import Upkeep, upkeep
 from orchestrator.upkeep.references import PackReferences
 from orchestrator.upkeep.survey import survey_dataset
 from tests.store.trees import make_tree
-from tests.upkeep.things import code, make_job
+from tests.upkeep.things import code, make_job, make_sweep
 from tests.waiting import wait_until
 
 spawner = multiprocessing.get_context("forkserver")
@@ -44,10 +44,27 @@ def found(garbage) -> set[tuple[str, str]]:
 def test_what_a_sweep_goes_on_with_is_needed(store, later, tmp_path):
     snapshot = code(tmp_path, "swept")
     job = make_job(store, snapshot)
-    record = SweepRecord(name="s", number=0, digest="", created=0.0, author="", spec={}, goal="maximize", template=job)
-    claim_sweep(store, record)
+    make_sweep(store, job)
     mark_deleted(store, job.name, [job])
     assert found(later.garbage()) == set()
+
+
+def test_what_a_deleted_sweep_left_goes_with_its_code_and_its_number_stays(store, later, tmp_path):
+    snapshot = code(tmp_path, "x")
+    job = make_job(store, snapshot)
+    sweep = make_sweep(store, job)
+    mark_deleted(store, job.name, [job])
+    for name in ("status.json", "trials/0001.json"):
+        store.put(sweep.prefix + name, b"{}")
+    before = keys_of(store)
+    assert later.garbage() == []
+    mark_sweep_deleted(store, sweep)  # and killed then
+    garbage = later.garbage()
+    assert found(garbage) == {("sweep", "sweeps/rates/V0001/"), ("code", snapshot.key)}
+    later.collect(garbage)
+    gone = {sweep.prefix + "status.json", sweep.prefix + "trials/0001.json", snapshot.key}
+    assert keys_of(store) == before - gone
+    assert make_sweep(store, job).version == "V0002"
 
 
 def test_a_version_that_is_deleted_meanwhile_needs_nothing(store, datasets, folder):

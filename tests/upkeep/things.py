@@ -1,4 +1,4 @@
-"""Jobs and code archives made without running anything."""
+"""Jobs, sweeps and code archives made without running anything."""
 
 import os
 import time
@@ -9,6 +9,7 @@ from orchestrator.jobs.numbers import claim_number
 from orchestrator.jobs.record import CodeRef, DataRef, JobRecord
 from orchestrator.store.archive import CodeSnapshot, snapshot_code, store_code
 from orchestrator.store.base import Store
+from orchestrator.sweeps.record import SweepRecord, claim_sweep
 from tests.store.trees import make_tree
 
 DAY = 86_400.0
@@ -32,3 +33,18 @@ def make_job(
     if snapshot and time.time() - begun > create.FRESH:
         store_code(store, snapshot)
     return record
+
+
+def make_sweep(store: Store, template: JobRecord) -> SweepRecord:
+    """Claim a version of a sweep as `sweep create` does, but start nothing."""
+    record = SweepRecord(
+        name="rates",
+        number=0,
+        digest="",
+        created=time.time(),
+        author="me",
+        spec={},
+        goal="maximize",
+        template=template,
+    )
+    return claim_sweep(store, record)
