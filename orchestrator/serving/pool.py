@@ -2,7 +2,7 @@
 
 import asyncio
 import collections
-import contextlib
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,6 @@ from orchestrator.serving.process import LostError, ModelError, ModelProcess, Un
 from orchestrator.serving.settings import Deployed, Settings
 
 PATIENCE = 2.0  # seconds that a request waits for processes that have died to be there again
-
-
 # Requests, or batches, that the only process of a version has at once: the next are there when it has answered one.
 # Of several processes each has one, as what waits behind a request that hangs could be answered by another.
 AHEAD = 8
@@ -39,27 +37,32 @@ class Batching(msgspec.Struct, frozen=True):
 class _Asked:
     """A request that waits."""
 
-    __slots__ = ("alone", "answer", "begun", "deadline", "question", "rows")
+    __slots__ = ("alone", "answer", "begun", "came", "deadline", "question", "rows")
 
-    def __init__(self, question: dict[str, Any], deadline: float) -> None:
+    def __init__(self, question: dict[str, Any], timeout: float) -> None:
+        loop = asyncio.get_running_loop()
         self.question = question
-        self.deadline = deadline
-        self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.came = loop.time()
+        self.deadline = self.came + timeout
+        self.answer: asyncio.Future[Any] = loop.create_future()
         self.begun = self.alone = False
         self.rows = _rows(question)
 
-    def settle(self, value: Any = None, error: Exception | None = None) -> None:
-        """Answer it, unless its client has gone."""
-        if not self.answer.done():
-            if error is None:
-                self.answer.set_result(value)
-            else:
-                self.answer.set_exception(error)
+    def settle(self, answer: dict[str, Any] | Exception) -> None:
+        """Answer it in the words of the worker, or say why not, unless its client has gone."""
+        if self.answer.done():
+            return
+        if isinstance(answer, Exception):
+            self.answer.set_exception(answer)
+        elif "error" in answer:
+            self.answer.set_exception(ModelError(**answer["error"]))
+        else:
+            self.answer.set_result(answer["value"])
 
     def expire(self, problem: str) -> None:
         """Give it up if no process has it yet; else the process is given up."""
         if not self.begun:
-            self.settle(error=UnavailableError(problem))
+            self.settle(UnavailableError(problem))
 
 
 class Pool:
@@ -82,16 +85,16 @@ class Pool:
         self._processes = [ModelProcess(deployed, scratch, log) for _ in range(settings.processes)]
         self._tasks: list[asyncio.Task[None]] = []
         self._waiting: collections.deque[_Asked] = collections.deque()
-        self._arrived = asyncio.Event()
-        self._turn = asyncio.Lock()  # one process at a time gathers requests, or each would get but one
         self._inside = 0
         self._empty = asyncio.Event()
         self._batching = Batching()
+        self._ahead = 1
+        self._delay: asyncio.TimerHandle | None = None
 
     @property
     def ready(self) -> bool:
         """Whether a process has its model loaded."""
-        return any(process.there.is_set() for process in self._processes)
+        return any(process.ready for process in self._processes)
 
     @property
     def problem(self) -> str:
@@ -107,10 +110,9 @@ class Pool:
         """Load the model. Raises UnavailableError if that fails."""
         await asyncio.gather(*(process.start() for process in self._processes))
         self._batching = msgspec.convert(self.described.get("batching", {}), Batching)
-        ahead = 1 if len(self._processes) > 1 else AHEAD if self._batching.max_batch_size == 1 else AHEAD_BATCHES
-        for process in self._processes:
-            self._tasks += [asyncio.create_task(self._work(process)) for _ in range(ahead)]
-            self._tasks.append(asyncio.create_task(process.keep_alive()))
+        if len(self._processes) == 1:
+            self._ahead = AHEAD if self._batching.max_batch_size == 1 else AHEAD_BATCHES
+        self._tasks = [asyncio.create_task(process.keep_alive(self._dispatch)) for process in self._processes]
 
     async def ask(self, question: dict[str, Any]) -> Any:
         """Return the answer of the first process that is free.
@@ -125,15 +127,15 @@ class Pool:
         if not self.ready and (wait := min(process.wait for process in self._processes)) > PATIENCE:
             raise UnavailableError(f"{self.deployed.ref} {self.problem}; it is tried again in {wait:.0f} s")
         loop = asyncio.get_running_loop()
-        one = _Asked(question, loop.time() + self._timeout)
+        one = _Asked(question, self._timeout)
         late = f"{self.deployed.ref} did not answer in time: others were first"
         timers = [loop.call_at(one.deadline, one.expire, late)]
         if not self.ready:
             timers.append(loop.call_later(PATIENCE, self._lose_patience, one))
         self._inside += 1
-        self._waiting.append(one)
-        self._arrived.set()
         try:
+            self._waiting.append(one)
+            self._dispatch()
             return await one.answer
         finally:
             for timer in timers:
@@ -155,60 +157,57 @@ class Pool:
         if not self.ready:
             one.expire(f"{self.deployed.ref} {self.problem}")
 
-    async def _work(self, process: ModelProcess) -> None:
-        """Have a process answer whatever comes, as long as it lives."""
-        while True:
-            await process.there.wait()
-            async with self._turn:
-                batch = await self._gather()
-            if process.there.is_set():
-                await self._answer(process, batch)
-            else:  # it has died since
-                self._put_back(batch)
+    def _dispatch(self) -> None:
+        """Have the processes answer what waits, as far as they have room."""
+        while self._waiting and (process := self._free()) and (batch := self._next()):
+            for one in batch:
+                one.begun = True
+            left = max(0.001, min(one.deadline for one in batch) - asyncio.get_running_loop().time())
+            together = {"do": "batch", "requests": [one.question for one in batch]}
+            question = batch[0].question if len(batch) == 1 else together
+            process.ask(question, left, functools.partial(self._answered, batch))
 
-    async def _gather(self) -> list[_Asked]:
-        """Return the requests that are asked next, the oldest first."""
-        loop = asyncio.get_running_loop()
+    def _free(self) -> ModelProcess | None:
+        return next((one for one in self._processes if one.ready and one.asked < self._ahead), None)
+
+    def _next(self) -> list[_Asked]:
+        """Return the requests that are asked next, the oldest first; none if others may still come to them."""
         batch: list[_Asked] = []
-        rows, until = 0, 0.0
-        while True:
-            while self._waiting and (not batch or self._fits(batch[0], rows)):
-                one = self._waiting.popleft()
-                if not one.answer.done():
-                    batch.append(one)
-                    rows += one.rows
-            if batch and not until:
-                until = loop.time() + self._batching.max_delay_ms / 1000
-            full = self._waiting or rows >= self._batching.max_batch_size or loop.time() >= until
-            if batch and (full or batch[0].alone):
-                return batch
-            self._arrived.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(until if batch else None):
-                    await self._arrived.wait()
+        rows = 0
+        while self._waiting and (not batch or self._fits(batch[0], rows)):
+            one = self._waiting.popleft()
+            if not one.answer.done():
+                batch.append(one)
+                rows += one.rows
+        if not batch or self._waiting or rows >= self._batching.max_batch_size or batch[0].alone:
+            return batch
+        loop = asyncio.get_running_loop()
+        left = batch[0].came + self._batching.max_delay_ms / 1000 - loop.time()
+        if left <= 0:
+            return batch
+        self._waiting.extend(batch)
+        if self._delay is None:
+            self._delay = loop.call_later(left, self._end_delay)
+        return []
+
+    def _end_delay(self) -> None:
+        self._delay = None
+        self._dispatch()
 
     def _fits(self, first: _Asked, rows: int) -> bool:
         following = self._waiting[0]
         return not (first.alone or following.alone) and rows + following.rows <= self._batching.max_batch_size
 
-    async def _answer(self, process: ModelProcess, batch: list[_Asked]) -> None:
-        for one in batch:
-            one.begun = True
-        left = max(0.001, min(one.deadline for one in batch) - asyncio.get_running_loop().time())
-        try:
-            if len(batch) == 1:
-                batch[0].settle(await process.ask(batch[0].question, left))
-                return
-            together = {"do": "batch", "requests": [one.question for one in batch]}
-            for one, answer in zip(batch, await process.ask(together, left), strict=True):
-                error = answer.get("error")
-                one.settle(answer.get("value"), ModelError(**error) if error else None)
-        except ModelError as error:
-            batch[0].settle(error=error)
-        except LostError:
+    def _answered(self, batch: list[_Asked], answer: dict[str, Any] | Exception) -> None:
+        if isinstance(answer, LostError):
             self._put_back(batch)
-        except UnavailableError as error:
-            self._give_up(batch, error)
+        elif isinstance(answer, Exception):
+            self._give_up(batch, answer)
+        else:
+            each = [answer] * len(batch) if len(batch) == 1 or "error" in answer else answer["value"]
+            for one, its in zip(batch, each, strict=True):
+                one.settle(its)
+        self._dispatch()
 
     def _put_back(self, batch: list[_Asked]) -> None:
         now = asyncio.get_running_loop().time()
@@ -218,12 +217,11 @@ class Pool:
                 one.expire(f"{self.deployed.ref} did not answer in time: others were first")
             else:
                 self._waiting.appendleft(one)
-        self._arrived.set()
 
-    def _give_up(self, batch: list[_Asked], error: UnavailableError) -> None:
+    def _give_up(self, batch: list[_Asked], error: Exception) -> None:
         """Let no request but the one that killed the process suffer from that: of several, each is tried alone."""
         if len(batch) == 1:
-            batch[0].settle(error=error)
+            batch[0].settle(error)
             return
         for one in batch:
             one.alone = True

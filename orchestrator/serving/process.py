@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import itertools
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
-from orchestrator.serving import wire
 from orchestrator.serving.launch import Running, launch
+from orchestrator.serving.link import Answered, Asked, Link
 from orchestrator.serving.settings import Deployed
 
 LOAD = 600.0  # seconds that a model may take to load
@@ -57,7 +58,6 @@ class ModelProcess:
         log: Where what it says goes.
 
     Attributes:
-        there: Set while it could be asked.
         described: What its model is, once it was loaded.
         problem: Why it is not there, for people.
     """
@@ -67,14 +67,11 @@ class ModelProcess:
         self._socket = scratch / f"{next(_serial)}.sock"
         self._log = log
         self._process: Running | None = None
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._link: Link | None = None
         self._started = 0.0
         self._pause = 0.0
         self._not_before = 0.0
         self._gone = asyncio.Event()
-        self._dying = asyncio.Lock()
-        self._turn = asyncio.Lock()
-        self.there = asyncio.Event()
         self.described: dict[str, Any] = {}
         self.problem = ""
 
@@ -82,6 +79,16 @@ class ModelProcess:
     def wait(self) -> float:
         """Seconds until it may be started again."""
         return max(0.0, self._not_before - time.monotonic())
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be asked."""
+        return self._link is not None
+
+    @property
+    def asked(self) -> int:
+        """Number of requests that it has."""
+        return len(self._link.asked) if self._link else 0
 
     async def start(self) -> None:
         """Start the process and wait until it has loaded its model.
@@ -94,60 +101,36 @@ class ModelProcess:
         try:
             await asyncio.wait_for(self._load(), LOAD)
         except TimeoutError:
-            await self._failed(f"did not load within {LOAD:g} s")
-        except (OSError, asyncio.IncompleteReadError, msgspec.DecodeError, UnavailableError) as error:
-            await self._failed(str(error))
+            raise await self._failed(f"did not load within {LOAD:g} s") from None
+        except (OSError, msgspec.DecodeError, UnavailableError) as error:
+            raise await self._failed(str(error)) from error
 
-    async def keep_alive(self) -> None:
-        """Start the process again whenever it has gone, with pauses that grow."""
+    async def keep_alive(self, back: Callable[[], None]) -> None:
+        """Start the process again whenever it has gone, with pauses that grow, and tell when it is back."""
         while True:
             await self._gone.wait()
-            with contextlib.suppress(UnavailableError):
-                await self._died()
             await asyncio.sleep(self.wait)
             with contextlib.suppress(UnavailableError):  # `problem` says so, and it is tried again
                 await self.start()
+                back()
 
-    async def ask(self, request: dict[str, Any], timeout: float) -> Any:
-        """Return the answer to a request; it answers one after the other, and may have the next ones already.
+    def ask(self, request: dict[str, Any], timeout: float, answered: Answered) -> None:
+        """Have it answer a request; it answers one after the other, and may have the next ones already.
 
         Args:
             request: In the words of guest/serving/mlctl_model/worker.py.
             timeout: Seconds from the moment when it is this one's turn.
-
-        Raises:
-            ModelError: The model's own code failed.
-            LateError: It did not answer in time, and is ended.
-            LostError: It ended before it was this one's turn.
-            UnavailableError: The process has died.
+            answered: Called with the answer in the words of the worker; or with LateError if it does not come in time,
+                with UnavailableError if the process dies of the request, with LostError if it does so before.
         """
-        streams = self._streams
-        if streams is None:
-            raise LostError(f"{self._deployed.ref} {self.problem}")
-        streams[1].write(wire.frame(request))
-        async with self._turn:  # first come, first served: as the answers come
-            if self._streams is not streams:
-                raise LostError(f"{self._deployed.ref} {self.problem}")
-            try:
-                async with asyncio.timeout(timeout):
-                    answer = await wire.receive(streams[0])
-            except TimeoutError:
-                await self.stop()
-                self.problem = f"did not answer within {timeout:g} s"
-                self._gone.set()
-                raise LateError(f"{self._deployed.ref} did not answer in time") from None
-            except (OSError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
-                await self._died(error)
-        if "error" in answer:
-            raise ModelError(**answer["error"])
-        return answer["value"]
+        assert self._link, "only who is ready is asked"
+        self._link.ask(request, timeout, answered)
 
     async def stop(self) -> None:
         """End the process."""
-        self.there.clear()
-        if self._streams:
-            self._streams[1].close()
-            self._streams = None
+        if self._link:
+            self._link.close()
+            self._link = None
         if self._process and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
@@ -161,12 +144,12 @@ class ModelProcess:
         output = self._process.stdout
         assert output
         self.described = await self._told(output)
-        keep = asyncio.create_task(self._keep(output))
-        _background.add(keep)
-        keep.add_done_callback(_background.discard)
-        self._streams = await self._connect()
+        _run(self._keep(output))
+        link = await self._connect()
+        if not link.is_open:
+            raise UnavailableError(f"has died while it loaded ({await self._code()})")
+        self._link = link
         self.problem = ""
-        self.there.set()
 
     async def _told(self, output: asyncio.StreamReader) -> dict[str, Any]:
         """Return what the process tells of its model; what it says before that goes to the log."""
@@ -185,8 +168,8 @@ class ModelProcess:
         with contextlib.suppress(ValueError):  # a line that is too long
             while line := await output.readline():
                 self._write(line)
-        if self._process and self._process.stdout is output:
-            self._gone.set()
+        if self._link and self._process and self._process.stdout is output:
+            self._link.lose()
 
     def _write(self, data: bytes) -> None:
         if self._deployed.host:  # which has written it to its container's log
@@ -194,10 +177,13 @@ class ModelProcess:
         with contextlib.suppress(OSError), self._log.open("ab") as log:  # a full disk does not stop a service
             log.write(data)
 
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self) -> Link:
         while True:  # it tells first, and listens then
             try:
-                return await asyncio.open_unix_connection(str(self._socket))
+                _, link = await asyncio.get_running_loop().create_unix_connection(
+                    lambda: Link(self._on_end), str(self._socket)
+                )
+                return link
             except OSError:
                 assert self._process
                 if self._process.returncode is not None:
@@ -212,21 +198,40 @@ class ModelProcess:
             return f"signal {-code}" if code < 0 else f"exit code {code}"
         return "it closed its connection"
 
-    async def _died(self, cause: BaseException | None = None) -> NoReturn:
-        """Take note of the process's death, whoever sees it first: who asked it, or nobody."""
-        async with self._dying:
-            if self.there.is_set():
-                await self._failed(f"has died ({await self._code()})", cause)
-            raise UnavailableError(f"{self._deployed.ref} {self.problem}") from cause
+    def _on_end(self, asked: list[Asked], late: bool) -> None:
+        if self._link:  # else it is being started
+            self._link = None
+            _run(self._replace(asked, late))
 
-    async def _failed(self, problem: str, cause: BaseException | None = None) -> NoReturn:
+    async def _replace(self, asked: list[Asked], late: bool) -> None:
+        """Have the process started again, and tell all who wait for it."""
+        if late:
+            await self.stop()
+            self.problem = f"did not answer within {asked[0].timeout:g} s"
+            self._gone.set()
+            error: UnavailableError = LateError(f"{self._deployed.ref} did not answer in time")
+        else:
+            error = await self._failed(f"has died ({await self._code()})")
+        for one in reversed(asked[1:]):
+            one.answered(LostError(f"{self._deployed.ref} {self.problem}"))
+        if asked:
+            asked[0].answered(error)
+
+    async def _failed(self, problem: str) -> UnavailableError:
+        """End what there is of the process, have it started again after a pause, and return what to tell of it."""
         await self.stop()
         now = time.monotonic()
         self._pause = 0.0 if now - self._started > STEADY else min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
         self._not_before = now + self._pause
         self.problem = problem
         self._gone.set()
-        raise UnavailableError(f"{self._deployed.ref} {problem}") from cause
+        return UnavailableError(f"{self._deployed.ref} {problem}")
 
 
 _background: set[asyncio.Task[None]] = set()
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(work)
+    _background.add(task)
+    task.add_done_callback(_background.discard)

@@ -1,6 +1,5 @@
 """How the front talks to a model's process; the format stands in guest/serving/mlctl_model/wire.py."""
 
-import asyncio
 import struct
 from typing import Any
 
@@ -17,13 +16,22 @@ def frame(document: dict[str, Any]) -> bytes:
     return b"".join((HEAD.pack(len(text), sum(map(len, blobs))), text, *blobs))
 
 
-async def receive(reader: asyncio.StreamReader) -> dict[str, Any]:
-    """Return the next document. Raises asyncio.IncompleteReadError if the process has gone."""
-    length, size = HEAD.unpack(await reader.readexactly(HEAD.size))
-    document: dict[str, Any] = msgspec.json.decode(await reader.readexactly(length))
-    data = await reader.readexactly(size) if size else b""
-    taken: dict[str, Any] = _take(document, data)
-    return taken
+def parse(data: bytearray, start: int) -> tuple[dict[str, Any], int] | None:
+    """Return the document of the frame that begins there, and where it ends; None if not all of it is there.
+
+    Raises:
+        msgspec.DecodeError: It is none.
+    """
+    text = start + HEAD.size
+    if len(data) < text:
+        return None
+    length, size = HEAD.unpack_from(data, start)
+    blobs = text + length
+    end = blobs + size
+    if len(data) < end:
+        return None
+    taken: dict[str, Any] = _take(msgspec.json.decode(data[text:blobs]), bytes(data[blobs:end]))
+    return taken, end
 
 
 def _put(value: Any, blobs: list[bytes], at: list[int]) -> Any:
