@@ -80,7 +80,8 @@ def warn_of_unused(views: "Iterable[ServiceView]") -> None:
     for view in views:
         if view.unused > DAY:
             name = view.record.name
-            warn(f"nobody has used service {name} for {duration(view.unused)}: mlctl service stop {name}")
+            past = " (TensorFlow Serving's own ports do not count)" * (view.record.shape.server == "tfserving")
+            warn(f"nobody has used service {name} for {duration(view.unused)}{past}: mlctl service stop {name}")
 
 
 def show(view: "ServiceView", output: OutputOption) -> None:

@@ -39,6 +39,7 @@ class Web:
     def __init__(self, front: Front) -> None:
         self.front = front
         self.service = front.service
+        self.identity = uuid.uuid4().hex
 
     async def ask(self, request: Request, pool: Pool, question: dict[str, Any], protocol: str) -> Any:
         """Have a version answer; the client is told which. Raises RequestError."""
@@ -104,6 +105,7 @@ async def _service(web: Web, request: Request) -> Response:
             "revision": service.settings.revision,
             "models": models,
             "refused": refused,
+            "front": web.identity,  # which of several pods this is
             "used": web.front.used,
         }
     )

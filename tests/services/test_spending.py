@@ -107,3 +107,5 @@ def test_only_what_was_not_asked_for_a_day_is_warned_of(clock, capsys):
     views += [of_answer(record, {}, 0), ServiceView(record, ServiceState.STOPPED)]
     warn_of_unused(views)
     assert capsys.readouterr().err == ("warning: nobody has used service digits for 1d 0h: mlctl service stop digits\n")
+    warn_of_unused([of_answer(service(server="tfserving"), {"used": 100 * 3600 - 2 * DAY}, 0)])
+    assert "for 2d 0h (TensorFlow Serving's own ports do not count): mlctl" in capsys.readouterr().err

@@ -23,6 +23,7 @@ from orchestrator.services.kubernetes.manifests import HPA, SERVICES, manifests
 from orchestrator.services.kubernetes.objects import END, POLL, Objects
 from orchestrator.services.kubernetes.plan import GRPC_PORT, PORT_NAME, Plan, plan_of
 from orchestrator.services.kubernetes.rollout import is_done, not_growing, restarts, short_of_memory, trouble
+from orchestrator.services.kubernetes.unused import unused
 from orchestrator.services.place import Place
 from orchestrator.services.record import ServiceRecord
 from orchestrator.services.runner import Asker, Form
@@ -118,14 +119,14 @@ class InCluster:
         if not available:
             return ServiceView(record, ServiceState.FAILED if found else ServiceState.STARTING, problem, times)
         try:
-            told = self._request("GET", record.name, "service", b"", "", self.token(record.name)).document
+            told = self._told(record.name)
+            view = of_answer(record, told, times)
+            asked = [pod for pod in every if not pod["metadata"].get("deletionTimestamp")]
+            idle = view.unused if len(asked) == 1 else unused(told, lambda: self._told(record.name), len(asked))
         except MlctlError as error:
             return ServiceView(record, ServiceState.RUNNING, problem or error.message, times, replicas=available)
-        view = of_answer(record, told, times)
-        # One of several pods has answered; and TensorFlow Serving is asked past the front.
-        unused = view.unused if len(every) == 1 and record.shape.server == "engine" else 0.0
         problem = view.problem or problem or short_of_memory(every) or self._not_growing(record)
-        return msgspec.structs.replace(view, problem=problem, unused=unused, replicas=available)
+        return msgspec.structs.replace(view, problem=problem, unused=idle, replicas=available)
 
     def asker(self, record: ServiceRecord, token: str) -> Asker:
         return lambda request: self._request("POST", record.name, "", request.body, request.kind, token)
@@ -173,6 +174,11 @@ class InCluster:
             return
         self._objects.restore(live, old)
         self._objects.drop(plan, old)
+
+    def _told(self, name: str) -> Json:
+        """Return what a pod of a service, any of them, tells of itself. Raises ServiceError."""
+        told: Json = self._request("GET", name, "service", b"", "", self.token(name)).document
+        return told
 
     def _request(self, method: str, name: str, path: str, body: bytes, kind: str, token: str) -> Answer:
         """Ask a service through the API server.

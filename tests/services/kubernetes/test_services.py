@@ -85,7 +85,7 @@ def objects_of(standin: Standin) -> set[str]:
     return {one["kind"] for one in found if "mlctl/service" in one["metadata"]["labels"]}
 
 
-def test_scaled_stopped_started_and_deleted(client, model, standin: Standin):
+def test_scaled_stopped_started_and_deleted(client, model, standin: Standin, monkeypatch):
     deploy(client, model("one"), shape={"replicas": 2, "ingress": "echo.lab"})
     every = {"Deployment", "Service", "Secret", "PodDisruptionBudget", "Ingress"}
     assert objects_of(standin) == every
@@ -99,6 +99,8 @@ def test_scaled_stopped_started_and_deleted(client, model, standin: Standin):
     assert client.services.predict("echo", json=b"{}").status == 401
     assert answer_of(client, token=token) == "one"
     elsewhere.save_token(token)
+    monkeypatch.setattr("orchestrator.services.kubernetes.unused.DAY", 0.0)
+    wait_until(lambda: client.services.get("echo").unused > 0)  # when both pods were heard
     assert b'"path":"/"' in b"".join(client.services.logs("echo"))
     view = client.services.scale("echo", 1)
     assert (view.record.shape.replicas, view.record.shape.ingress) == (1, "echo.lab")

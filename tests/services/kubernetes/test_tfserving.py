@@ -65,6 +65,7 @@ def test_all_versions_are_in_one_server_and_the_packages_code_beside_the_front(c
     assert view.record.shape.server == "tfserving"
     answers = [client.services.predict("doubler", json=question).document["version"] for _ in range(40)]
     assert set(answers) == {"1", "2"}
+    assert client.services.get("doubler").unused > 0
     with pytest.raises(PreflightError, match=r"Can't parse saved_model\.pb"):
         client.services.deploy(saved(3, "broken"), engine="plain-1")
     assert client.services.predict("doubler", json=question).status == 200
