@@ -35,7 +35,7 @@ class Shown(msgspec.Struct, frozen=True):
 def bring_events(settings: Settings) -> int:
     """Bring what is new until SIGTERM comes, and return the exit code."""
     stop = threading.Event()
-    on_sigterm(lambda _number, _frame: stop.set())
+    on_sigterm(stop.set)
     followers = [_follower(settings, one) for one in msgspec.json.decode(os.environ[RUNS], type=list[Shown])]
     pause = FIRST_POLL
     while not stop.is_set():

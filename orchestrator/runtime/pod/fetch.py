@@ -1,8 +1,9 @@
 """The init container: bring code, data and what an earlier pod of the same job has left into the volume."""
 
+import os
 import signal
+import threading
 import time
-from types import FrameType
 
 import msgspec
 
@@ -36,29 +37,23 @@ class _Record(msgspec.Struct):
     created: float = 0.0
 
 
-class _StopRequested(BaseException):
-    """SIGTERM arrived: the pod is to end. A BaseException so that no error handling swallows it."""
-
-
 class Fetch:
     """What the init container does."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._order: Order | None = None
+        self._telling = threading.Lock()  # of the status: who ends here never gives it back
 
     def run(self) -> int:
         """Prepare the volume and return the exit code."""
+        on_sigterm(self._stop)
         try:
-            on_sigterm(self._on_stop)
             fetch_patiently(self._attempt, waiting=complain)
         except FetchError as error:
             complain(error)
             self._end(Exit(cause="not-started", reason=error.reason, error=error.message, finished=time.time()))
             return AWAY if error.passing else FAILED
-        except _StopRequested:
-            self._end(Exit(cause="stopped", finished=time.time()))
-            return STOPPED
         say("code and data are there")
         return 0
 
@@ -66,7 +61,7 @@ class Fetch:
         settings, volume = self._settings, self._settings.volume
         try:
             store = self._connect()
-            order = self._order = self._order or self._begin(store)
+            order = self._order or self._begin(store)
         except MlctlError as error:
             # A record that is not there may be in a folder that is not mounted yet.
             passing = isinstance(error, ObjectNotFoundError) or type(error) is StoreError
@@ -94,11 +89,14 @@ class Fetch:
             attempt=before.attempt + again,
             pod=self._settings.pod,
         )
-        write(store, key, status)
-        return Order(task=record.task, status=status)
+        with self._telling:
+            write(store, key, status)
+            self._order = Order(task=record.task, status=status)
+        return self._order
 
     def _end(self, end: Exit) -> None:
-        """Tell how it ended, if the store can be told."""
+        """Tell how it ended, if the store can be told, once and for all."""
+        self._telling.acquire(timeout=PATIENCE)
         order = self._order
         if order is None:
             return
@@ -120,6 +118,9 @@ class Fetch:
     def _connect(self) -> Store:
         return open_store(self._settings.context.store, self._settings.context, patience=PATIENCE)
 
-    def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise _StopRequested
+    def _stop(self) -> None:
+        """End it all: the pod is to end, whatever is under way here."""
+        try:
+            self._end(Exit(cause="stopped", finished=time.time()))
+        finally:
+            os._exit(STOPPED)

@@ -2,9 +2,9 @@
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import FrameType
 
 import msgspec
 
@@ -87,10 +87,18 @@ def _number(environment: Mapping[str, str], name: str, default: float) -> float:
         raise UsageError(f"{name} is {text!r}, which is no number") from None
 
 
-def on_sigterm(handler: Callable[[int, FrameType | None], object]) -> None:
-    """Have a handler for SIGTERM, which has been held back until now."""
-    signal.signal(signal.SIGTERM, handler)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+def on_sigterm(handler: Callable[[], object]) -> None:
+    """Call a handler, once and in a thread of its own, when SIGTERM comes, which every thread has to hold back.
+
+    Python's own handlers interrupt the main thread anywhere: a lock that it holds there is never free again,
+    and what they raise may be lost.
+    """
+
+    def wait() -> None:
+        signal.sigwait({signal.SIGTERM})
+        handler()
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def settle(settings: Settings) -> None:

@@ -90,7 +90,7 @@ class Sync:
 
     def run(self) -> int:
         """Look after the script until the pod ends; return the exit code."""
-        on_sigterm(lambda _number, _frame: self._stop.set())
+        on_sigterm(self._stop.set)
         say("waiting for the script")
         if not self._volume.asked("saved"):
             self._finish(self._watch())
