@@ -1,14 +1,14 @@
 """Reads metrics from a log as it grows: many lines at once, for a script may print thousands of them a second."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 
 from orchestrator.metrics.patterns import Compiled, Match
 from orchestrator.metrics.styles import COUNTERS, PAIR
 
 DIGITS = 15  # of a step, at most
-_PAIR = re.compile(PAIR.encode())
+_pairs = re.compile(PAIR.encode()).findall
 _BREAKS = bytes.maketrans(b"\r\b", b"\n\n")  # progress bars draw themselves again
 _COLOUR = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -58,7 +58,6 @@ class LineReader:
     def __init__(self, engine: Sequence[Compiled], own: Sequence[Compiled], *, epoch: int = 0, step: int = 0) -> None:
         self._engine = engine
         self._own = own
-        self._names: dict[tuple[str, bytes], str] = {}  # of keys in lines, by what they are written like
         self._taken = {each.name for each in own}
         self.epoch = epoch
         self.step = step
@@ -72,18 +71,11 @@ class LineReader:
         told = Readings()
         for pattern in self._own:
             self._read_own(pattern, data, told)
-        found = [
-            (match.start(), number, match)
-            for number, pattern in enumerate(self._engine)
-            if pattern.needs in data
-            for match in pattern.find(data)
-        ]
-        found.sort(key=itemgetter(0, 1))
-        end = 0
-        for start, number, match in found:
-            if start >= end:
-                end = match.end()
-                self._read_engine(self._engine[number], match, told)
+        patterns = [pattern for pattern in self._engine if pattern.needs in data]
+        if len(patterns) == 1:
+            self._read_engine(((patterns[0], match) for match in patterns[0].find(data)), told)
+        elif patterns:
+            self._read_engine(_in_order(patterns, data), told)
         return told
 
     def _read_own(self, pattern: Compiled, data: bytes, told: Readings) -> None:
@@ -105,28 +97,36 @@ class LineReader:
             if at_step is not None:
                 told.steps.append(at_step)
 
-    def _read_engine(self, pattern: Compiled, match: Match, told: Readings) -> None:
-        groups = pattern.groups
-        step = _number(match.group(groups["step"])) if "step" in groups else None
-        if "pairs" not in groups:
-            self.step = step or self.step
-            self._begin_epoch(pattern, match, told)
-            return
-        place: int | None = step
-        if step is not None:
-            told.steps.append(step)
-        elif "epoch" in groups:
-            place = self._in_epoch(pattern, match, told)
-        elif self.epoch:
-            place = self.epoch
-            told.epochs.append(place)
-        elif self.step:
-            place = self.step
-        for key, number in _PAIR.findall(match.group(groups["pairs"])):
-            if name := self._name(pattern.prefix, key):
-                column = told.column(name)
-                column.steps.append(place)
-                column.values.append(float(number))
+    def _read_engine(self, found: Iterable[tuple[Compiled, Match]], told: Readings) -> None:
+        columns: dict[tuple[str, bytes], Column | None] = {}  # of what `pairs` has; None is no metric
+        done = told.steps
+        for pattern, match in found:
+            groups = pattern.groups
+            step = _number(match.group(groups["step"])) if "step" in groups else None
+            if "pairs" not in groups:
+                self.step = step or self.step
+                self._begin_epoch(pattern, match, told)
+                continue
+            place: int | None = step
+            if step is not None:
+                done.append(step)
+            elif "epoch" in groups:
+                place = self._in_epoch(pattern, match, told)
+            elif self.epoch:
+                place = self.epoch
+                told.epochs.append(place)
+            elif self.step:
+                place = self.step
+            prefix = pattern.prefix
+            for key, number in _pairs(match.group(groups["pairs"])):
+                try:
+                    column = columns[prefix, key]
+                except KeyError:
+                    name = self._name(prefix, key)
+                    column = columns[prefix, key] = told.column(name) if name else None
+                if column is not None:
+                    column.steps.append(place)
+                    column.values.append(float(number))
 
     def _begin_epoch(self, pattern: Compiled, match: Match, told: Readings) -> None:
         if "nth_epoch" not in pattern.groups:
@@ -152,12 +152,23 @@ class LineReader:
 
     def _name(self, prefix: str, key: bytes) -> str:
         """Return the name of a metric; empty for what is none, or is the spec's."""
-        name = self._names.get((prefix, key))
-        if name is None:
-            plain = key.decode().lower().replace("-", "_")
-            name = "" if plain in COUNTERS or prefix + plain in self._taken else prefix + plain
-            self._names[prefix, key] = name
-        return name
+        plain = key.decode().lower().replace("-", "_")
+        return "" if plain in COUNTERS or prefix + plain in self._taken else prefix + plain
+
+
+def _in_order(patterns: Sequence[Compiled], data: bytes) -> Iterator[tuple[Compiled, Match]]:
+    """Yield matches as they stand in the lines; of two for the same part the first pattern has it."""
+    every = [
+        (match.start(), number, pattern, match)
+        for number, pattern in enumerate(patterns)
+        for match in pattern.find(data)
+    ]
+    every.sort(key=itemgetter(0, 1))
+    end = 0
+    for start, _, pattern, match in every:
+        if start >= end:
+            end = match.end()
+            yield pattern, match
 
 
 def _number(text: bytes | None) -> int | None:

@@ -28,8 +28,8 @@ class Line(NamedTuple):
 
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|[nN]a[nN]|[iI]nf(?:inity)?)"
-# Possessive: where a word is no name, no shorter part of it is tried.
-PAIR = rf"([A-Za-z_][\w./-]*+)'?[ \t]*+[=:][ \t]*+({_NUMBER})(?!\w)"
+# Possessive, and not within a word: where a word is no name, no shorter part of it is tried.
+PAIR = rf"([A-Za-z_](?<![A-Za-z_][A-Za-z_])[\w./-]*+)'?[ \t]*+[=:][ \t]*+({_NUMBER})(?!\w)"
 COUNTERS = frozenset({"step", "global_step", "epoch", "batch", "iteration", "iter", "v_num", "eta"})
 
 STYLES: dict[str, tuple[Line, ...]] = {
