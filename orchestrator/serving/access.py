@@ -10,6 +10,11 @@ import msgspec
 REQUEST_ID = "X-Request-Id"
 
 
+def new_request_id() -> str:
+    """Return an identity for a request that came without."""
+    return os.urandom(16).hex()
+
+
 def log_access(identity: str, method: str, path: str, status: int | str, begun: float, model: str) -> None:
     """Write the line of a request.
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
@@ -13,9 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from orchestrator.serving import modelarts, openinference, tfserving
-from orchestrator.serving.access import REQUEST_ID, log_access
+from orchestrator.serving.access import REQUEST_ID, log_access, new_request_id
 from orchestrator.serving.auth import REFUSED, is_allowed
 from orchestrator.serving.front import Front
 from orchestrator.serving.openapi import document
@@ -47,30 +47,41 @@ class Web:
         shadowed = "number" not in request.path_params
         return await self.front.ask(pool, question, protocol, shadowed=shadowed)
 
-    def guarded(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
-        """Return an endpoint that lets in whom it should, turns faults into answers, and is logged."""
 
-        async def answer(request: Request) -> Response:
-            begun = time.perf_counter()
-            identity = request.headers.get(REQUEST_ID) or uuid.uuid4().hex
-            settings = self.service.settings
-            if request.url.path not in _OPEN and not is_allowed(request.headers, settings.tokens):
-                response = refusal(HTTPStatus.UNAUTHORIZED, REFUSED)
-            else:
-                try:
-                    response = await endpoint(self, request)
-                except RequestError as error:
-                    response = refusal(error.status, error.message)
-                except UnknownModelError as error:
-                    response = refusal(HTTPStatus.NOT_FOUND, str(error))
-            response.headers[REQUEST_ID] = identity
-            model = getattr(request.state, "model", "")
-            if model:
-                response.headers["X-Mlctl-Model"] = model
-            log_access(identity, request.method, request.url.path, response.status_code, begun, model)
-            return response
+class Guarded:
+    """An endpoint, as ASGI has it, that lets in whom it should, turns faults into answers, and is logged.
 
-        return answer
+    Args:
+        web: Answers requests.
+        endpoint: The endpoint.
+    """
+
+    def __init__(self, web: Web, endpoint: Endpoint) -> None:
+        self._web = web
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = time.perf_counter()
+        request = Request(scope, receive, send)
+        identity = request.headers.get(REQUEST_ID) or new_request_id()
+        response = await self._answer(request)
+        response.headers[REQUEST_ID] = identity
+        model = getattr(request.state, "model", "")
+        if model:
+            response.headers["X-Mlctl-Model"] = model
+        await response(scope, receive, send)
+        log_access(identity, scope["method"], scope["path"], response.status_code, begun, model)
+
+    async def _answer(self, request: Request) -> Response:
+        # Not `request.url.path`: older Starlettes make the URL of the Host that the client names, `x/health?` for one.
+        if request.scope["path"] not in _OPEN and not is_allowed(request.headers, self._web.service.settings.tokens):
+            return refusal(HTTPStatus.UNAUTHORIZED, REFUSED)
+        try:
+            return await self._endpoint(self._web, request)
+        except RequestError as error:
+            return refusal(error.status, error.message)
+        except UnknownModelError as error:
+            return refusal(HTTPStatus.NOT_FOUND, str(error))
 
 
 async def _health(web: Web, request: Request) -> Response:
@@ -164,5 +175,5 @@ def make_app(front: Front) -> Starlette:
     async def broken(request: Request, error: Exception) -> Response:
         return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, f"the service itself failed: {type(error).__name__}: {error}")
 
-    routes = [Route(path, web.guarded(endpoint), methods=[method]) for method, path, endpoint in table]
+    routes = [Route(path, Guarded(web, endpoint), methods=[method]) for method, path, endpoint in table]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: unknown, Exception: broken})

@@ -19,34 +19,35 @@ PAUSE = 10.0  # seconds between two lines in the log about that
 
 
 class _Joining:
-    """A connection's transport that sends what is written in one go as one: head and body of an answer.
+    """A connection's transport that sends an answer's head with its body, in one go.
 
     Args:
         transport: That sends.
-        loop: Of events; what was written is sent in its next round at the latest.
+        connection: Whose answers these are; each is complete at once.
     """
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: asyncio.Transport, connection: "Connection") -> None:
         self._transport = transport
-        self._loop = loop
+        self._connection = connection
         self._blocks: list[bytes] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Send data soon, with what follows."""
-        if not self._blocks:
-            self._loop.call_soon(self.flush)
+        """Send data, and what waits; a part of an answer waits until it is complete."""
         self._blocks.append(data)
+        answering = self._connection.cycle
+        if not answering or not answering.response_started or answering.response_complete:
+            self.flush()
 
     def close(self) -> None:
-        """Send what is left, and close the connection."""
+        """Send what waits, and close the connection."""
         self.flush()
         self._transport.close()
 
     def flush(self) -> None:
-        """Send what was written."""
+        """Send what waits."""
         if self._blocks:
             self._transport.writelines(self._blocks)
             self._blocks = []
@@ -73,7 +74,7 @@ class Connection(HttpToolsProtocol):
         if len(self.connections) >= self.most and not self._make_room():
             transport.set_protocol(_TurnedAway(transport, self.loop, self.most))
             return
-        self._joining = _Joining(transport, self.loop)
+        self._joining = _Joining(transport, self)
         super().connection_made(self._joining)  # type: ignore[arg-type]
         self._timer = self.loop.call_later(self.seconds, self._send_away)
         self.idle[self] = None

@@ -128,8 +128,7 @@ class Pool:
             raise UnavailableError(f"{self.deployed.ref} {self.problem}; it is tried again in {wait:.0f} s")
         loop = asyncio.get_running_loop()
         one = _Asked(question, self._timeout)
-        late = f"{self.deployed.ref} did not answer in time: others were first"
-        timers = [loop.call_at(one.deadline, one.expire, late)]
+        timers = [loop.call_at(one.deadline, self._expire, one)]
         if not self.ready:
             timers.append(loop.call_later(PATIENCE, self._lose_patience, one))
         self._inside += 1
@@ -153,6 +152,9 @@ class Pool:
             task.cancel()
         await asyncio.gather(*(process.stop() for process in self._processes))
 
+    def _expire(self, one: _Asked) -> None:
+        one.expire(f"{self.deployed.ref} did not answer in time: others were first")
+
     def _lose_patience(self, one: _Asked) -> None:
         if not self.ready:
             one.expire(f"{self.deployed.ref} {self.problem}")
@@ -163,9 +165,7 @@ class Pool:
             for one in batch:
                 one.begun = True
             left = max(0.001, min(one.deadline for one in batch) - asyncio.get_running_loop().time())
-            together = {"do": "batch", "requests": [one.question for one in batch]}
-            question = batch[0].question if len(batch) == 1 else together
-            process.ask(question, left, functools.partial(self._answered, batch))
+            process.ask(_together(batch), left, functools.partial(self._answered, batch))
 
     def _free(self) -> ModelProcess | None:
         return next((one for one in self._processes if one.ready and one.asked < self._ahead), None)
@@ -214,7 +214,7 @@ class Pool:
         for one in reversed(batch):
             one.begun = False
             if one.deadline <= now:
-                one.expire(f"{self.deployed.ref} did not answer in time: others were first")
+                self._expire(one)
             else:
                 self._waiting.appendleft(one)
 
@@ -226,6 +226,10 @@ class Pool:
         for one in batch:
             one.alone = True
         self._put_back(batch)
+
+
+def _together(batch: list[_Asked]) -> dict[str, Any]:
+    return batch[0].question if len(batch) == 1 else {"do": "batch", "requests": [one.question for one in batch]}
 
 
 def _rows(question: dict[str, Any]) -> int:

@@ -130,6 +130,7 @@ def test_only_who_has_a_token_is_answered(run, deployed):
     for header in ({"X-Auth-Token": TOKEN}, {"Authorization": f"Bearer {TOKEN}"}, {"X-Apig-AppCode": TOKEN}):
         assert http.post("/", json={}, headers=header).status_code == 200
     assert http.get("/health").status_code == 200
+    assert http.get("/service", headers={"Host": "x/health?"}).status_code == 401
 
 
 def test_weights_and_versions(run, deployed):

@@ -1,14 +1,13 @@
 """The gRPC server: who may call, what came of it, and the errors of its own kind."""
 
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
 import grpc
 
-from orchestrator.serving.access import REQUEST_ID, log_access
+from orchestrator.serving.access import REQUEST_ID, log_access, new_request_id
 from orchestrator.serving.auth import REFUSED, is_allowed
 from orchestrator.serving.front import Front
 from orchestrator.serving.replies import RequestError
@@ -71,7 +70,7 @@ def _guarded(front: Front, method: Method) -> _Answer:
     async def answer(request: Any, context: Any) -> Any:
         begun = time.perf_counter()
         headers = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
-        identity = headers.get(REQUEST_ID.lower()) or uuid.uuid4().hex
+        identity = headers.get(REQUEST_ID.lower()) or new_request_id()
         call, code, told = Call(front), grpc.StatusCode.OK, ""
         try:
             if path not in openinference.OPEN and not is_allowed(headers, front.service.settings.tokens):
