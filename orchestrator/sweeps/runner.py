@@ -36,7 +36,7 @@ from orchestrator.sweeps.record import (
 )
 from orchestrator.sweeps.running import Place, Running
 from orchestrator.sweeps.search import Search
-from orchestrator.sweeps.trial import concluded
+from orchestrator.sweeps.trial import concluded, waiting
 
 POLL = 0.03  # seconds between two looks at trials of this machine
 POLL_ELSEWHERE = 1.0  # seconds between two looks at trials in other places
@@ -199,6 +199,9 @@ class Runner:
                 end = concluded(one.trial, view, table, told, self._spec.objective, self._record.goal)
                 self._measure(end, table)
                 self._end(one, end)
+            elif (trial := waiting(one.trial, view)) != one.trial:
+                write(self._store, trial_key(self._record, trial.number), trial)
+                one.trial = trial
 
     def _end(self, one: Running, trial: Trial) -> None:
         write(self._store, trial_key(self._record, trial.number), trial)

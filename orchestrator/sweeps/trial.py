@@ -44,6 +44,18 @@ def concluded(
     )
 
 
+def waiting(trial: Trial, view: JobView) -> Trial:
+    """Return the trial with what its version waits for, if that is more than its turn.
+
+    Args:
+        trial: As it was.
+        view: Of the version, which has not ended.
+    """
+    status = view.status
+    message = f"{status.reason.value}: {status.message}" if status.state is State.PENDING and status.reason else ""
+    return msgspec.structs.replace(trial, message=message)
+
+
 def objective_of(table: Table, objective: Objective, goal: Goal) -> Point | None:
     """Return the measurement that counts, or None if there is none."""
     series = table.find(objective.metric)

@@ -43,3 +43,13 @@ def test_what_a_pod_cannot_install_is_the_reason_of_its_end(asking: Lab) -> None
     view = asking.run()
     assert (view.status.state, view.status.reason) == (State.FAILED, Reason.REQUIREMENTS_FAILED)
     assert "nowhere" in view.status.message and f"mlctl logs demo -v {view.version}" in view.status.hint
+
+
+def test_an_index_that_a_pod_does_not_reach_is_told_as_such(asking: Lab) -> None:
+    index = "http://127.0.0.1:1/simple"
+    asking.write(env={"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": index, "PIP_RETRIES": "1"})
+    ask(asking, "nowhere\n")
+    view = asking.run()
+    assert view.status.reason is Reason.REQUIREMENTS_FAILED
+    assert "No matching distribution found for nowhere (the index did not answer: " in view.status.message
+    assert "Connection refused" in view.status.message

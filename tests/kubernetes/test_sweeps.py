@@ -6,8 +6,10 @@ import pytest
 
 from orchestrator.sweeps.record import SweepState
 from tests.jobs.conftest import project  # noqa: F401
+from tests.kubernetes.standin import Standin
 from tests.kubernetes.test_jobs import Lab, lab  # noqa: F401
 from tests.sweeps.conftest import Sweeping
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -41,3 +43,13 @@ def test_trials_run_side_by_side_and_one_that_goes_badly_is_ended(sweeping: Swee
     assert {first.record.backend, second.record.backend} == {"kubernetes"}
     assert second.record.created < first.status.finished  # nobody waited for the first
     assert third.status.message.startswith("ended by sweep rates/V0001 (median): accuracy 0.1 at step")
+
+
+def test_what_a_trial_waits_for_is_told(sweeping: Sweeping, standin: Standin) -> None:
+    standin.images.break_off("example/plain", "not found")
+    sweeping.create(parameters={"rate": [0.3]})
+    sweeping.wait_for_trials(1)
+    wait_until(lambda: "ImagePull: image example/plain cannot be pulled" in sweeping.view().trials[0].message)
+    standin.images.repair("example/plain")
+    (trial,) = sweeping.client.sweeps.wait("rates").trials
+    assert (trial.state.value, trial.message) == ("SUCCEEDED", "")

@@ -6,6 +6,7 @@ it has under another name, NAME==VERSION. Why it failed goes into the file REASO
 
 import glob
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import tempfile
 
 FILE = "pip-requirements.txt"
 SHOWN = 6  # lines of pip's reason
+# What pip warns of before it says that there is no such package.
+_AWAY = re.compile(r"connection broken by '(.+)': /|Could not fetch URL (.+?)(?: - skipping)?$")
 _LISTS = ("from versions:", "Ignored the following")  # errors that enumerate all versions there are
 
 
@@ -87,7 +90,9 @@ def _reason(lines):
             break
         if found or (line.startswith("ERROR:") and not any(words in line for words in _LISTS)):
             found.append(line.replace("ERROR: ", ""))
-    return " ".join(found[:SHOWN] or lines[-1:]) or "pip failed and said nothing"
+    away = [match.group(match.lastindex) for match in map(_AWAY.search, lines) if match]
+    found = found[:SHOWN] + (["(the index did not answer: %s)" % away[-1]] if away else [])
+    return " ".join(found or lines[-1:]) or "pip failed and said nothing"
 
 
 def _fail(path, reason):
