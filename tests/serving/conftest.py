@@ -53,19 +53,26 @@ class Echo(SingleNodeService):
 class Running:
     """A service that runs.
 
+    Args:
+        folder: Of its files.
+        settings: Its own.
+        before: Statements that its process begins with, if any.
+
     Attributes:
         http: A client for it.
         process: Its process.
     """
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, settings: Settings, before: str = "") -> None:
         self._path = folder / "settings.json"
         self.log = folder / "service.log"
         self.models_log = folder / "models.log"
         self.settings = settings
         self.write(settings)
         with self.log.open("wb") as log:
-            command = [sys.executable, "-m", "orchestrator.serving", self._path]
+            source = f"{before}\nimport runpy; runpy.run_module('orchestrator.serving', run_name='__main__')"
+            program = ["-c", source] if before else ["-m", "orchestrator.serving"]
+            command = [sys.executable, *program, self._path]
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ)
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{settings.port}", timeout=30)
 
@@ -114,8 +121,8 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     """Give a function that starts a service."""
     started: list[Running] = []
 
-    def start(*models: Deployed, ready: bool = True, **fields: Any) -> Running:
-        running = Running(tmp_path, Settings(name="shop", models=models, port=free_port(), **fields))
+    def start(*models: Deployed, ready: bool = True, before: str = "", **fields: Any) -> Running:
+        running = Running(tmp_path, Settings(name="shop", models=models, port=free_port(), **fields), before)
         started.append(running)
         if ready:
             running.wait()

@@ -178,7 +178,7 @@ def test_weights_change_while_requests_come(run, deployed):
 
 
 def test_a_process_that_dies_while_nobody_asks_is_back_for_the_next_request(run, deployed):
-    running = run(deployed())
+    running = run(deployed(), before="from orchestrator.serving import pool; pool.PATIENCE = 60.0")  # on a busy machine
     pid = running.http.post("/", json={}).json()["pid"]
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: "has died" in running.http.get("/ready").text)
