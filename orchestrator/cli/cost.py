@@ -76,7 +76,8 @@ def money_of(row: "Row") -> str:
     """Return the sums of all currencies."""
     from orchestrator.amounts import money
 
-    sums = [money(amount, currency) for currency, amount in sorted(row.cost.items())]
+    some = any(row.cost.values())  # then what cost nothing, as jobs of this machine, need not be said
+    sums = [money(amount, currency) for currency, amount in sorted(row.cost.items()) if amount or not some]
     return " + ".join(sums) + (" and more" if row.unknown and sums else "unknown" if row.unknown else "")
 
 

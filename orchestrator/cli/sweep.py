@@ -70,12 +70,12 @@ def create(
     plan = client.sweeps.plan(spec, assignments=assignments or ())
     if dry_run:
         show_one(plan, output, name=plan.spec.name, details=_everything, document=_plan_document)
+        _warn(plan)
         plan.require_possible()
         return
     plan.require_possible()
     note(detail_lines(plan_details(plan), sys.stderr).rstrip())
-    for warning in plan.job.warnings:
-        warn(warning)
+    _warn(plan)
     if not yes and terminal.is_interactive():
         terminal.confirm("Begin this sweep?")
     _begun(client, client.sweeps.create(plan), detach=detach, output=output)
@@ -250,6 +250,11 @@ def _show(view: "SweepView", output: OutputOption) -> None:
         table(list(columns), [[cell(trial) for cell in columns.values()] for trial in view.trials])
 
 
+def _warn(plan: "SweepPlan") -> None:
+    for warning in plan.job.warnings:
+        warn(warning)
+
+
 def _document(view: "SweepView") -> dict[str, object]:
     from orchestrator.cli.sweep_view import document
 
@@ -260,8 +265,8 @@ def _everything(plan: "SweepPlan") -> dict[str, str]:
     from orchestrator.cli.plan_view import plan_details as job_details
     from orchestrator.cli.sweep_view import plan_details
 
-    job = job_details(plan.job)
-    return {**plan_details(plan), **{label: job[label] for label in ("Code", "Data", "Engine", "Resources", "Cost")}}
+    job, own = job_details(plan.job), plan_details(plan)
+    return {**own, **{label: job[label] for label in ("Code", "Data", "Engine", "Resources")}, "Cost": own["Cost"]}
 
 
 def _plan_document(plan: "SweepPlan") -> dict[str, object]:
@@ -272,5 +277,6 @@ def _plan_document(plan: "SweepPlan") -> dict[str, object]:
         "spec": plan.spec_document(),
         "trials": plan.spec.trials,
         "goal": plan.goal,
+        "at_most": plan.at_most,
         "job": plan_document(plan.job),
     }

@@ -68,14 +68,36 @@ def details(view: "SweepView") -> dict[str, str]:
 def plan_details(plan: "SweepPlan") -> dict[str, str]:
     """Return the lines that tell what a sweep is going to be, by label."""
     spec = plan.spec
-    guessed = " (guessed from its name; `goal:` says otherwise)" if plan.guessed else ""
+    guessed = " (guessed from its name; if that is wrong, say it by `goal:`)" if plan.guessed else ""
     space = [f"{name}: {_values(one)}" for name, one in plan.spec.parameters.items()]
     return {
         "Sweep": f"{spec.name}, {count(spec.trials, 'trial')} of job {plan.job.name}, {spec.budget.parallel} at a time",
         "Objective": f"{plan.goal} {spec.objective.metric}{guessed}",
         "Algorithm": algorithm(spec.algorithm, spec.method),
         "Parameters": "\n".join(space),
+        "Ends": _ends(plan),
+        "Early end": f"of trials that are behind, by {spec.stopping.method}" if spec.stopping else "",
+        "Cost": _cost(plan),
     }
+
+
+def _ends(plan: "SweepPlan") -> str:
+    """Return what ends the sweep."""
+    budget, price = plan.spec.budget, plan.price
+    limits = [duration(budget.max_seconds)] if budget.max_seconds else []
+    limits += [money(budget.max_cost, price.currency) if price else f"{budget.max_cost:g}"] if budget.max_cost else []
+    limits += [f"{count(budget.failures, 'failed trial')} in a row"]
+    return f"with its trials, or after {' or '.join(limits)}"
+
+
+def _cost(plan: "SweepPlan") -> str:
+    price = plan.price
+    if price is None or plan.at_most is None:
+        return ""
+    if not price.per_hour:
+        return "nothing"
+    each = f"a trial at {money(price.per_hour, price.currency)} per hour"
+    return f"at most {money(plan.at_most, price.currency)}, {each}"
 
 
 def trial_columns(view: "SweepView") -> dict[str, Any]:

@@ -98,6 +98,8 @@ def _open(settled: set[int], first: int, last: int) -> Iterator[int]:
 
 def _not_found(store: Store, name: str, number: int | None) -> NotFoundError:
     present = [record.number for record, _ in read_versions(store, name)]
+    if present and number and (there := read_version(store, name, number)) and there[0].deleted:
+        return NotFoundError(f"{name}/{format_version(number)} was deleted", hint=f"mlctl job list {name}")
     if present:
         known = format_version(present[-1]) + (f" to {format_version(present[0])}" if len(present) > 1 else "")
         message = f"job {name} has no version {format_version(number or 1)}; it has {known}"

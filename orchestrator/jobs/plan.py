@@ -294,12 +294,17 @@ def _data_files(data: DataPlan | None, datasets: Datasets) -> list[str]:
     return []
 
 
-def require_possible(plan: Plan) -> None:
-    """Raise the plan's problems, if it has any, as one PreflightError."""
+def require_possible(plan: Plan, *also: Path) -> None:
+    """Raise the plan's problems, if it has any, as one PreflightError.
+
+    Args:
+        plan: The plan.
+        also: Files that the problems may be in, beside that of the spec.
+    """
     if plan.problems:
         lines = [f"\n  - {error.message}" + (f" ({error.hint})" if error.hint else "") for error in plan.problems]
         elsewhere = PermissionDeniedError | StoreError | RequirementsError
-        hint = f"correct {plan.source} and run it again"
+        hint = f"correct {' or '.join(dict.fromkeys(map(str, (*also, plan.source))))} and run it again"
         if all(isinstance(error, elsewhere) for error in plan.problems):  # nothing is wrong with the spec
             lines, hint = [f"\n  - {error.message}" for error in plan.problems], plan.problems[0].hint
         raise PreflightError(f"job {plan.name} cannot work:{''.join(lines)}", hint=hint)

@@ -25,10 +25,12 @@ class LoadedSweep(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         spec: The sweep.
         job: The job, whose parameters are those of the first corner of the search space.
+        path: The sweep's file.
     """
 
     spec: SweepSpec
     job: LoadedSpec
+    path: Path
 
 
 def load_sweep_spec(
@@ -71,7 +73,7 @@ def load_sweep_spec(
         _require_same_kinds(document, spec, job.spec)
     first = {name: corner(dimension) for name, dimension in spec.space.items()}
     job = msgspec.structs.replace(job, spec=with_parameters(job.spec, first))
-    return LoadedSweep(spec=spec, job=job)
+    return LoadedSweep(spec=spec, job=job, path=file)
 
 
 def corner(dimension: Dimension) -> ParameterValue:

@@ -174,7 +174,13 @@ def get_sweep(store: Store, name: str, number: int | None = None) -> SweepRecord
     if record := find_sweep(store, name, number):
         return record
     if number is not None and (latest := find_sweep(store, name)):
-        message = f"sweep {name} has no version {format_version(number)}; its latest is {latest.version}"
+        gone = number in sweep_numbers(store, name)
+        lack = (
+            f"{name}/{format_version(number)} was deleted"
+            if gone
+            else f"{name} has no version {format_version(number)}"
+        )
+        message = f"sweep {lack}; its latest is {latest.version}"
         raise NotFoundError(message, hint=f"mlctl sweep get {name}")
     if sweep_numbers(store, name):
         raise NotFoundError(f"all versions of sweep {name} were deleted", hint="mlctl sweep list")

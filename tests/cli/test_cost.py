@@ -33,6 +33,13 @@ def test_on_this_machine_nothing_costs(spec, mlctl):
     assert re.search(r"^total +1 +\S+ +0 CNY$", mlctl("cost").stdout, re.MULTILINE)
 
 
+def test_what_cost_nothing_is_not_added_to_what_did(spec, home, mlctl):
+    assert mlctl("job", "create", spec, "--wait").returncode == 0
+    (home / "prices.yaml").write_text("{currency: EUR, cpu: 3600, local: true}")
+    assert mlctl("job", "create", spec, "--wait", "--set", "max_duration=5m").returncode == 0
+    assert re.search(r"^total +2 +\S+ +[0-9.]+ EUR$", mlctl("cost").stdout, re.MULTILINE)
+
+
 def test_costs_are_shown_wherever_the_job_is(priced, mlctl):
     assert mlctl("job", "create", priced, "--wait").returncode == 0
     document = json.loads(mlctl("job", "get", "demo", "-o", "json").stdout)

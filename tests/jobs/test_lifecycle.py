@@ -194,7 +194,7 @@ def test_delete_takes_all_but_the_number(project):
     project.run()
     assert project.client.jobs.delete("demo", "v1") == ["V0001"]
     assert [view.version for view in project.client.jobs.list("demo")] == ["V0002"]
-    with pytest.raises(NotFoundError, match="V0002"):
+    with pytest.raises(NotFoundError, match="demo/V0001 was deleted"):
         project.client.jobs.get("demo", "v1")
     assert project.client.jobs.delete("demo") == ["V0002"]
     assert [item.key for item in list_objects(project.client.store, "jobs/")] == [

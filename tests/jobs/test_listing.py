@@ -275,6 +275,9 @@ def test_what_there_is_instead(tiny):
         get_record(store, "many", 9)
     with pytest.raises(NotFoundError, match="did you mean many"):
         get_record(store, "mani", 1)
+    delete(store, [2])
+    with pytest.raises(NotFoundError, match="many/V0002 was deleted"):
+        get_record(store, "many", 2)
     delete(store, range(1, 7))
     with pytest.raises(NotFoundError, match="all versions of job many were deleted"):
         get_record(store, "many", None)

@@ -44,6 +44,8 @@ def test_with_its_trials_but_for_those_that_models_are_made_of(sweeping):
     assert list(done.kept) == ["demo/V0003"]
     assert [job.version for job in sweeping.client.jobs.list("demo")] == ["V0003", "V0001"]
     assert sweeping.client.sweeps.get("rates").record.version == "V0001"
+    with pytest.raises(NotFoundError, match="sweep rates/V0002 was deleted; its latest is V0001"):
+        sweeping.client.sweeps.get("rates", "v2")
 
 
 def test_one_that_has_not_ended_is_refused(sweeping):
