@@ -65,8 +65,9 @@ def replicas(view: "ServiceView") -> str:
     shape = view.record.shape
     if view.record.backend == "local":
         return ""
-    wanted = f"{shape.replicas} to {shape.max_replicas}" if shape.max_replicas else str(shape.replicas)
-    return wanted if wanted == str(view.replicas) else f"{view.replicas} of {wanted}"
+    if shape.max_replicas:
+        return f"{view.replicas} (from {shape.replicas} to {shape.max_replicas})"
+    return str(shape.replicas) if view.replicas == shape.replicas else f"{view.replicas} of {shape.replicas}"
 
 
 def told(change: "Change") -> str:

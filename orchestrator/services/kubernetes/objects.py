@@ -123,11 +123,18 @@ class Objects:
         }
         self._api.apply(self._api.path(DEPLOYMENT, name), body)
 
-    def drop(self, before: Plan, now: Plan) -> None:
-        """Remove what a plan before made and that of now does not; what may not be removed goes with the Deployment."""
+    def drop(self, before: Plan, now: Plan, *, only: str = "") -> None:
+        """Remove what a plan before made and that of now does not; what may not be removed goes with the Deployment.
+
+        Args:
+            before: The plan before.
+            now: That of now.
+            only: Objects of this kind; by default of all.
+        """
         for kind, name in manifests(before).keys() - manifests(now).keys() - {(SECRETS, token_name(now.name))}:
-            with contextlib.suppress(PermissionDeniedError):
-                self._api.delete(self._api.path(kind, name))
+            if only in ("", kind):
+                with contextlib.suppress(PermissionDeniedError):
+                    self._api.delete(self._api.path(kind, name))
 
     def delete(self, name: str) -> None:
         """Remove a Deployment and all that goes with it, and wait for its pods to have ended."""

@@ -81,6 +81,8 @@ class InCluster:
             self._api.apply(self._api.path(SECRETS, secret["metadata"]["name"]), secret)
         old = self._plan(before)[0] if before.shares else None
         try:
+            if old:
+                self._objects.drop(old, plan, only=HPA)  # else it would go on to say how many replicas there are
             plan = self._objects.apply(plan)
             await_ready(self._api, self._objects, plan, self._reporter)
         except OvertakenError:

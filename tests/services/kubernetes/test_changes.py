@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.client import Client
 from orchestrator.errors import PermissionDeniedError, PreflightError
+from orchestrator.services.kubernetes.await_ready import await_ready
 from orchestrator.services.state import ServiceState
 from tests.kubernetes.standin import Standin
 from tests.kubernetes.standin.resources import named
@@ -80,6 +81,19 @@ def test_who_asks_for_an_autoscaler_is_told_that_there_is_no_metrics_server(clie
     assert client.services.get("echo").problem == "more load makes no more replicas: no metrics"
     standin.faults.denied.add(("get", "horizontalpodautoscalers"))
     assert client.services.get("echo").problem == ""
+
+
+def test_an_autoscaler_that_is_not_wanted_goes_before_it_can_undo_the_number(client, model, standin, monkeypatch):
+    deploy(client, model("one"), shape={"max_replicas": 3})
+    seen = []
+
+    def look(*given: object) -> None:
+        seen.append(standin.objects("horizontalpodautoscalers"))
+        await_ready(*given)
+
+    monkeypatch.setattr("orchestrator.services.kubernetes.runner.await_ready", look)
+    deploy(client, model("two"), shape={"max_replicas": 0})
+    assert seen == [[]]
 
 
 def measure_nothing(autoscaler: dict) -> None:
