@@ -1,15 +1,18 @@
 """Services on this machine."""
 
+import os
 import shutil
 import socket
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from orchestrator.config import machine_id
+from orchestrator.config import home_dir, machine_id
 from orchestrator.engines import get_engine
 from orchestrator.engines.environment import ensure_environment
 from orchestrator.errors import NotFoundError, UsageError
+from orchestrator.locks import take
 from orchestrator.models.models import Models
 from orchestrator.ports import HERE, free_ports
 from orchestrator.progress import Reporter
@@ -20,6 +23,7 @@ from orchestrator.services.record import ServiceRecord, Share
 from orchestrator.services.runner import Asker, Form
 from orchestrator.services.state import ServiceState, ServiceView, elsewhere, of_answer
 from orchestrator.serving.settings import Deployed, Settings
+from orchestrator.specs.names import check_name
 
 POLL = 0.2  # seconds between two looks at a log
 BLOCK = 1 << 16  # bytes
@@ -41,6 +45,19 @@ class Here:
     @property
     def machine(self) -> str:
         return machine_id()
+
+    @contextmanager
+    def changing(self, name: str) -> Iterator[None]:
+        path = home_dir() / "locks" / f"service-{check_name(name, 'service')}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if (lock := take(path)) is None:
+            self._reporter.note(f"waiting until another change of service {name} has ended")
+            while (lock := take(path)) is None:
+                time.sleep(POLL)
+        try:
+            yield
+        finally:
+            os.close(lock)
 
     def new(self, name: str, port: int, shape: dict[str, object]) -> ServiceRecord:
         _require_plain(shape)

@@ -10,7 +10,7 @@ from typing import Any
 
 from orchestrator.config import home_dir
 from orchestrator.detached import start_detached
-from orchestrator.errors import ConflictError, MlctlError, PreflightError
+from orchestrator.errors import ConflictError, PreflightError
 from orchestrator.locks import take
 from orchestrator.services.ask import ServiceError, ask
 from orchestrator.services.place import Place
@@ -48,19 +48,20 @@ def put_in_force(place: Place, settings: Settings, before: Settings | None) -> N
             os.close(lock)
     try:
         _await(place, settings, restarts=kept.restarts if kept else 0)
-    except MlctlError:
+    except BaseException:  # Ctrl-C as well
         if lock is not None:
             end(place)
         elif before:
             place.save_settings(before)
+            place.tell(signal.SIGHUP)  # it may not have come to the new ones yet
         raise
 
 
 def end(place: Place) -> None:
     """End the service, if it runs, and wait for it."""
-    place.tell(signal.SIGTERM)
-    deadline = time.monotonic() + END
+    deadline, told = time.monotonic() + END, False
     while place.is_kept and time.monotonic() < deadline:
+        told = told or place.tell(signal.SIGTERM)  # a keeper that has just begun has not said yet who it is
         time.sleep(POLL)
 
 

@@ -113,8 +113,10 @@ class Place:
         except OSError as error:
             raise as_mlctl_error(error, f"cannot write {self.folder}") from error
 
-    def tell(self, number: signal.Signals) -> None:
-        """Send the keeper a signal, if it lives."""
+    def tell(self, number: signal.Signals) -> bool:
+        """Send the keeper a signal, if it lives and is known; return whether it was sent."""
         if (kept := self.kept()) and self.is_kept:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(kept.pid, number)
+                return True
+        return False

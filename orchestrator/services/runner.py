@@ -1,6 +1,7 @@
 """The seam between what a service should be, and where it runs: this machine, or a cluster."""
 
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol
 
 from orchestrator.services.ask import Answer, Request
@@ -17,6 +18,9 @@ class Runner(Protocol):
     @property
     def machine(self) -> str:
         """What the records of services that run here name."""
+
+    def changing(self, name: str) -> AbstractContextManager[None]:
+        """Keep others from changing a service at the same time, as far as they are to be waited for."""
 
     def new(self, name: str, port: int, shape: dict[str, object]) -> ServiceRecord:
         """Return the record of a service that does not run yet; what is left of one of that name goes.

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, Unpack
 
 import msgspec
 
-from orchestrator.errors import MlctlError, NotFoundError, UsageError
+from orchestrator.errors import NotFoundError, UsageError
 from orchestrator.models.models import Models
 from orchestrator.models.record import ModelVersion
 from orchestrator.progress import SILENT, Reporter
@@ -73,19 +73,8 @@ class Services:
             RequirementsError: A package that the version asks for cannot be had, or contradicts the engine.
             PreflightError: The package cannot be loaded, and what was in force before still is.
         """
-        wanted, record, token = wanted_service(self._store, self._runner, version, options)
-        if record is None:
-            record = msgspec.structs.replace(wanted, shares=[])
-            claim_service(self._store, record)
-        is_new = not record.shares
-        if is_new:
-            self._runner.save_token(wanted.name, token)
-        try:
-            return self._put(record, wanted, "deploy"), token
-        except BaseException:  # Ctrl-C as well
-            if is_new:
-                self._forget(wanted.name)
-            raise
+        with self._runner.changing(options.get("name") or version.name):
+            return self._deploy(version, options)
 
     def manifests(self, version: ModelVersion, *, form: Form = "objects", **options: Unpack[Options]) -> Manifests:
         """Return the objects that `deploy` would make in a cluster, or those for KServe; nothing is changed.
@@ -102,9 +91,10 @@ class Services:
         Raises:
             UsageError: It runs on this machine, or there cannot be so many.
         """
-        record = get_service(self._store, name)
-        require_here(record, self._runner)
-        return self._put(record, self._runner.reshaped(record, {"replicas": replicas}), "scale")
+        with self._runner.changing(name):
+            record = get_service(self._store, name)
+            require_here(record, self._runner)
+            return self._put(record, self._runner.reshaped(record, {"replicas": replicas}), "scale")
 
     def traffic(self, name: str, weights: dict[int, int]) -> ServiceView:
         """Share the requests among versions of the service's model, by their numbers.
@@ -112,42 +102,40 @@ class Services:
         Raises:
             UsageError: The weights are not 100 together.
         """
-        record = self._answering(name)
         if sum(weights.values()) != WHOLE or min(weights.values(), default=-1) < 0:
             text = " + ".join(str(weight) for weight in weights.values())
             raise UsageError(f"the weights are {text}, and must be 100 together", hint="as in v2=90,v3=10")
-        model = record.shares[0].model
-        known = {share.number: msgspec.structs.replace(share, shadow=False) for share in record.shares}
-        shares = []
-        for number, weight in weights.items():
-            share = known.get(number) or share_of(self._models.get(model, f"v{number}"))
-            shares.append(msgspec.structs.replace(share, weight=weight))
-        return self._put(record, msgspec.structs.replace(record, shares=shares), "traffic")
+        with self._runner.changing(name):
+            record = self._answering(name)
+            model = record.shares[0].model
+            known = {share.number: msgspec.structs.replace(share, shadow=False) for share in record.shares}
+            shares = []
+            for number, weight in weights.items():
+                share = known.get(number) or share_of(self._models.get(model, f"v{number}"))
+                shares.append(msgspec.structs.replace(share, weight=weight))
+            return self._put(record, msgspec.structs.replace(record, shares=shares), "traffic")
 
     def rollback(self, name: str) -> ServiceView:
         """Answer with what was in force before."""
-        record = get_service(self._store, name)
-        return self._put(record, msgspec.structs.replace(record, shares=record.before()), "rollback")
+        with self._runner.changing(name):
+            record = get_service(self._store, name)
+            return self._put(record, msgspec.structs.replace(record, shares=record.before()), "rollback")
 
     def start(self, name: str) -> ServiceView:
         """Have a service run that was stopped, or whose machine was restarted."""
-        record = self._answering(name)
-        return self._put(record, record, "start")
+        with self._runner.changing(name):
+            record = self._answering(name)
+            return self._put(record, record, "start")
 
     def stop(self, name: str) -> ServiceView:
         """End a service; requests under way are answered. One that does not run stays as it is."""
-        record = get_service(self._store, name)
-        require_here(record, self._runner)
-        self._runner.end(record)
-        if not record.stopped:
-            record = self._record(name, lambda old: old.changed("stop", self._author, old))
-        return self._runner.look(record)
+        with self._runner.changing(name):
+            return self._stop(name)
 
     def delete(self, name: str) -> None:
         """End a service and forget it; the models stay."""
-        record = self.stop(name).record
-        self._runner.forget(record)
-        self._forget(name)
+        with self._runner.changing(name):
+            self._forget(self._stop(name).record)
 
     def list(self) -> Views:
         """Return all services, by name."""
@@ -160,20 +148,21 @@ class Services:
 
     def new_token(self, name: str) -> str:
         """Make a token, in the place of the one before, which opens no door any more."""
-        record = get_service(self._store, name)
-        require_here(record, self._runner)
-        token, known = new_token(), self._runner.token(name)
-        wanted = msgspec.structs.replace(record, token=token_hash(token))
-        self._runner.save_token(name, token)
-        try:
-            if record.stopped:
-                self._record(name, lambda old: old.changed("token", self._author, wanted))
-            else:
-                self._put(record, wanted, "token")
-        except MlctlError:
-            self._runner.save_token(name, known)
-            raise
-        return token
+        with self._runner.changing(name):
+            record = get_service(self._store, name)
+            require_here(record, self._runner)
+            token, known = new_token(), self._runner.token(name)
+            wanted = msgspec.structs.replace(record, token=token_hash(token))
+            self._runner.save_token(name, token)
+            try:
+                if record.stopped:
+                    self._record(name, lambda old: old.changed("token", self._author, wanted))
+                else:
+                    self._put(record, wanted, "token")
+            except BaseException:  # Ctrl-C as well
+                self._runner.save_token(name, known)
+                raise
+            return token
 
     def logs(self, name: str, *, models: bool = False, follow: bool = False) -> Generator[bytes]:
         """Yield what a service says, a line for each request; or what the models' own code says.
@@ -230,6 +219,29 @@ class Services:
         share = self._answering(name).shares[-1]
         return self._models.get(share.model, f"v{share.number}")
 
+    def _deploy(self, version: ModelVersion, options: Options) -> tuple[ServiceView, str]:
+        wanted, record, token = wanted_service(self._store, self._runner, version, options)
+        if record is None:
+            record = msgspec.structs.replace(wanted, shares=[])
+            claim_service(self._store, record)
+        is_new = not record.shares
+        if is_new:
+            self._runner.save_token(wanted.name, token)
+        try:
+            return self._put(record, wanted, "deploy"), token
+        except BaseException:  # Ctrl-C as well
+            if is_new:
+                self._forget(record)
+            raise
+
+    def _stop(self, name: str) -> ServiceView:
+        record = get_service(self._store, name)
+        require_here(record, self._runner)
+        self._runner.end(record)
+        if not record.stopped:
+            record = self._record(name, lambda old: old.changed("stop", self._author, old))
+        return self._runner.look(record)
+
     def _put(self, record: ServiceRecord, wanted: ServiceRecord, what: What) -> ServiceView:
         """Have a service as it is wanted in force, and only then in the record."""
         require_here(record, self._runner)
@@ -247,8 +259,9 @@ class Services:
             return record
         raise NotFoundError(f"service {name} has no version yet", hint=f"mlctl deploy MODEL --name {name}")
 
-    def _forget(self, name: str) -> None:
-        self._record(name, lambda old: ServiceRecord(name=name, deleted=time.time(), spans=old.spans))
+    def _forget(self, record: ServiceRecord) -> None:
+        self._runner.forget(record)
+        self._record(record.name, lambda old: ServiceRecord(name=old.name, deleted=time.time(), spans=old.spans))
 
     def _record(self, name: str, edit: Callable[[ServiceRecord], ServiceRecord]) -> ServiceRecord:
         return change(self._store, record_key(name), ServiceRecord, edit)

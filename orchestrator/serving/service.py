@@ -34,6 +34,7 @@ class Service:
         self._scratch = scratch
         self._log = log
         self._pools: dict[bytes, Pool] = {}
+        self._turn = asyncio.Lock()
 
     @property
     def pools(self) -> list[Pool]:
@@ -57,9 +58,15 @@ class Service:
     async def change(self, settings: Settings) -> None:
         """Answer as the new settings say: new versions are loaded first, then those that went are ended.
 
+        One change follows the other: what is asked for last is in force in the end.
+
         Raises:
             UnavailableError: A new version cannot be loaded; all is as before then.
         """
+        async with self._turn:
+            await self._change(settings)
+
+    async def _change(self, settings: Settings) -> None:
         wanted = {_core(one, settings): one for one in settings.models}
         there = self._pools
         new = {core: one for core, one in wanted.items() if core not in there}

@@ -3,7 +3,9 @@
 import os
 import signal
 import tempfile
+import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -11,12 +13,14 @@ import numpy as np
 import pytest
 from tensorflow_serving.apis import get_model_metadata_pb2, prediction_service_pb2_grpc
 
+from orchestrator.client import Client
 from orchestrator.config import home_dir, machine_id
 from orchestrator.errors import ConflictError, NotFoundError, PreflightError, UsageError
 from orchestrator.ports import free_ports
 from orchestrator.services.place import Place
 from orchestrator.services.record import ServiceRecord, record_key
 from orchestrator.services.state import ServiceState
+from orchestrator.store.gather import gather
 from orchestrator.store.records import change, claim
 from tests.engines.conftest import make_wheel, take_from
 from tests.jobs.conftest import processes_of
@@ -174,6 +178,50 @@ def test_a_first_version_that_cannot_be_loaded_leaves_nothing_running(client, mo
     assert client.services.list() == []
     deploy(client, model("two"))
     assert answer_of(client) == "two"
+
+
+SLOW = ECHO.replace("class Echo", "import time\nopen(BEGUN, 'w').close()\ntime.sleep(3)\n\nclass Echo")
+
+
+def test_who_loses_patience_leaves_nothing_running(client, model, tmp_path):
+    begun = tmp_path / "begun"
+    slow = model("slow", source=SLOW.replace("BEGUN", repr(str(begun))))
+    with interrupted(begun), pytest.raises(KeyboardInterrupt):
+        deploy(client, slow)
+    assert (client.services.list(), Place("echo").is_kept, Place("echo").folder.exists()) == ([], False, False)
+    deploy(client, model("one"))
+    begun.unlink()
+    with interrupted(begun), pytest.raises(KeyboardInterrupt):
+        deploy(client, slow)
+    deploy(client, model("two"), traffic=50)  # when the slow one was loaded and dropped
+    assert {answer_of(client) for _ in range(40)} == {"one", "two"}
+
+
+@contextmanager
+def interrupted(begun: Path):
+    """Interrupt this thread, as Ctrl-C does, when a file is there."""
+
+    def interrupt() -> None:
+        wait_until(begun.exists)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def test_changes_at_the_same_time_come_one_after_the_other(client, model):
+    deploy(client, model("one"))
+    versions = [model(answer) for answer in ("two", "three", "four")]
+    gather(lambda one: deploy(Client(), one, traffic=50), versions)
+    record = client.services.get("echo").record
+    assert [len(change.shares) for change in record.history] == [1, 2, 3, 4]
+    assert sorted(share.weight for share in record.shares) == [12, 13, 25, 50]
+    every = {answer_of(client) for _ in range(300)}
+    assert every == {"one", "two", "three", "four"}
 
 
 @pytest.fixture
