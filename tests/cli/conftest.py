@@ -1,8 +1,9 @@
 """The real program, in processes of its own, with and without a terminal."""
 
+import atexit
+import functools
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -10,11 +11,11 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from tests.cli.forge import MLCTL, Forge
 from tests.jobs.conftest import Project, project
 
-__all__ = ["Project", "project"]
+__all__ = ["MLCTL", "Project", "project"]
 
-MLCTL = str(Path(sys.executable).with_name("mlctl"))
 TIMEOUT = 60  # seconds
 WIDTH = 100  # columns of the terminal
 
@@ -39,6 +40,14 @@ FOREVER = "print('started', flush=True); time.sleep(600)"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+@functools.cache
+def forge() -> Forge:
+    """Give the process from which commands are forked."""
+    made = Forge()
+    atexit.register(made.end)
+    return made
+
+
 @pytest.fixture
 def mlctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Give a function that runs mlctl without a terminal and returns exit code, stdout and stderr."""
@@ -47,6 +56,8 @@ def mlctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.delenv("NO_COLOR", raising=False)
 
     def run(*arguments: str | Path, **settings) -> "subprocess.CompletedProcess[str]":
+        if settings.keys() <= {"env", "timeout"}:
+            return forge().run([*map(str, arguments)], **({"env": os.environ, "timeout": TIMEOUT} | settings))
         command = [MLCTL, *map(str, arguments)]
         defaults = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": TIMEOUT}
         return subprocess.run(command, **(defaults | settings), check=False)
