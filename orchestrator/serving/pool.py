@@ -128,13 +128,14 @@ class Pool:
             raise UnavailableError(f"{self.deployed.ref} {self.problem}; it is tried again in {wait:.0f} s")
         loop = asyncio.get_running_loop()
         one = _Asked(question, self._timeout)
-        timers = [loop.call_at(one.deadline, self._expire, one)]
-        if not self.ready:
-            timers.append(loop.call_later(PATIENCE, self._lose_patience, one))
+        timers: list[asyncio.TimerHandle] = []
         self._inside += 1
         try:
             self._waiting.append(one)
-            self._dispatch()
+            self._dispatch()  # and the rest while the process is at work
+            timers.append(loop.call_at(one.deadline, self._expire, one))
+            if not self.ready:
+                timers.append(loop.call_later(PATIENCE, self._lose_patience, one))
             return await one.answer
         finally:
             for timer in timers:
