@@ -112,7 +112,11 @@ def trial_columns(view: "SweepView") -> dict[str, Any]:
         **parameters,
         spec.objective.metric: lambda trial: "" if trial.value is None else number(trial.value),
         "DURATION": lambda trial: duration(trial.duration) if trial.duration else "",
-        **({"COST": lambda trial: money(trial.cost or 0.0, price.currency)} if price and price.per_hour else {}),
+        **(
+            {"COST": lambda trial: "" if trial.cost is None else money(trial.cost, price.currency)}
+            if price and price.per_hour
+            else {}
+        ),
         "MESSAGE": lambda trial: trial.message,
     }
 

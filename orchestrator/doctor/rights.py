@@ -55,7 +55,9 @@ SERVICES = (
     Right("policy", "poddisruptionbudgets", ("create", "patch", "delete"), "no services with several replicas"),
     Right("autoscaling", "horizontalpodautoscalers", ("create", "get", "patch", "delete"), "no services that grow"),
     Right("networking.k8s.io", "ingresses", ("create", "patch", "delete"), "no services with --ingress"),
-    Right("gateway.networking.k8s.io", "httproutes", ("create", "patch", "delete"), "no services with --gateway"),
+    Right(
+        "gateway.networking.k8s.io", "httproutes", ("create", "get", "patch", "delete"), "no services with --gateway"
+    ),
 )
 NODES = Right("", "nodes", ("list",), "which GPUs there are is not told, nor which node does not fit")
 

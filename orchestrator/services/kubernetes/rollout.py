@@ -19,6 +19,7 @@ _INDEX = "name an index that pods reach, --env PIP_INDEX_URL=..., or put wheels 
 _ROOM = "a change needs room for one more pod: ask for less (--cpus, --memory), or end something else"
 
 MEASURED = 120.0  # seconds within which a metrics server has measured new pods
+ROUTED = 15.0  # seconds within which a Gateway has taken a new HTTPRoute, or not
 
 
 class Trouble(NamedTuple):
@@ -121,6 +122,25 @@ def not_growing(autoscaler: Json, now: float) -> str:
     if found.get("status") != "False" or found.get("reason") == _PAUSED or since < MEASURED:
         return ""
     return f"more load makes no more replicas: {str(found.get('message', '')).removeprefix(_NO_COUNT)}"
+
+
+def not_routed(route: Json, now: float) -> str:
+    """Return why nothing comes through a Gateway; empty if it has taken the route, or may only need a moment more.
+
+    Args:
+        route: The HTTPRoute.
+        now: Seconds since the epoch.
+    """
+    if now - pods.seconds(route["metadata"]["creationTimestamp"]) < ROUTED:
+        return ""
+    wanted = ", ".join(parent["name"] for parent in route["spec"]["parentRefs"])
+    answers = (route.get("status") or {}).get("parents") or []
+    if not answers:
+        return f"nothing comes from outside: there is no Gateway {wanted}, or nobody looks after it"
+    for condition in (one for answer in answers for one in answer.get("conditions") or ()):
+        if condition["status"] == "False":
+            return f"nothing comes from outside: Gateway {wanted}: {condition.get('message', '')}"
+    return ""
 
 
 def _is_short(end: pods.Ended | None) -> bool:

@@ -1,5 +1,6 @@
 """Services in a cluster."""
 
+import contextlib
 import shutil
 import time
 from collections.abc import Generator
@@ -9,7 +10,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.backends.kubernetes.api import Api
-from orchestrator.backends.kubernetes.refusals import TroubleError
+from orchestrator.backends.kubernetes.refusals import TroubleError, UnknownKindError
 from orchestrator.backends.kubernetes.site import site_and_secret, user_keys
 from orchestrator.backends.kubernetes.submit import SECRETS
 from orchestrator.backends.kubernetes.usage import has_metrics
@@ -20,10 +21,17 @@ from orchestrator.services.ask import Answer, ServiceError
 from orchestrator.services.kubernetes.await_ready import OvertakenError, await_ready
 from orchestrator.services.kubernetes.kserve import kserve_manifests
 from orchestrator.services.kubernetes.logs import read_logs
-from orchestrator.services.kubernetes.manifests import HPA, SERVICES, manifests
+from orchestrator.services.kubernetes.manifests import HPA, ROUTE, SERVICES, manifests
 from orchestrator.services.kubernetes.objects import END, POLL, Objects
 from orchestrator.services.kubernetes.plan import GRPC_PORT, PORT_NAME, Plan, plan_of
-from orchestrator.services.kubernetes.rollout import is_done, not_growing, restarts, short_of_memory, trouble
+from orchestrator.services.kubernetes.rollout import (
+    is_done,
+    not_growing,
+    not_routed,
+    restarts,
+    short_of_memory,
+    trouble,
+)
 from orchestrator.services.kubernetes.unused import unused
 from orchestrator.services.place import Place
 from orchestrator.services.record import ServiceRecord
@@ -131,7 +139,7 @@ class InCluster:
             idle = view.unused if len(asked) == 1 else unused(told, lambda: self._told(record.name), len(asked))
         except MlctlError as error:
             return ServiceView(record, ServiceState.RUNNING, problem or error.message, times, replicas=available)
-        problem = view.problem or problem or short_of_memory(every) or self._not_growing(record)
+        problem = view.problem or problem or short_of_memory(every) or self._beside(record)
         return msgspec.structs.replace(view, problem=problem, unused=idle, replicas=available)
 
     def asker(self, record: ServiceRecord, token: str) -> Asker:
@@ -150,15 +158,15 @@ class InCluster:
         plan = msgspec.structs.replace(self._plan(record)[0], token=token)
         return kserve_manifests(plan) if form == "kserve" else list(manifests(plan).values())
 
-    def _not_growing(self, record: ServiceRecord) -> str:
-        """Return why more load makes no more replicas; empty if it does, or that cannot be found out."""
-        if not record.shape.max_replicas:
-            return ""
-        try:
-            autoscaler = self._api.find(self._api.path(HPA, record.name))
-        except PermissionDeniedError:
-            return ""
-        return not_growing(autoscaler, time.time()) if autoscaler else "its autoscaler is gone from the cluster"
+    def _beside(self, record: ServiceRecord) -> str:
+        """Return what is wrong beside the pods; empty if nothing is, or that may not be looked at."""
+        wanted = ((HPA, record.shape.max_replicas, not_growing), (ROUTE, record.shape.gateway, not_routed))
+        for kind, is_wanted, judge in wanted:
+            with contextlib.suppress(PermissionDeniedError, UnknownKindError):
+                found = self._api.find(self._api.path(kind, record.name)) if is_wanted else None
+                if found and (said := judge(found, time.time())):
+                    return said
+        return ""
 
     def _plan(self, record: ServiceRecord) -> tuple[Plan, Json | None]:
         """Return what the manifests are made from, and the Secret of the store, if mlctl looks after it."""

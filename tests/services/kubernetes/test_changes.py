@@ -61,6 +61,14 @@ def test_without_the_gateway_api_nothing_is_changed(client, model, standin: Stan
     assert standin.objects("deployments")[0]["metadata"]["generation"] == before
 
 
+def test_who_names_a_gateway_that_is_not_there_is_told(client, model, standin: Standin, monkeypatch):
+    deploy(client, model("one"), shape={"gateway": "web"})
+    assert client.services.get("echo").problem == ""
+    monkeypatch.setattr("orchestrator.services.kubernetes.rollout.ROUTED", -60.0)
+    view = client.services.get("echo")
+    assert (view.state, "there is no Gateway web" in view.problem) == (ServiceState.RUNNING, True)
+
+
 def test_a_right_that_is_missing_is_told_before_anything_is_changed(client, model, standin: Standin):
     deploy(client, model("one"))
     standin.faults.denied.add(("patch", "ingresses"))

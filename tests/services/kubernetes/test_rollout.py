@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.backends.kubernetes.pods import seconds
-from orchestrator.services.kubernetes.rollout import MEASURED, is_done, not_growing, trouble
+from orchestrator.services.kubernetes.rollout import MEASURED, ROUTED, is_done, not_growing, not_routed, trouble
 from tests.backends.kubernetes.objects import ended, event, node, pod, stamp, unscheduled, waits
 
 FRONT = {"containers": [{"name": "front", "image": "mlctl/runtime:1"}]}
@@ -97,3 +97,22 @@ def test_an_autoscaler_that_measures_nothing_is_told_when_it_had_its_time():
     assert not_growing(autoscaler, since + MEASURED + 1) == said
     condition["reason"] = "ScalingDisabled"  # the service is stopped
     assert not_growing(autoscaler, since + MEASURED + 1) == ""
+
+
+@pytest.mark.parametrize(
+    ("parents", "said"),
+    [
+        ([], "there is no Gateway web, or nobody looks after it"),
+        ([{"conditions": [{"type": "Accepted", "status": "True"}]}], ""),
+        (
+            [{"conditions": [{"type": "Accepted", "status": "False", "message": "no listener takes it"}]}],
+            "Gateway web: no listener takes it",
+        ),
+    ],
+)
+def test_what_a_gateway_does_not_take_is_told_when_it_had_its_time(parents, said):
+    route = {"metadata": {"creationTimestamp": stamp(0.0)}, "spec": {"parentRefs": [{"name": "web"}]}}
+    route["status"] = {"parents": parents}
+    made = seconds(route["metadata"]["creationTimestamp"])
+    assert not_routed(route, made + ROUTED - 1) == ""
+    assert not_routed(route, made + ROUTED + 1) == (said and f"nothing comes from outside: {said}")
