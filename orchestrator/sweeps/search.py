@@ -112,7 +112,12 @@ class _Study:
             direction=goal, sampler=_sampler(spec, 0), pruner=_pruner(spec.stopping), study_name=spec.name
         )
         self._trials: dict[int, optuna.Trial] = {}
+        self._points: dict[int, Sequence[Point]] = {}
         self._reported: dict[int, set[int]] = {}
+        # Hyperband's rungs hang on how long a trial is. Optuna finds that out by itself, too, but then takes the values
+        # that trials have by now for those of their first rungs, and the best of those that follow are behind.
+        stopping = spec.stopping
+        self._waits = stopping is not None and stopping.method == "hyperband" and stopping.max_steps is None
         self._begun = False
 
     def ask(self, number: int, fixed: Parameters | None) -> Parameters:
@@ -137,6 +142,9 @@ class _Study:
         return {name: found[name] for name, one in self._spec.space.items() if one.choice is None}
 
     def report(self, number: int, points: Sequence[Point]) -> bool:
+        self._points[number] = points
+        if self._waits:
+            return False
         trial, seen = self._trials[number], self._reported.setdefault(number, set())
         badly = False
         for point in points:
@@ -155,6 +163,10 @@ class _Study:
         elif value is None or not math.isfinite(value):
             self._study.tell(trial, state=TrialState.FAIL)
         else:
+            if self._waits and (points := self._points.get(number)):
+                self._waits = False
+                self._study.pruner = _pruner(self._spec.stopping, longest=max(1, points[-1].step))
+                self.report(number, points)
             self._study.tell(trial, value)
 
 
@@ -179,7 +191,8 @@ def _sampler(spec: SweepSpec, number: int, start: Parameters | None = None) -> "
     return samplers.TPESampler(seed=seed, constant_liar=True) if spec.method == "tpe" else samplers.RandomSampler(seed)
 
 
-def _pruner(stopping: EarlyStopping | None) -> "optuna.pruners.BasePruner":
+def _pruner(stopping: EarlyStopping | None, longest: int | None = None) -> "optuna.pruners.BasePruner":
+    """Return what tells which trials go badly, given how many steps a whole one has, if that is known."""
     from optuna import pruners
 
     if stopping is None:
@@ -188,9 +201,11 @@ def _pruner(stopping: EarlyStopping | None) -> "optuna.pruners.BasePruner":
         return pruners.MedianPruner(n_startup_trials=stopping.min_trials, n_warmup_steps=stopping.min_steps - 1)
     if stopping.method == "asha":
         return pruners.SuccessiveHalvingPruner(min_resource=stopping.min_steps, reduction_factor=stopping.reduction)
-    longest: Any = stopping.max_steps or "auto"
+    most = stopping.max_steps or longest
+    if most is None:
+        return pruners.NopPruner()
     return pruners.HyperbandPruner(
-        min_resource=stopping.min_steps, max_resource=longest, reduction_factor=stopping.reduction
+        min_resource=stopping.min_steps, max_resource=most, reduction_factor=stopping.reduction
     )
 
 

@@ -142,3 +142,29 @@ def test_without_optuna_it_is_said_how_to_install_it(monkeypatch):
         require_optuna(spec_of("tpe"))
     assert "pip install 'mlctl[sweep]'" in caught.value.hint
     require_optuna(spec_of("grid", {"a": Dimension(choice=[1])}))
+
+
+def test_hyperband_finds_out_how_long_a_trial_is_and_ends_no_trial_that_is_ahead():
+    search = Search(spec_of(early_stopping="hyperband"), "maximize")
+
+    def curve(number, steps):
+        return [point(step, 0.0, (1 - 0.5 / step) * (0.5 + number / 100)) for step in range(1, steps + 1)]
+
+    for number in range(1, 5):  # at once
+        propose(search, number)
+    for steps in range(1, 12):
+        for number in range(1, 5):
+            assert not search.goes_badly(number, curve(number, steps))
+    for number in range(1, 5):  # the first tells how long they are, when the others have one step to go
+        search.goes_badly(number, curve(number, 12))
+        search.tell(number, curve(number, 12)[-1].value)
+    for number in range(5, 20):  # each is better at each step than all before it
+        propose(search, number)
+        assert not any(search.goes_badly(number, curve(number, steps)) for steps in range(1, 13)), number
+        search.tell(number, curve(number, 12)[-1].value)
+    behind = []
+    for number in range(20, 26):
+        propose(search, number)
+        behind.append(search.goes_badly(number, [point(step, 0.0, 0.01) for step in range(1, 13)]))
+        search.tell(number, None, pruned=behind[-1])
+    assert any(behind)
