@@ -78,7 +78,7 @@ def create(
     _warn(plan)
     if not yes and terminal.is_interactive():
         terminal.confirm("Begin this sweep?")
-    _begun(client, client.sweeps.create(plan), detach=detach, output=output)
+    _begun(client, client.sweeps.create(plan), "begun", detach=detach, output=output)
 
 
 @app.command("list")
@@ -105,9 +105,12 @@ def get(name: SweepArgument, output: OutputOption = None, context: ContextOption
 @app.command()
 def stop(name: SweepArgument, output: OutputOption = None, context: ContextOption = None) -> None:
     """End a sweep with the trials that run; `resume` goes on with it."""
+    from orchestrator.sweeps.record import SweepState
+
     view = open_client(context).sweeps.stop(*_pick(name))
     _show(view, output)
-    next_steps(f"mlctl sweep resume {view.record.name}")
+    if view.status.state is not SweepState.SUCCEEDED:
+        next_steps(f"mlctl sweep resume {view.record.name}")
 
 
 @app.command()
@@ -116,7 +119,7 @@ def resume(
 ) -> None:
     """Go on with a sweep that was stopped or interrupted, here or elsewhere, and watch it."""
     client = open_client(context)
-    _begun(client, client.sweeps.resume(*_pick(name)), detach=detach, output=output)
+    _begun(client, client.sweeps.resume(*_pick(name)), "goes on", detach=detach, output=output)
 
 
 @app.command()
@@ -205,7 +208,7 @@ def _pick(name: str) -> tuple[str, str]:
     return name, version or LATEST
 
 
-def _begun(client: "Client", view: "SweepView", *, detach: bool, output: OutputOption) -> None:
+def _begun(client: "Client", view: "SweepView", what: str, *, detach: bool, output: OutputOption) -> None:
     ref = view.record.ref
     if detach:
         write(
@@ -213,11 +216,11 @@ def _begun(client: "Client", view: "SweepView", *, detach: bool, output: OutputO
             if output is Format.NAME
             else encode(_document(view), output)
             if output
-            else f"sweep {ref} begun\n"
+            else f"sweep {ref} {what}\n"
         )
         next_steps(f"mlctl sweep get {view.record.name}", f"mlctl sweep stop {view.record.name}")
         return
-    note(f"sweep {ref} begun")
+    note(f"sweep {ref} {what}")
     name = view.record.name
     with goes_on(f"sweep {name}", f"mlctl sweep get {name}", f"mlctl sweep stop {name}"):
         view = _watch(client, view)

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from orchestrator.amounts import count
 from orchestrator.backends.base import Backend
 from orchestrator.errors import ClusterError, MlctlError, PermissionDeniedError, StoreError
 from orchestrator.jobs.metrics import table_of
@@ -212,7 +213,7 @@ class Runner:
         say(f"trial {trial.number} ({one.record.name}/{trial.version}) {said}")
         self._streak = self._streak + 1 if trial.state is TrialState.FAILED else 0
         if self._streak >= self._spec.budget.failures:
-            raise _Ended(SweepState.FAILED, f"{self._streak} trials have failed one after the other: {self._why()}")
+            raise _Ended(SweepState.FAILED, f"{count(self._streak, 'failed trial')} in a row: {self._why()}")
 
     def _why(self) -> str:
         """Return why the latest trial failed."""

@@ -66,6 +66,8 @@ class SweepView(msgspec.Struct, frozen=True, kw_only=True):
         state, name = self.status.state, self.record.name
         if state is SweepState.FAILED:
             hint = f"mend that, and create it again; or go on as it is: mlctl sweep resume {name}"
+            if failed := [one for one in self.trials if one.state is TrialState.FAILED and one.version]:
+                hint = f"its log: mlctl logs {self.job} -v {failed[-1].version}; {hint}"
             raise JobFailedError(f"sweep {self.record.ref} failed: {self.status.message}", hint=hint)
         if state is SweepState.INTERRUPTED:
             message = f"the process that looked after sweep {self.record.ref} is gone"

@@ -26,6 +26,7 @@ def test_from_the_spec_to_the_best(sweeping, mlctl: Run, tmp_path):
     shown = json.loads(mlctl("sweep", "get", "rates", "-o", "json").stdout)
     assert (shown["state"], shown["best"]["parameters"], len(shown["trials"])) == ("SUCCEEDED", {"rate": 0.3}, 2)
     assert mlctl("sweep", "list", "-o", "name").stdout == "rates/V0001\n"
+    assert mlctl("sweep", "stop", "rates").stderr == ""  # it cannot be resumed
     best = mlctl("sweep", "best", "rates")
     assert "trial 2 of rates/V0001" in best.stdout
     refused = mlctl("sweep", "best", "rates", "--deploy")  # its output holds no model
@@ -75,7 +76,9 @@ def test_failure_has_the_exit_code_of_a_failed_job(sweeping, mlctl: Run):
     assert failed.returncode == 0
     failed = mlctl("sweep", "create", sweeping.path, "--set", "budget.failures=1")
     assert failed.returncode == 100
-    assert "error: sweep rates/V0002 failed: 1 trials have failed" in failed.stderr
+    assert "error: sweep rates/V0002 failed: 1 failed trial in a row" in failed.stderr
+    assert "hint: its log: mlctl logs demo -v V0002; mend that" in failed.stderr
+    assert mlctl("sweep", "stop", "rates").stderr == "next: mlctl sweep resume rates\n"
 
 
 @pytest.mark.parametrize(

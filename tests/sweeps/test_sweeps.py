@@ -77,7 +77,7 @@ def test_failures_one_after_the_other_end_it_with_the_reason(sweeping):
     sweeping.script("sys.exit('never')")
     view = sweeping.run(budget={"parallel": 1, "failures": 2})
     assert view.status.state is SweepState.FAILED
-    assert view.status.message.startswith("2 trials have failed one after the other: trial 2: UserError")
+    assert view.status.message.startswith("2 failed trials in a row: trial 2: UserError")
     assert states(view) == {1: "FAILED", 2: "FAILED"}
     sweeping.script("measure(1, accuracy=1)")
     assert sweeping.run(budget={"parallel": 1, "failures": 2}).record.version == "V0002"  # it is other code
