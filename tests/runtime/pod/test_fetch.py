@@ -157,7 +157,7 @@ def test_a_pod_that_ends_while_it_fetches_says_so(job, cancelled, state):
     os.mkfifo(data)  # reading takes for ever
     pod = job.pod()
     fetch = pod.start("fetch")
-    wait_until(lambda: job.status() and (pod.volume.job_dir / "code").exists())
+    wait_until(job.status)
     if cancelled:
         job.store.put(PREFIX + "cancel.json", b"{}")
     fetch.terminate()
