@@ -7,7 +7,7 @@ import typer
 
 from orchestrator.cli import deploy_options as options
 from orchestrator.cli.deploy_options import DeployFormat
-from orchestrator.cli.options import LATEST, ContextOption, open_client
+from orchestrator.cli.options import LATEST, ContextOption, open_client, split
 from orchestrator.cli.render import Format, next_steps, note, show_objects
 from orchestrator.errors import UsageError
 
@@ -22,7 +22,7 @@ WHOLE = 100  # per cent
 @app.command()
 def deploy(
     model: options.ModelArgument = None,
-    version: options.VersionOption = LATEST,
+    version: options.VersionOption = None,
     name: options.NameOption = None,
     traffic: options.TrafficOption = WHOLE,
     shadow: options.ShadowOption = False,
@@ -77,7 +77,8 @@ def deploy(
         "environment": _variables(env or []),
     }
     client = open_client(context)
-    found = client.deployable(model, version)
+    name_of, chosen = (None, version) if model is None else split(model, version)
+    found = client.deployable(name_of, chosen or LATEST)
     if dry_run:
         objects = client.services.manifests(
             found, form="kserve" if output is DeployFormat.KSERVE else "objects", **asked

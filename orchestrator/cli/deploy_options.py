@@ -29,16 +29,21 @@ ModelArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="[MODEL]",
-        help="The model, or a job that has made one; by default of the last job created from this folder.",
+        help="The model, or a job that has made one, as NAME or NAME/V0003; by default of the last job created here.",
         callback=checked("model"),
         autocompletion=complete.models,
         show_default=False,
     ),
 ]
 VersionOption = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--version", "-v", metavar="V", help="Version, as in v3, or an alias.", autocompletion=complete.model_versions
+        "--version",
+        "-v",
+        metavar="V",
+        help="Version, as in v3, or an alias; by default the latest.",
+        show_default=False,
+        autocompletion=complete.model_versions,
     ),
 ]
 NameOption = Annotated[

@@ -28,6 +28,10 @@ ModelArgument = Annotated[
         autocompletion=complete.models,
     ),
 ]
+NameArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="The model.", callback=checked("model"), autocompletion=complete.models),
+]
 VersionOption = Annotated[
     str | None,
     typer.Option(
@@ -126,7 +130,7 @@ def get(
 
 @alias.command("set")
 def set_alias(
-    name: ModelArgument,
+    name: NameArgument,
     label: Annotated[str, typer.Argument(metavar="ALIAS", help="For example champion.")],
     version: VersionArgument,
     context: ContextOption = None,
@@ -139,7 +143,7 @@ def set_alias(
 
 @alias.command()
 def remove(
-    name: ModelArgument,
+    name: NameArgument,
     label: Annotated[str, typer.Argument(metavar="ALIAS", help="For example champion.")],
     context: ContextOption = None,
 ) -> None:
@@ -149,7 +153,7 @@ def remove(
 
 
 @app.command()
-def history(name: ModelArgument, output: OutputOption = None, context: ContextOption = None) -> None:
+def history(name: NameArgument, output: OutputOption = None, context: ContextOption = None) -> None:
     """Tell who changed which alias, tag or note, when, from what, to what."""
     from orchestrator.cli.model_view import told
 
@@ -168,7 +172,7 @@ def history(name: ModelArgument, output: OutputOption = None, context: ContextOp
 
 @app.command()
 def tag(
-    name: ModelArgument,
+    name: NameArgument,
     version: VersionArgument,
     tags: Annotated[list[str], typer.Argument(metavar="TAG...", help="Words.")],
     remove: Annotated[bool, typer.Option("--remove", help="Take them away.")] = False,
@@ -182,7 +186,7 @@ def tag(
 
 @app.command()
 def note(
-    name: ModelArgument,
+    name: NameArgument,
     version: VersionArgument,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="In the place of what was noted before.")],
     context: ContextOption = None,
@@ -194,7 +198,7 @@ def note(
 
 @app.command()
 def diff(
-    name: ModelArgument,
+    name: NameArgument,
     one: VersionArgument,
     other: VersionArgument,
     output: OutputOption = None,

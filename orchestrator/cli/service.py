@@ -56,7 +56,9 @@ def get(name: ServiceArgument, output: OutputOption = None, context: ContextOpti
 @app.command()
 def traffic(
     name: ServiceArgument,
-    weights: Annotated[str, typer.Argument(metavar="V=N,...", help="Shares in per cent, as in v2=90,v3=10.")],
+    weights: Annotated[
+        str, typer.Argument(metavar="V=N,...", help="Shares in per cent, as in v2=90,v3=10; aliases, too.")
+    ],
     output: OutputOption = None,
     context: ContextOption = None,
 ) -> None:
@@ -162,15 +164,15 @@ def _show(view: "ServiceView", output: OutputOption) -> None:
     show(view, output)
 
 
-def _parse(text: str) -> dict[int, int]:
-    """Return weights by version number."""
-    from orchestrator.specs.names import parse_version
-
-    found = {}
+def _parse(text: str) -> dict[str, int]:
+    """Return weights by version, as they are written."""
+    found: dict[str, int] = {}
     for part in text.split(","):
-        version, equals, weight = part.strip().partition("=")
-        number = parse_version(version) if equals else None
-        if number is None or not weight.isdecimal():
+        version, _, weight = part.strip().partition("=")
+        number = weight.removesuffix("%")
+        if not version or not number.isdecimal():
             raise UsageError(f"{part.strip()!r} is not a share", hint="as in v2=90,v3=10")
-        found[number] = int(weight)
+        if version in found:
+            raise UsageError(f"{version} is named twice", hint="as in v2=90,v3=10")
+        found[version] = int(number)
     return found

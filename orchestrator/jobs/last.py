@@ -28,7 +28,7 @@ def recall() -> tuple[str, str]:
     try:
         name, version = _path().read_text(encoding="ascii").split()
     except (FileNotFoundError, ValueError):
-        hint = "name one: mlctl logs NAME; see them all: mlctl job list"
+        hint = "name one; see them all: mlctl job list"
         raise NotFoundError("no job was created from this folder yet", hint=hint) from None
     return name, version
 

@@ -166,7 +166,7 @@ class Models:
         if found := find_version(self._store, check_name(name, "model"), number):
             return found
         known = ", ".join(one.version for one in reversed(self.versions(name)))
-        raise NotFoundError(f"model {name} has no version {number}; it has {known}", hint=f"mlctl model get {name}")
+        raise NotFoundError(f"model {name} has no version {number}; it has {known}", hint=f"mlctl model list {name}")
 
     def card(self, name: str) -> Card:
         """Return a model's aliases, tags and notes."""

@@ -8,6 +8,14 @@ from typing import Any, NamedTuple
 from orchestrator.errors import MlctlError, PermissionDeniedError, StoreError
 
 TIMEOUT = 60.0  # seconds
+_OF_MODEL = "mlctl service logs {name} --models"
+_HINTS: dict[int, str] = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "send less; a picture gets smaller with --resize",
+    HTTPStatus.UNPROCESSABLE_ENTITY: _OF_MODEL,
+    HTTPStatus.INTERNAL_SERVER_ERROR: _OF_MODEL,
+    HTTPStatus.SERVICE_UNAVAILABLE: "try again; how it is: mlctl service get {name}",
+    HTTPStatus.GATEWAY_TIMEOUT: _OF_MODEL,
+}
 
 
 class ServiceError(StoreError):
@@ -41,7 +49,15 @@ class Request(NamedTuple):
 
 
 def ask(
-    host: str, port: int, path: str, *, body: bytes = b"", kind: str = "", token: str = "", method: str = "POST"
+    host: str,
+    port: int,
+    path: str,
+    *,
+    body: bytes = b"",
+    kind: str = "",
+    token: str = "",
+    method: str = "POST",
+    timeout: float = TIMEOUT,
 ) -> Answer:
     """Send a request and return the answer, whatever its status.
 
@@ -49,7 +65,7 @@ def ask(
         ServiceError: Nobody answers, or not in JSON.
     """
     headers = {name: value for name, value in (("Content-Type", kind), ("X-Auth-Token", token)) if value}
-    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+    connection = http.client.HTTPConnection(host, port, timeout=timeout)
     try:
         connection.request(method, path, body or None, headers)
         response = connection.getresponse()
@@ -73,7 +89,7 @@ def value_of(answer: Answer, name: str) -> Any:
     """
     if let_in(answer, name).status == HTTPStatus.OK:
         return answer.document
-    raise MlctlError(fault_of(answer), hint=f"mlctl service logs {name} --models")
+    raise MlctlError(fault_of(answer), hint=_HINTS.get(answer.status, "").format(name=name))
 
 
 def let_in(answer: Answer, name: str) -> Answer:

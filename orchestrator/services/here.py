@@ -8,6 +8,8 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
+
 from orchestrator.config import home_dir, machine_id
 from orchestrator.engines import get_engine
 from orchestrator.engines.environment import ensure_environment
@@ -25,6 +27,7 @@ from orchestrator.services.state import ServiceState, ServiceView, elsewhere, of
 from orchestrator.serving.settings import Deployed, Settings
 from orchestrator.specs.names import check_name
 
+LOOK = 5.0  # seconds that a service may take to tell how it is
 POLL = 0.2  # seconds between two looks at a log
 BLOCK = 1 << 16  # bytes
 _HINT = "add a context with a cluster: mlctl context add NAME --backend kubernetes"
@@ -99,10 +102,17 @@ class Here:
             problem = "nobody keeps it: this machine was restarted, or its keeper was killed"
             return ServiceView(record, ServiceState.FAILED, f"{problem}; mlctl service start {record.name}", restarts)
         try:
-            told: dict[str, Any] = ask(HERE, record.port, "/service", token=place.token(), method="GET").document
-        except ServiceError:
+            answer = ask(HERE, record.port, "/service", token=place.token(), method="GET", timeout=LOOK)
+            told: dict[str, Any] = answer.document
+        except ServiceError as error:
+            if isinstance(error.__cause__, TimeoutError):
+                problem = "; ".join(filter(None, (error.message, kept.problem if kept else "")))
+                return ServiceView(record, ServiceState.FAILED, problem, restarts)
             return ServiceView(record, ServiceState.STARTING, kept.problem if kept else "", restarts)
-        return of_answer(record, told, restarts)
+        view = of_answer(record, told, restarts)
+        if "models" in told and not view.problem and (other := _otherwise(record, told)):
+            return msgspec.structs.replace(view, problem=other)
+        return view
 
     def asker(self, record: ServiceRecord, token: str) -> Asker:
         host = HERE if record.machine == self.machine else record.host
@@ -163,6 +173,15 @@ class Here:
             port=record.port,
             grpc_port=record.grpc_port,
         )
+
+
+def _otherwise(record: ServiceRecord, told: dict[str, Any]) -> str:
+    """Say that a service answers otherwise than its record says: what changed it was killed before it wrote that."""
+    wanted = {(share.model, share.number, share.weight) for share in record.shares}
+    if {(one["model"], one["number"], one["weight"]) for one in told["models"]} == wanted:
+        return ""
+    now = ", ".join(f"{one['model']}/v{one['number']} {one['weight']}%" for one in told["models"])
+    return f"it answers with {now}; to have it answer as it should: mlctl service start {record.name}"
 
 
 def _require_plain(shape: dict[str, object]) -> None:

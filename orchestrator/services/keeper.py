@@ -11,8 +11,8 @@ import sys
 import time
 from types import FrameType
 
-from orchestrator.services.place import Kept, Place
-from orchestrator.serving.settings import WITH_PARENT
+from orchestrator.services.place import ENDED, Kept, Place
+from orchestrator.serving.settings import FAILED, WITH_PARENT
 
 FIRST_PAUSE = 1.0  # seconds before the service is started again; doubled each time
 LONGEST_PAUSE = 60.0  # seconds
@@ -49,9 +49,11 @@ class Keeper:
             if self._ending:
                 return
             restarts += 1
-            problem = f"ended with signal {-code}" if code < 0 else f"ended with exit code {code}"
+            problem = f"{ENDED} signal {-code}" if code < 0 else f"{ENDED} exit code {code}"
+            if code == FAILED:
+                problem = "".join(self._place.last_lines(1)) or problem
             pause = FIRST_PAUSE if time.time() - begun > STEADY else min(2 * pause, LONGEST_PAUSE)
-            self._say(f"the service {problem}; it is started again in {pause:g} s")
+            self._say(f"the service has ended: {problem}; it is started again in {pause:g} s")
             self._place.save_kept(Kept(pid=os.getpid(), started=begun, restarts=restarts, problem=problem))
             deadline = time.monotonic() + pause
             while not self._ending and time.monotonic() < deadline:

@@ -5,15 +5,15 @@ import signal
 import socket
 import sys
 import time
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from orchestrator.config import home_dir
 from orchestrator.detached import start_detached
 from orchestrator.errors import ConflictError, PreflightError
 from orchestrator.locks import take
 from orchestrator.services.ask import ServiceError, ask
-from orchestrator.services.place import Place
+from orchestrator.services.place import ENDED, Place
 from orchestrator.serving.settings import Settings
 from orchestrator.store.parallel import as_mlctl_error
 
@@ -42,7 +42,7 @@ def put_in_force(place: Place, settings: Settings, before: Settings | None) -> N
     else:
         place.forget_kept()
         try:
-            _await_port(settings)
+            _await_port(settings, patience=END if before else 0.0)
             _launch(place, lock)
         finally:
             os.close(lock)
@@ -74,13 +74,17 @@ def _launch(place: Place, lock: int) -> None:
         raise as_mlctl_error(error, f"cannot start the service in {place.folder}") from error
 
 
-def _await_port(settings: Settings) -> None:
+def _await_port(settings: Settings, *, patience: float) -> None:
     """Return when the port is free: a service whose keeper was killed still answers what it was asked.
+
+    Args:
+        settings: With the port.
+        patience: Seconds to wait.
 
     Raises:
         ConflictError: Somebody else has it.
     """
-    deadline = time.monotonic() + END
+    deadline = time.monotonic() + patience
     while True:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -88,7 +92,9 @@ def _await_port(settings: Settings) -> None:
                 probe.bind((settings.host, settings.port))
             except OSError as error:
                 if time.monotonic() > deadline:
-                    hint = "end what listens there, or delete the service and deploy it anew with --port"
+                    hint = "end what listens there, or deploy with another --port"
+                    if patience:
+                        hint = "end what listens there, or delete the service and deploy it anew with --port"
                     raise ConflictError(f"port {settings.port} is taken: {error.strerror}", hint=hint) from error
             else:
                 return
@@ -113,22 +119,14 @@ def _await(place: Place, settings: Settings, *, restarts: int) -> None:
         except ServiceError:
             kept = place.kept()
             if (kept and kept.restarts > restarts) or not place.is_kept:
-                _refuse(place, kept.problem if kept else "its keeper has died")
+                problem = kept.problem if kept else "its keeper has died"
+                _refuse(place, problem, place.last_lines(SHOWN) if problem.startswith(ENDED) else ())
         time.sleep(POLL)
-    _refuse(place, f"it has not loaded its models within {WAIT:g} s")
+    _refuse(place, f"it has not loaded its models within {WAIT:g} s", place.last_lines(SHOWN))
 
 
-def _refuse(place: Place, problem: str) -> None:
-    lines = [line for line in _tail(place.log) if not line.startswith('{"time"')]
-    said = "\n".join(lines[-SHOWN:])
-    hint = f"mlctl service logs {place.name}; or load it alone: mlctl model lint NAME --load"
-    raise PreflightError(f"service {place.name} does not answer with that: {problem}\n{said}".rstrip(), hint=hint)
-
-
-def _tail(path: Path) -> list[str]:
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 20_000))
-            return file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return []
+def _refuse(place: Place, problem: str, lines: Sequence[str] = ()) -> NoReturn:
+    refs = [f"{one.model}/v{one.number}" for one in reversed(settings.models)] if (settings := place.settings()) else []
+    hint = f"load it alone, to see all: mlctl model lint {refs[0] if refs else 'NAME'} --load"
+    said = "\n".join([f"service {place.name} does not answer with that: {problem}", *lines])
+    raise PreflightError(said, hint=hint)

@@ -13,6 +13,9 @@ from orchestrator.locks import is_held
 from orchestrator.serving.settings import Settings
 from orchestrator.store.parallel import as_mlctl_error
 
+ENDED = "ended with"  # begins a problem of which no more is known
+TAIL = 20_000  # bytes of the log in which its last lines are looked for
+
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """What the keeper knows.
@@ -112,6 +115,23 @@ class Place:
             write_whole(self.folder / "token", token.encode(), mode=0o600)
         except OSError as error:
             raise as_mlctl_error(error, f"cannot write {self.folder}") from error
+
+    def last_lines(self, number: int) -> list[str]:
+        """Return what the service and its keeper have said last, requests left out."""
+        try:
+            with self.log.open("rb") as file:
+                start = max(0, self.log.stat().st_size - TAIL)
+                file.seek(start)
+                data = file.read()
+        except OSError:
+            return []
+        whole = data.partition(b"\n")[2] if start else data
+        lines = [
+            line
+            for line in whole.decode(errors="replace").splitlines()
+            if line.strip() and not line.startswith('{"time"')
+        ]
+        return lines[-number:]
 
     def tell(self, number: signal.Signals) -> bool:
         """Send the keeper a signal, if it lives and is known; return whether it was sent."""

@@ -192,6 +192,9 @@ def balanced(shares: list[Share], new: Share, weight: int | None) -> list[Share]
     others = [one for one in shares if (one.model, one.number) != (new.model, new.number)]
     answering, shadows = [one for one in others if one.weight], [one for one in others if one.shadow]
     if weight is None:
+        if any(one.weight for one in shares) and not answering:
+            hint = "deploy another version first, or one of another model"
+            raise UsageError(f"{new.model}/v{new.number} is what answers, and so cannot be a shadow", hint=hint)
         if not answering:
             raise UsageError("there is no version yet that answers, beside which this one could be a shadow")
         return [*answering, *shadows, msgspec.structs.replace(new, weight=0, shadow=True)]

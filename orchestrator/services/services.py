@@ -1,7 +1,7 @@
 """All that can be done with services; the CLI and the SDK make the same calls."""
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, Unpack
 
@@ -26,7 +26,7 @@ from orchestrator.services.record import (
 )
 from orchestrator.services.runner import Asker, Form, Runner
 from orchestrator.services.state import ServiceView
-from orchestrator.services.wanted import Options, new_token, require_here, share_of, wanted_service
+from orchestrator.services.wanted import Options, new_token, require_here, shares_of, wanted_service
 from orchestrator.serving.auth import token_hash
 from orchestrator.store.base import Store
 from orchestrator.store.records import change
@@ -94,25 +94,27 @@ class Services:
         with self._runner.changing(name):
             record = get_service(self._store, name)
             require_here(record, self._runner)
+            if record.backend == "local":
+                raise UsageError(f"service {name} runs on this machine", hint="only on a cluster it has replicas")
             return self._put(record, self._runner.reshaped(record, {"replicas": replicas}), "scale")
 
-    def traffic(self, name: str, weights: dict[int, int]) -> ServiceView:
-        """Share the requests among versions of the service's model, by their numbers.
+    def traffic(self, name: str, weights: Mapping[str, int]) -> ServiceView:
+        """Share the requests among versions.
+
+        Args:
+            name: Of the service.
+            weights: Per cent, by versions as in `v3` or `digits/v3`, or aliases; without its name, of the first model
+                that the service has.
 
         Raises:
-            UsageError: The weights are not 100 together.
+            UsageError: The weights are not 100 together, or it is not clear what they are of.
         """
         if sum(weights.values()) != WHOLE or min(weights.values(), default=-1) < 0:
             text = " + ".join(str(weight) for weight in weights.values())
             raise UsageError(f"the weights are {text}, and must be 100 together", hint="as in v2=90,v3=10")
         with self._runner.changing(name):
             record = self._answering(name)
-            model = record.shares[0].model
-            known = {share.number: msgspec.structs.replace(share, shadow=False) for share in record.shares}
-            shares = []
-            for number, weight in weights.items():
-                share = known.get(number) or share_of(self._models.get(model, f"v{number}"))
-                shares.append(msgspec.structs.replace(share, weight=weight))
+            shares = shares_of(record, weights, self._models)
             return self._put(record, msgspec.structs.replace(record, shares=shares), "traffic")
 
     def rollback(self, name: str) -> ServiceView:
@@ -215,8 +217,8 @@ class Services:
         return self._runner.asker(get_service(self._store, name), token or self._runner.token(name))
 
     def newest(self, name: str) -> ModelVersion:
-        """Return the version that a service got last."""
-        share = self._answering(name).shares[-1]
+        """Return the version that a service got last, of those that answer."""
+        share = [share for share in self._answering(name).shares if share.weight][-1]
         return self._models.get(share.model, f"v{share.number}")
 
     def _deploy(self, version: ModelVersion, options: Options) -> tuple[ServiceView, str]:

@@ -9,6 +9,7 @@ import msgspec
 from orchestrator.engines import get_engine
 from orchestrator.errors import ConflictError, UsageError
 from orchestrator.models.load import engine_for
+from orchestrator.models.models import Models
 from orchestrator.models.packages import check_packages
 from orchestrator.models.record import ModelVersion
 from orchestrator.services.record import WHOLE, ServiceRecord, Share, balanced, find_service
@@ -74,6 +75,9 @@ def wanted_service(store: Store, runner: Runner, version: ModelVersion, options:
     else:
         require_here(before, runner)
         record = runner.reshaped(before, shape)
+        if record.shares and (port := options.get("port", 0)) not in (0, record.port):
+            hint = "--port is for new services: give another --name, or delete it first"
+            raise UsageError(f"service {name} listens at another port than {port}: {record.port}", hint=hint)
     is_open = options.get("open", False)
     if not record.shares:  # also where a first deploy was killed
         token = "" if is_open else new_token()
@@ -104,6 +108,36 @@ def share_of(version: ModelVersion, engine: str | None = None, environment: Mapp
     return Share(
         model=version.name, number=version.number, weight=WHOLE, engine=name, environment=dict(environment or {})
     )
+
+
+def shares_of(record: ServiceRecord, weights: Mapping[str, int], models: Models) -> list[Share]:
+    """Return the shares of a service that has these versions.
+
+    Args:
+        record: Of the service.
+        weights: Per cent, by versions as in `v3` or `digits/v3`, or aliases.
+        models: Of the store.
+
+    Raises:
+        NotFoundError: There is no such version.
+        UsageError: One is named twice, or could be of several models.
+    """
+    shares: dict[tuple[str, int], Share] = {}
+    for text, weight in weights.items():
+        model, _, version = text.rpartition("/")
+        named = {share.model for share in record.shares if str(share.number) == version.lstrip("vV0")}
+        if not model and len(named) > 1:
+            meant = " or ".join(f"{one}/{version}" for one in sorted(named))
+            raise UsageError(
+                f"{version} could be {meant}", hint=f"name the model, too, as in {meant.split()[0]}={weight}"
+            )
+        found = models.get(model or next(iter(named), record.shares[0].model), version)
+        key = found.name, found.number
+        if key in shares:
+            raise UsageError(f"{found.ref} is named twice", hint="as in v2=90,v3=10")
+        known = next((share for share in record.shares if (share.model, share.number) == key), None)
+        shares[key] = msgspec.structs.replace(known or share_of(found), weight=weight, shadow=False)
+    return list(shares.values())
 
 
 def new_token() -> str:

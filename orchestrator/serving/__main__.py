@@ -21,7 +21,7 @@ from orchestrator.serving.front import Front
 from orchestrator.serving.process import UnavailableError
 from orchestrator.serving.scratch import scratch_folder
 from orchestrator.serving.service import Service
-from orchestrator.serving.settings import WITH_PARENT, Settings, read_settings
+from orchestrator.serving.settings import FAILED, WITH_PARENT, Settings, read_settings
 
 LOG = logging.getLogger("mlctl")
 IDLE = 10  # seconds that a client may take between requests
@@ -30,13 +30,14 @@ FILES = (
     1 << 16
 )  # that it may open, where it may ask for so many; models' processes inherit it, and old ones count so far
 RESERVE = 200  # files for all but connections over HTTP: models, logs, gRPC, who is turned away
-FAILED = 3  # exit code
 
 
 def main(arguments: list[str]) -> int:
     """Serve until told to end; return the exit code."""
     path = Path(arguments[0])
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # nobody needs to know what uvicorn waits for
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # or it complains of every process that is started
     settings = read_settings(path)
     if WITH_PARENT in arguments:
         threading.Thread(target=_end_with_parent, daemon=True).start()

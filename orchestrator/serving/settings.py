@@ -7,6 +7,7 @@ import msgspec
 
 from orchestrator.ports import HERE
 
+FAILED = 3  # exit code of a service that could not begin; the last line that it says tells why
 WITH_PARENT = "--with-parent"  # argument: the service ends when its stdin does
 BODY = 12 << 20  # bytes of a request, as ModelArts has it
 TIMEOUT = 40.0  # seconds for an answer, as ModelArts has it

@@ -46,6 +46,13 @@ def test_deploy_predict_and_all_the_rest(mlctl, package):
     assert (wrong.returncode, wrong.stderr.splitlines()[0]) == (2, "error: 'v1:100' is not a share")
     nothing = mlctl("service", "rollback", "echo")
     assert (nothing.returncode, "never answered with anything else" in nothing.stderr) == (4, True)
+    assert mlctl("deploy", "echo/V0001", "--engine", "plain-1", "-o", "name").stdout == "echo\n"
+    assert mlctl("deploy", "echo/v1", "-v", "v2").returncode == 2
+    for shares, said in (("v1=90%,v2=20%", "90 + 20"), ("v1=50,v1=50", "v1 is named twice")):
+        assert said in mlctl("service", "traffic", "echo", shares).stderr
+    assert "service echo runs on this machine" in mlctl("service", "scale", "echo", "2").stderr
+    bad = mlctl("predict", "echo", "--json", "{")
+    assert ("400" in bad.stderr, "logs" in bad.stderr) == (True, False)
     assert "STOPPED" in mlctl("service", "stop", "echo").stdout
     assert mlctl("predict", "echo", "--json", "{}").returncode == 7
     assert mlctl("service", "delete", "echo").stdout == "echo deleted\n"

@@ -1,14 +1,17 @@
 """From a version to answers: deploy, share, roll back, stop; and what is told when something is in the way."""
 
 import os
+import re
 import signal
+import socket
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import grpc
+import msgspec
 import numpy as np
 import pytest
 from tensorflow_serving.apis import get_model_metadata_pb2, prediction_service_pb2_grpc
@@ -17,8 +20,9 @@ from orchestrator.client import Client
 from orchestrator.config import home_dir, machine_id
 from orchestrator.errors import ConflictError, NotFoundError, PreflightError, UsageError
 from orchestrator.ports import free_ports
+from orchestrator.services import here, local
 from orchestrator.services.place import Place
-from orchestrator.services.record import ServiceRecord, record_key
+from orchestrator.services.record import ServiceRecord, find_service, record_key
 from orchestrator.services.state import ServiceState
 from orchestrator.store.gather import gather
 from orchestrator.store.records import change, claim
@@ -104,21 +108,48 @@ def test_requests_are_shared(client, model):
     view, _ = deploy(client, model("two"), traffic=20)
     assert [share.text for share in view.record.shares] == ["echo/v1 80%", "echo/v2 20%"]
     assert {answer_of(client) for _ in range(100)} == {"one", "two"}
-    view = client.services.traffic("echo", {1: 0, 2: 100})
+    view = client.services.traffic("echo", {"v1": 0, "v2": 100})
     assert {answer_of(client) for _ in range(20)} == {"two"}
-    for weights in ({1: 50}, {1: 150, 2: -50}, {}):
+    for weights in ({"v1": 50}, {"v1": 150, "v2": -50}, {}):
         with pytest.raises(UsageError, match="must be 100 together"):
             client.services.traffic("echo", weights)
     with pytest.raises(NotFoundError, match="has no version 9"):
-        client.services.traffic("echo", {9: 100})
+        client.services.traffic("echo", {"v9": 100})
     with pytest.raises(UsageError, match="not possible"):
         deploy(client, model("two"), traffic=0)
+
+
+def test_shares_are_named_as_versions_are_named_elsewhere(client, model, tmp_path):
+    deploy(client, model("one"))
+    model("two")
+    client.models.set_alias("echo", "champion", "v2")
+    other = client.models.import_(str(tmp_path / "two"), "other")
+    texts = lambda view: [share.text for share in view.record.shares]  # noqa: E731
+    with pytest.raises(UsageError, match="echo/V0001 is named twice"):
+        client.services.traffic("echo", {"v1": 60, "V0001": 40})
+    view, _ = deploy(client, other, name="echo", traffic=50)
+    assert texts(view) == ["echo/v1 50%", "other/v1 50%"]
+    with pytest.raises(UsageError, match="v1 could be echo/v1 or other/v1"):
+        client.services.traffic("echo", {"v1": 100})
+    assert texts(client.services.traffic("echo", {"other/v1": 10, "echo/1": 90})) == ["other/v1 10%", "echo/v1 90%"]
+    deploy(client, client.models.get("echo", "v2"), traffic=10)
+    assert texts(client.services.traffic("echo", {"echo/champion": 100})) == ["echo/v2 100%"]
+
+
+def test_pictures_are_prepared_for_who_answers(client, model):
+    deploy(client, model("one"))
+    deploy(client, model("two"), traffic=None)
+    assert client.services.newest("echo").number == 1
+    deploy(client, client.models.get("echo", "v2"), traffic=50)
+    assert client.services.newest("echo").number == 2
 
 
 def test_a_shadow_gets_copies_and_nobody_gets_its_answers(client, model, tmp_path):
     with pytest.raises(UsageError, match="no version yet that answers"):
         deploy(client, model("one"), traffic=None)
     deploy(client, model("one"))
+    with pytest.raises(UsageError, match="echo/v1 is what answers"):
+        deploy(client, model("one"), traffic=None)
     seen = tmp_path / "seen"
     view, _ = deploy(
         client,
@@ -130,7 +161,7 @@ def test_a_shadow_gets_copies_and_nobody_gets_its_answers(client, model, tmp_pat
     wait_until(lambda: seen.exists() and len(seen.read_text()) == 10)
     view, _ = deploy(client, model("three"), traffic=50)
     assert [share.text for share in view.record.shares] == ["echo/v1 50%", "echo/v3 50%", "echo/v2 shadow"]
-    view = client.services.traffic("echo", {2: 100})
+    view = client.services.traffic("echo", {"2": 100})
     assert ([share.text for share in view.record.shares], answer_of(client)) == (["echo/v2 100%"], "two")
 
 
@@ -139,9 +170,9 @@ def test_a_versions_own_variables_stay_with_it(client, model):
     deploy(client, model("one", source=source), environment={"OWN": "a=b c"})
     assert answer_of(client) == "a=b c"
     deploy(client, model("two", source=source.replace("nothing", "two")), traffic=10)
-    client.services.traffic("echo", {1: 0, 2: 100})
+    client.services.traffic("echo", {"v1": 0, "v2": 100})
     assert answer_of(client) == "two"
-    client.services.traffic("echo", {1: 100})
+    client.services.traffic("echo", {"V0001": 100})
     assert answer_of(client) == "a=b c"
 
 
@@ -172,9 +203,11 @@ def test_what_cannot_be_loaded_leaves_what_is_in_force(client, model):
 
 
 def test_a_first_version_that_cannot_be_loaded_leaves_nothing_running(client, model):
-    with pytest.raises(PreflightError, match="No module named 'nowhere'"):
+    with pytest.raises(PreflightError, match="No module named 'nowhere'") as caught:
         deploy(client, model("one", source="import nowhere"))
-    assert not Place("echo").is_kept
+    assert not re.search(r"exit code|Application|started again|\n", caught.value.message)
+    assert "mlctl model lint echo/v1 --load" in caught.value.hint
+    assert not Place("echo").folder.exists()
     assert client.services.list() == []
     deploy(client, model("two"))
     assert answer_of(client) == "two"
@@ -222,6 +255,61 @@ def test_changes_at_the_same_time_come_one_after_the_other(client, model):
     assert sorted(share.weight for share in record.shares) == [12, 13, 25, 50]
     every = {answer_of(client) for _ in range(300)}
     assert every == {"one", "two", "three", "four"}
+
+
+def test_a_port_is_for_new_services_and_has_to_be_free(client, model):
+    version, port = model("one"), free_ports(1)[0]
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        begun = time.monotonic()
+        with pytest.raises(ConflictError, match=f"port {port} is taken") as caught:
+            deploy(client, version, port=port)
+        assert (time.monotonic() - begun < local.END, "another --port" in caught.value.hint) == (True, True)
+    view, _ = deploy(client, version, port=port)
+    assert view.record.port == port
+    with pytest.raises(UsageError, match=f"service echo listens at another port than {port + 1}: {port}"):
+        deploy(client, version, port=port + 1)
+    assert deploy(client, version, port=port)[0].state is ServiceState.RUNNING
+
+
+def test_a_service_that_answers_otherwise_or_not_at_all_says_so(client, model, monkeypatch):
+    deploy(client, model("one"))
+    deploy(client, model("two"), traffic=50)
+    before = find_service(client.store, "echo")
+    changed = msgspec.structs.replace(before, shares=before.shares[:1])
+    change(client.store, record_key("echo"), ServiceRecord, lambda _: changed)  # as if nobody had written the last
+    assert client.services.get("echo").problem.startswith("it answers with echo/v1 50%, echo/v2 50%; ")
+    assert client.services.start("echo").problem == ""
+    (front,) = [pid for pid in processes_of("orchestrator.serving") if parent_of(pid) == Place("echo").kept().pid]
+    monkeypatch.setattr(here, "LOOK", 0.5)
+    os.kill(front, signal.SIGSTOP)
+    try:
+        view = client.services.get("echo")
+    finally:
+        os.kill(front, signal.SIGCONT)
+    assert (view.state, "does not answer: timed out" in view.problem) == (ServiceState.FAILED, True)
+
+
+def test_why_a_service_cannot_come_back_is_told(client, model, monkeypatch):
+    monkeypatch.setattr(here, "LOOK", 0.5)
+    deploy(client, model("one"))
+    place = Place("echo")
+    (front,) = [pid for pid in processes_of("orchestrator.serving") if parent_of(pid) == place.kept().pid]
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        os.kill(front, signal.SIGKILL)
+        wait_until(lambda: binds(other, place.settings().port))
+        wait_until(lambda: "address already in use" in client.services.get("echo").problem)
+    wait_until(lambda: client.services.get("echo").state is ServiceState.RUNNING)
+
+
+def binds(listener: socket.socket, port: int) -> bool:
+    with suppress(OSError):
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+        return True
+    return False
 
 
 @pytest.fixture
@@ -329,7 +417,7 @@ def test_a_first_deploy_that_was_killed_left_a_name_and_no_version(client, model
     claim(client.store, record_key("echo"), record)
     for act in (
         lambda: client.services.predict("echo", files=[Path(__file__)]),
-        lambda: client.services.traffic("echo", {1: 100}),
+        lambda: client.services.traffic("echo", {"V0001": 100}),
         lambda: client.services.start("echo"),
     ):
         with pytest.raises(NotFoundError, match="service echo has no version yet"):

@@ -66,7 +66,7 @@ def test_versions_take_over_under_load_and_no_request_is_lost(client, model, sta
         view, again = deploy(client, model("two"), traffic=10)
         assert ([share.text for share in view.record.shares], again) == (["echo/v1 90%", "echo/v2 10%"], "")
         wait_until(lambda: (200, "two") in answers)
-        client.services.traffic("echo", {2: 100})
+        client.services.traffic("echo", {"2": 100})
         seen = len(answers)
         wait_until(lambda: len(answers) > seen + 10)
         assert {answer for _, answer in answers[seen + 5 :]} == {"two"}
