@@ -126,7 +126,7 @@ def test_supervisor_killed_in_the_queue(project):
     first = project.create(name="first", resources={"cpus": 2}, parameters={"sleep": 60})
     project.wait_for_state(first, State.RUNNING)
     second = project.create(name="demo", parameters={})
-    project.wait_for_state(second, State.QUEUED)
+    wait_until(lambda: project.client.jobs.get("demo").status.message.startswith("1 job is before it"))
     kill_supervisor(second)
     wait_until(lambda: project.client.jobs.get("demo").status.state is State.FAILED)
     assert project.client.jobs.get("demo").status.reason is Reason.SUPERVISOR_LOST
