@@ -63,16 +63,16 @@ class DeploymentController:
             except ApiError as error:
                 refused = str(error)
                 break
-        for pod in sorted(new, key=_is_ready)[: max(0, len(new) - wanted)]:
+        for pod in sorted(new, key=is_ready)[: max(0, len(new) - wanted)]:
             self._delete(pod)
             new.remove(pod)
-        unready = [pod for pod in old if not _is_ready(pod)]
-        room = len(new) + len(old) - least - sum(not _is_ready(pod) for pod in new)
+        unready = [pod for pod in old if not is_ready(pod)]
+        room = len(new) + len(old) - least - sum(not is_ready(pod) for pod in new)
         for pod in unready[: max(0, room)]:
             self._delete(pod)
             old.remove(pod)
-        ready = [pod for pod in old if _is_ready(pod)]
-        room = sum(map(_is_ready, [*new, *old])) - least
+        ready = [pod for pod in old if is_ready(pod)]
+        room = sum(map(is_ready, [*new, *old])) - least
         for pod in ready[: max(0, room)]:
             self._delete(pod)
             old.remove(pod)
@@ -81,7 +81,7 @@ class DeploymentController:
     def _tell(self, obj: Object, new: list[Object], old: list[Object], refused: str) -> float | None:
         """Write the status; gives the seconds until the deadline for progress."""
         wanted, there = obj["spec"]["replicas"], [*new, *old]
-        ready = sum(map(_is_ready, there))
+        ready = sum(map(is_ready, there))
         counts = {
             "replicas": len(there),
             "updatedReplicas": len(new),
@@ -165,6 +165,6 @@ def _is_active(pod: Object) -> bool:
     return "deletionTimestamp" not in pod["metadata"] and pod["status"].get("phase") not in FINAL
 
 
-def _is_ready(pod: Object) -> bool:
+def is_ready(pod: Object) -> bool:
     conditions = pod["status"].get("conditions") or []
     return any((item["type"], item["status"]) == ("Ready", "True") for item in conditions)

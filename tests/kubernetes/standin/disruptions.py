@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 from tests.kubernetes.standin.api import Api, DeleteOptions
 from tests.kubernetes.standin.conditions import set_condition
 from tests.kubernetes.standin.defaults import now
+from tests.kubernetes.standin.deployments import is_ready
 from tests.kubernetes.standin.events import Recorder
 from tests.kubernetes.standin.kubelet import Kubelets
 from tests.kubernetes.standin.pod import FINAL, Pod
 from tests.kubernetes.standin.quantity import parse
 from tests.kubernetes.standin.request import Request
-from tests.kubernetes.standin.resources import NODES, PODS, Object
+from tests.kubernetes.standin.resources import DEPLOYMENTS, NODES, PODS, Object, named
+from tests.kubernetes.standin.selectors import of_labels
+from tests.kubernetes.standin.status import ApiError
 from tests.kubernetes.standin.store import Store
 
 if TYPE_CHECKING:
@@ -121,11 +124,30 @@ class Disruptions:
 
     def serve_eviction(self, request: Request, connection: "Connection", body: Any) -> None:
         """Answer `pods/eviction`."""
-        self.store.get(PODS, request.namespace, request.name)
-        self._evict_by_api(request.namespace, request.name, BACKGROUND)
+        with self.store.locked():  # of two that ask at once, one counts the other
+            self._require_budget(self.store.get(PODS, request.namespace, request.name).value)
+            self._evict_by_api(request.namespace, request.name, BACKGROUND)
         connection.send_json(
             {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201
         )
+
+    def _require_budget(self, pod: Object) -> None:
+        """Refuse to evict a pod of a Deployment if more of its pods would be away than their budget allows."""
+        namespace = pod["metadata"]["namespace"]
+        for budget in self.store.entries(named("poddisruptionbudgets"), namespace):
+            of_budget = of_labels(budget.value["spec"]["selector"])
+            if not of_budget(pod):
+                continue
+            wanted = sum(
+                one.value["spec"]["replicas"]
+                for one in self.store.entries(DEPLOYMENTS, namespace)
+                if of_budget(one.value["spec"]["template"])
+            )
+            every = [one.value for one in self.store.entries(PODS, namespace) if of_budget(one.value)]
+            healthy = sum(is_ready(one) and "deletionTimestamp" not in one["metadata"] for one in every)
+            if healthy - 1 < wanted - budget.value["spec"]["maxUnavailable"]:
+                why = "Cannot evict pod as it would violate the pod's disruption budget."
+                raise ApiError(429, "TooManyRequests", why)
 
     def _evict_by_api(self, namespace: str, name: str, options: DeleteOptions) -> None:
         def mark(pod: Object) -> None:

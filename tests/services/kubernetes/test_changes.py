@@ -8,9 +8,11 @@ from orchestrator.client import Client
 from orchestrator.errors import PermissionDeniedError, PreflightError
 from orchestrator.services.kubernetes.await_ready import await_ready
 from orchestrator.services.state import ServiceState
+from tests.kubernetes.clusters import Cluster
 from tests.kubernetes.standin import Standin
 from tests.kubernetes.standin.resources import named
-from tests.services.kubernetes.test_services import Notes, answer_of, deploy, objects_of
+from tests.services.kubernetes.test_services import Notes, answer_of, asked_all_the_time, deploy, objects_of
+from tests.waiting import wait_until
 
 KINDS = ("deployments", "services", "secrets", "poddisruptionbudgets", "horizontalpodautoscalers", "ingresses")
 
@@ -102,6 +104,20 @@ def test_an_autoscaler_that_is_not_wanted_goes_before_it_can_undo_the_number(cli
     monkeypatch.setattr("orchestrator.services.kubernetes.runner.await_ready", look)
     deploy(client, model("two"), shape={"max_replicas": 0})
     assert seen == [[]]
+
+
+def test_pods_are_evicted_one_at_a_time(client, model, cluster: Cluster, standin: Standin):
+    deploy(client, model("one"), shape={"replicas": 2})
+
+    def evict(pod: str) -> int:
+        wanted = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
+        return cluster.call("POST", f"api/v1:pods/{pod}/eviction", wanted).status
+
+    first, second = (pod["metadata"]["name"] for pod in standin.objects("pods"))
+    with asked_all_the_time(client) as answers:
+        assert [evict(first), evict(second)] == [201, 429]
+        wait_until(lambda: evict(second) == 201)  # when another has taken the place of the first
+    assert {status for status, _ in answers} == {200}, answers
 
 
 def measure_nothing(autoscaler: dict) -> None:
