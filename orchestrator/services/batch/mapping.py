@@ -1,6 +1,7 @@
 """What a batch sends for a file or for a row of a table, as ModelArts maps them: pure."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -82,4 +83,10 @@ def _boolean(text: str) -> bool:
     return text.lower() in ("true", "1")
 
 
-_KINDS: dict[str, Callable[[str], Any]] = {"number": float, "integer": int, "string": str, "boolean": _boolean}
+def _number(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(text)  # JSON has none of these
+    return number
+
+
+_KINDS: dict[str, Callable[[str], Any]] = {"number": _number, "integer": int, "string": str, "boolean": _boolean}

@@ -5,6 +5,7 @@ Beside the answers, `<file>_result.txt`, the target has `batch.json`, which tell
 """
 
 import csv
+import io
 import json
 import threading
 import time
@@ -105,12 +106,16 @@ class BatchRunner:
         return Outcome(len(lines) - len(bad), before, failures, manifest, self._forms.changed)
 
     def _claim(self) -> None:
+        there = {item.key for item in list_objects(self._target, "")}
+        if there and RECORD not in there:
+            message = f"{self._target.url} has something else than answers, such as {min(there)}"
+            raise ConflictError(message, hint="choose another --output, or empty that one")
         try:
             claim(self._target, RECORD, self._batch)
         except AlreadyExistsError:
-            there = read(self._target, RECORD, Batch)
-            if msgspec.structs.replace(there, created=0.0) != msgspec.structs.replace(self._batch, created=0.0):
-                message = f"{self._target.url} has answers of {there.service} to {there.source} ({there.mapping})"
+            other = read(self._target, RECORD, Batch)
+            if msgspec.structs.replace(other, created=0.0) != msgspec.structs.replace(self._batch, created=0.0):
+                message = f"{self._target.url} has answers of {other.service} to {other.source} ({other.mapping})"
                 raise ConflictError(message, hint="choose another --output, or empty that one") from None
 
     def _files(self) -> list[ObjectInfo]:
@@ -146,13 +151,14 @@ class BatchRunner:
 
     def _table(self, key: str) -> Line:
         try:
-            rows = csv.reader(self._source.get(key).data.decode("utf-8-sig").splitlines())
+            text = io.StringIO(self._source.get(key).data.decode("utf-8-sig"), newline="")  # as cells have lines, too
+            rows = (row for row in csv.reader(text) if row)  # lines with nothing in them are none
             answers = [*in_order(rows, self._row, threads=self._parallel, ahead=4 * self._parallel)]
         except (UnicodeDecodeError, csv.Error) as error:
             return self._bad(key, f"it is no table of CSV: {error}")
-        text = b"".join(_text(value) + b"\n" for value, _ in answers)
+        lines = b"".join(_text(value) + b"\n" for value, _ in answers)
         faults = [f"row {number}: {fault}" for number, (_, fault) in enumerate(answers, start=1) if fault]
-        self._target.put(key + (PARTIAL if faults else RESULT), text)
+        self._target.put(key + (PARTIAL if faults else RESULT), lines)
         if not faults:
             return self._good(key, key + RESULT)
         more = f", and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""

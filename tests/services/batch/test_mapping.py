@@ -77,6 +77,8 @@ def test_every_value_arrives(cells):
     ("leaf", "cell", "message"),
     [
         ({"type": "number", "index": 0}, "five", "column 0 is 'five', which is no number"),
+        ({"type": "number", "index": 0}, "nan", "column 0 is 'nan', which is no number"),
+        ({"type": "number", "index": 0}, "-inf", "column 0 is '-inf', which is no number"),
         ({"type": "integer", "index": 0}, "1.5", "column 0 is '1.5', which is no integer"),
         ({"type": "boolean", "index": 0}, "maybe", "column 0 is 'maybe', which is no boolean"),
     ],

@@ -72,9 +72,9 @@ def ask(service, source, store, monkeypatch):
     monkeypatch.setattr(runner, "FIRST_PAUSE", 0.01)
 
     def run(**fields):
-        mapping = fields.pop("mapping", "file")
+        mapping, rule = fields.pop("mapping", "file"), fields.pop("rule", RULE)
         batch = Batch(service=fields.pop("service", "echo"), source=source.url, mapping=mapping)
-        one = BatchRunner(service, Plain({}), batch, source=source, target=store, rule=RULE, parallel=2)
+        one = BatchRunner(service, Plain({}), batch, source=source, target=store, rule=rule, parallel=2)
         return one.run(SILENT)
 
     return run
@@ -160,6 +160,15 @@ def test_rows_are_answered_in_their_order(ask, source, store):
     assert ask(mapping="csv").done == 2
 
 
+def test_cells_are_read_as_spreadsheets_write_them(ask, source, store):
+    source.put("quoted.csv", b'"1","a, ""b"""\r\n2,"two\nlines"\r\n\r\n3,"\xe2\x80\xa8"\r\n\r\n')
+    rule = {"properties": {"x": {"type": "number", "index": 0}, "text": {"type": "string", "index": 1}}}
+    assert ask(mapping="csv", rule=rule).done == 1
+    rows = [json.loads(json.loads(line)["said"]) for line in store.get("quoted.csv_result.txt").data.splitlines()]
+    assert [row["x"] for row in rows] == [1, 2, 3]
+    assert [row["text"] for row in rows] == ['a, "b"', "two\nlines", ""]
+
+
 def test_answers_of_another_batch_are_left_alone(ask, source, store):
     with pytest.raises(NotFoundError, match="there is nothing below"):
         ask()
@@ -170,3 +179,11 @@ def test_answers_of_another_batch_are_left_alone(ask, source, store):
         with pytest.raises(ConflictError, match="has answers of echo to "):
             ask(**other)
     assert store.get("a_result.txt") == before
+
+
+def test_what_is_no_batch_is_left_alone(ask, source, store):
+    source.put("a", b"1")
+    store.put("notes.txt", b"mine")
+    with pytest.raises(ConflictError, match=r"has something else than answers, such as notes\.txt"):
+        ask()
+    assert [item.key for item in list_objects(store, "")] == ["notes.txt"]
