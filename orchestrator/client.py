@@ -327,7 +327,7 @@ class Client:
             return InCluster(self.context, self._reporter)
         from orchestrator.services.here import Here
 
-        return Here(self.models, self._reporter)
+        return Here(self.models, self.store.url, self._reporter)
 
     def _backend(self) -> "Backend":
         from orchestrator.backends.choose import backend_of

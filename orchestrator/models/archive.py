@@ -60,7 +60,8 @@ def read_archive(path: Path) -> Iterator[tuple[Path, Origin]]:
             version = decode((folder / RECORD).read_bytes(), ModelVersion, f"{RECORD} in {path}")
             damaged = [one.path for one in version.manifest.entries if not _is_there(folder / FOLDER, one)]
         except (tarfile.TarError, EOFError, OSError) as error:
-            raise UsageError(f"{path} is not the archive of a model: {error}", hint=_HINT) from error
+            reason = str(error).partition("\n")[0].rstrip(":")  # of each format that was tried there is a line
+            raise UsageError(f"{path} is not the archive of a model: {reason}", hint=_HINT) from error
         if damaged:
             raise UsageError(f"{path} is damaged: {damaged[0]} is not what was exported", hint="export it again")
         yield folder, Origin(version.number, version.lineage, version.name)

@@ -55,7 +55,7 @@ def import_folder(
         NotFoundError: There is no such folder, or no package in it.
         PermissionDeniedError, StoreError: It cannot be read, or the store not be written.
     """
-    top, package = find_package(_manifest_of(scan_all(folder)), str(folder))
+    top, package = find_package(_manifest_of(scan_all(folder)), source)
     draft = ModelVersion(
         name=name,
         number=origin.number,

@@ -1,5 +1,6 @@
 """Services on this machine."""
 
+import hashlib
 import os
 import shutil
 import socket
@@ -38,11 +39,13 @@ class Here:
 
     Args:
         models: Of the store.
+        store: Its URL.
         reporter: Told of long work.
     """
 
-    def __init__(self, models: Models, reporter: Reporter) -> None:
+    def __init__(self, models: Models, store: str, reporter: Reporter) -> None:
         self._models = models
+        self._store = store.rstrip("/")
         self._reporter = reporter
 
     @property
@@ -51,7 +54,7 @@ class Here:
 
     @contextmanager
     def changing(self, name: str) -> Iterator[None]:
-        path = home_dir() / "locks" / f"service-{check_name(name, 'service')}"
+        path = home_dir() / "locks" / f"service-{self._place(check_name(name, 'service')).name}"
         path.parent.mkdir(parents=True, exist_ok=True)
         if (lock := take(path)) is None:
             self._reporter.note(f"waiting until another change of service {name} has ended")
@@ -64,7 +67,7 @@ class Here:
 
     def new(self, name: str, port: int, shape: dict[str, object]) -> ServiceRecord:
         _require_plain(shape)
-        shutil.rmtree(Place(name).folder, ignore_errors=True)
+        shutil.rmtree(self._place(name).folder, ignore_errors=True)
         http, grpc = free_ports(2)
         return ServiceRecord(
             name=name,
@@ -80,20 +83,20 @@ class Here:
         return record
 
     def put(self, record: ServiceRecord, before: ServiceRecord) -> None:
-        place = Place(record.name)
+        place = self._place(record.name)
         told = place.settings()
         put_in_force(place, self._settings(record, place, record.shares), told)
 
     def end(self, record: ServiceRecord) -> None:
-        end(Place(record.name))
+        end(self._place(record.name))
 
     def forget(self, record: ServiceRecord) -> None:
-        shutil.rmtree(Place(record.name).folder, ignore_errors=True)
+        shutil.rmtree(self._place(record.name).folder, ignore_errors=True)
 
     def look(self, record: ServiceRecord) -> ServiceView:
         if record.machine != self.machine:
             return elsewhere(record)
-        place = Place(record.name)
+        place = self._place(record.name)
         kept = place.kept()
         restarts = kept.restarts if kept else 0
         if not place.is_kept:
@@ -119,13 +122,13 @@ class Here:
         return lambda request: ask(host, record.port, "/", body=request.body, kind=request.kind, token=token)
 
     def token(self, name: str) -> str:
-        return Place(name).token()
+        return self._place(name).token()
 
     def save_token(self, name: str, token: str) -> None:
-        Place(name).save_token(token)
+        self._place(name).save_token(token)
 
     def logs(self, record: ServiceRecord, *, models: bool, follow: bool) -> Generator[bytes]:
-        place = Place(record.name)
+        place = self._place(record.name)
         path = place.models_log if models else place.log
         try:
             file = path.open("rb")
@@ -143,6 +146,12 @@ class Here:
 
     def manifests(self, record: ServiceRecord, token: str, form: Form) -> list[dict[str, Any]]:
         raise UsageError("a service on this machine has no objects to show", hint=_HINT)
+
+    def _place(self, name: str) -> Place:
+        """Return the folder of a service; those of other stores than this machine's own may have the same names."""
+        if self._store == (home_dir() / "store").as_uri():
+            return Place(name)
+        return Place(f"{name}@{hashlib.sha256(self._store.encode()).hexdigest()[:8]}")
 
     def _settings(self, record: ServiceRecord, place: Place, shares: Sequence[Share]) -> Settings:
         deployed = []

@@ -128,5 +128,5 @@ def _await(place: Place, settings: Settings, *, restarts: int) -> None:
 def _refuse(place: Place, problem: str, lines: Sequence[str] = ()) -> NoReturn:
     refs = [f"{one.model}/v{one.number}" for one in reversed(settings.models)] if (settings := place.settings()) else []
     hint = f"load it alone, to see all: mlctl model lint {refs[0] if refs else 'NAME'} --load"
-    said = "\n".join([f"service {place.name} does not answer with that: {problem}", *lines])
+    said = "\n".join([f"service {place.name.partition('@')[0]} does not answer with that: {problem}", *lines])
     raise PreflightError(said, hint=hint)

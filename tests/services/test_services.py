@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from tensorflow_serving.apis import get_model_metadata_pb2, prediction_service_pb2_grpc
 
+from orchestrator import config
 from orchestrator.client import Client
 from orchestrator.config import home_dir, machine_id
 from orchestrator.errors import ConflictError, NotFoundError, PreflightError, UsageError
@@ -310,6 +311,20 @@ def binds(listener: socket.socket, port: int) -> bool:
         listener.listen()
         return True
     return False
+
+
+def test_services_of_two_stores_may_have_the_same_name(client, model, tmp_path):
+    _, token = deploy(client, model("one"))
+    config.add_context(config.Context(name="other", store=(tmp_path / "other").as_uri()))
+    other = Client("other")
+    client.models.export("echo", "v1", tmp_path / "echo.tar.gz")
+    found = other.models.import_(str(tmp_path / "echo.tar.gz"), "echo")
+    view, again = deploy(other, found)
+    assert (view.state, again not in ("", token)) == (ServiceState.RUNNING, True)
+    assert client.services.get("echo").state is ServiceState.RUNNING
+    assert answer_of(client) == answer_of(other) == "one"
+    other.services.delete("echo")
+    assert answer_of(client) == "one"
 
 
 @pytest.fixture
