@@ -196,7 +196,7 @@ def delete(
     more = ", with their trials' versions, logs and output" if trials else ""
     terminal.confirm_deletion(what + more, yes=yes)
     done = client.sweeps.delete(sweep, chosen, trials=trials)
-    write("".join(f"{ref} deleted\n" for ref in [*done.trials, *done.sweeps]))
+    write("".join(f"{what} deleted\n" for what in [*done.trials, *(f"sweep {ref}" for ref in done.sweeps)]))
     for ref, models in done.kept.items():
         note(f"{ref} stays: {', '.join(models)} is made of its output")
     if not trials:

@@ -42,11 +42,11 @@ def test_delete_says_what_becomes_of_the_trials(sweeping, mlctl: Run, terminal):
         process.sendline("n")
         process.wait()
     done = mlctl("sweep", "delete", "rates/v1")
-    assert (done.returncode, done.stdout) == (0, "rates/V0001 deleted\n")
+    assert (done.returncode, done.stdout) == (0, "sweep rates/V0001 deleted\n")
     assert done.stderr == "its trials stay, as versions of demo\n"
     sweeping.run(parameters={"rate": [0.1]})
     done = mlctl("sweep", "delete", "rates", "--trials")
-    assert done.stdout == "demo/V0002 deleted\nrates/V0002 deleted\n"
+    assert done.stdout == "demo/V0002 deleted\nsweep rates/V0002 deleted\n"
 
 
 def test_ctrl_c_leaves_it_running_until_it_is_stopped(sweeping, terminal, mlctl: Run):
