@@ -1,5 +1,6 @@
 """Reads scalars from records of TensorBoard's event files."""
 
+import math
 import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -39,7 +40,8 @@ def read_scalars(data: bytes) -> Iterator[Scalar]:
         for value in event.summary.value:
             number = _number(value)
             if number is not None:
-                yield Scalar(value.tag, event.step, event.wall_time, number)
+                time = event.wall_time if math.isfinite(event.wall_time) else 0.0  # which JSON has no word for
+                yield Scalar(value.tag, event.step, time, number)
 
 
 def _number(value: "Summary.Value") -> float | None:

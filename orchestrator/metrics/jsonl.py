@@ -1,6 +1,7 @@
 """Reads `metrics.jsonl`: lines as `{"step": 100, "loss": 0.21}`, which a script writes itself."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -36,7 +37,7 @@ def read_row(line: bytes) -> Row:
         raise ValueError("not a JSON object")
     numbers = dict(_numbers("", data))
     key = next((key for key in _STEPS if key in numbers), None)
-    moment = next((numbers[key] for key in _TIMES if key in numbers), None)
+    moment = next((numbers[key] for key in _TIMES if math.isfinite(numbers.get(key, math.nan))), None)
     values = {name: value for name, value in numbers.items() if name not in (*_STEPS, *_TIMES)}
     step = numbers[key] if key else None
     whole = int(step) if step is not None and abs(step) < 1e15 else None

@@ -28,3 +28,9 @@ def test_any_object_is_read(data):
 
     row = read_row(json.dumps(data).encode())
     assert all(isinstance(value, float) for value in row.values.values())
+
+
+@pytest.mark.parametrize("time", ["NaN", "Infinity", "-Infinity", "1e400"])
+def test_a_time_that_is_none_is_as_if_it_was_not_there(time):
+    row = read_row(f'{{"step": 7, "time": {time}, "loss": 1}}'.encode())
+    assert (row.step, row.time, row.values) == (7, None, {"loss": 1})
