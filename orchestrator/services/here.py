@@ -27,6 +27,7 @@ from orchestrator.services.runner import Asker, Form
 from orchestrator.services.state import ServiceState, ServiceView, elsewhere, of_answer
 from orchestrator.serving.settings import Deployed, Settings
 from orchestrator.specs.names import check_name
+from orchestrator.store.parallel import as_mlctl_error
 
 LOOK = 5.0  # seconds that a service may take to tell how it is
 POLL = 0.2  # seconds between two looks at a log
@@ -55,11 +56,14 @@ class Here:
     @contextmanager
     def changing(self, name: str) -> Iterator[None]:
         path = home_dir() / "locks" / f"service-{self._place(check_name(name, 'service')).name}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if (lock := take(path)) is None:
-            self._reporter.note(f"waiting until another change of service {name} has ended")
-            while (lock := take(path)) is None:
-                time.sleep(POLL)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if (lock := take(path)) is None:
+                self._reporter.note(f"waiting until another change of service {name} has ended")
+                while (lock := take(path)) is None:
+                    time.sleep(POLL)
+        except OSError as error:
+            raise as_mlctl_error(error, f"cannot write {path}") from error
         try:
             yield
         finally:

@@ -19,7 +19,7 @@ from tensorflow_serving.apis import get_model_metadata_pb2, prediction_service_p
 from orchestrator import config
 from orchestrator.client import Client
 from orchestrator.config import home_dir, machine_id
-from orchestrator.errors import ConflictError, NotFoundError, PreflightError, UsageError
+from orchestrator.errors import ConflictError, MlctlError, NotFoundError, PreflightError, UsageError
 from orchestrator.ports import free_ports
 from orchestrator.services import here, local
 from orchestrator.services.place import Place
@@ -245,6 +245,14 @@ def interrupted(begun: Path):
         yield
     finally:
         thread.join()
+
+
+def test_a_home_that_cannot_be_written_is_named(client, model):
+    version = model("one")
+    (home_dir() / "locks").write_text("in the way")
+    with pytest.raises(MlctlError, match=r"cannot write .*locks/service-echo"):
+        deploy(client, version)
+    assert client.services.list() == []
 
 
 def test_changes_at_the_same_time_come_one_after_the_other(client, model):
