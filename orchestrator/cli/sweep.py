@@ -198,7 +198,7 @@ def delete(
     done = client.sweeps.delete(sweep, chosen, trials=trials)
     write("".join(f"{what} deleted\n" for what in [*done.trials, *(f"sweep {ref}" for ref in done.sweeps)]))
     for ref, models in done.kept.items():
-        note(f"{ref} stays: {', '.join(models)} is made of its output")
+        note(f"{ref} stays: of its output is made {', '.join(f'model {one}' for one in models)}")
     if not trials:
         note(f"its trials stay, as versions of {', '.join(done.jobs)}")
 
