@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from orchestrator.jobs.view import JobView
     from orchestrator.models.models import Files, Models
     from orchestrator.models.record import ModelVersion
-    from orchestrator.services.batch.mapping import Rule
     from orchestrator.services.batch.record import Mapping, Outcome
+    from orchestrator.services.rows import Rule
     from orchestrator.services.runner import Runner
     from orchestrator.services.services import Services
     from orchestrator.services.trial.trial import Trial

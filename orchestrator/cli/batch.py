@@ -1,17 +1,14 @@
 """`mlctl batch`: a service's answers to many files."""
 
-import json
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestrator.cli import complete
 from orchestrator.cli.group import group
-from orchestrator.cli.options import AsIsOption, ContextOption, TokenOption, checked, open_client
+from orchestrator.cli.options import AsIsOption, ContextOption, RuleOption, TokenOption, checked, open_client, read_rule
 from orchestrator.cli.render import Format, plain, show_one
-from orchestrator.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from orchestrator.services.batch.record import Outcome
@@ -41,12 +38,7 @@ def create(
     mapping: Annotated[
         _Mapping, typer.Option("--mapping", metavar="file|csv", help="A request for each file, or for each row.")
     ] = _Mapping.file,
-    rule: Annotated[
-        Path | None,
-        typer.Option(
-            "--rule", metavar="FILE", help="JSON: which column is which input; by default the model's config.json."
-        ),
-    ] = None,
+    rule: RuleOption = None,
     parallel: Annotated[int, typer.Option("--parallel", metavar="N", help="Requests under way.", min=1, max=256)] = 4,
     as_is: AsIsOption = False,
     token: TokenOption = None,
@@ -67,7 +59,7 @@ def create(
         source,
         target,
         mapping=mapping.value,
-        rule=_read(rule) if rule else None,
+        rule=read_rule(rule),
         as_is=as_is,
         parallel=parallel,
         token=token or "",
@@ -94,15 +86,3 @@ def _document(outcome: "Outcome") -> dict[str, Any]:
         "failed": {failure.path: failure.error.message for failure in outcome.failures},
         "manifest": outcome.manifest,
     }
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        rule = json.loads(path.expanduser().read_text(encoding="utf-8"))
-    except OSError as error:
-        raise NotFoundError(f"cannot read {path}: {error.strerror}", hint="check the path") from error
-    except ValueError as error:
-        raise UsageError(f"{path} is no JSON: {error}") from error
-    if not isinstance(rule, dict):
-        raise UsageError(f"{path} is no JSON object", hint='such as {"type": "number", "index": 0}')
-    return rule

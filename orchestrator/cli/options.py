@@ -1,12 +1,13 @@
 """Arguments and options that several commands have."""
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestrator.cli import complete
 from orchestrator.cli.render import Format
-from orchestrator.errors import UsageError
+from orchestrator.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +55,14 @@ OutputOption = Annotated[
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 AsIsOption = Annotated[bool, typer.Option("--as-is", help="Whatever the model's config.json says of pictures.")]
+RuleOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--rule",
+        metavar="FILE",
+        help="JSON: which column of a table is which input; by default the model's config.json.",
+    ),
+]
 TokenOption = Annotated[
     str | None,
     typer.Option("--token", metavar="TOKEN", envvar="MLCTL_TOKEN", help="If this machine does not know it."),
@@ -118,3 +127,25 @@ def open_client(context: str | None) -> "Client":
     from orchestrator.client import Client
 
     return Client(context, reporter=reporter())
+
+
+def read_rule(path: Path | None) -> dict[str, Any] | None:
+    """Return what `--rule` names; None if it names nothing.
+
+    Raises:
+        NotFoundError: There is no such file.
+        UsageError: It is no JSON object.
+    """
+    import json
+
+    if path is None:
+        return None
+    try:
+        rule = json.loads(path.expanduser().read_text(encoding="utf-8"))
+    except OSError as error:
+        raise NotFoundError(f"cannot read {path}: {error.strerror}", hint="check the path") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is no JSON: {error}") from error
+    if not isinstance(rule, dict):
+        raise UsageError(f"{path} is no JSON object", hint='such as {"type": "number", "index": 0}')
+    return rule

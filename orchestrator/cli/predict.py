@@ -2,19 +2,21 @@
 
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from orchestrator.cli import complete
-from orchestrator.cli.options import AsIsOption, ContextOption, TokenOption, checked, open_client
-from orchestrator.cli.render import Format, detail_lines, encode, write
+from orchestrator.cli.options import ContextOption, RuleOption, TokenOption, checked, open_client, read_rule
+from orchestrator.cli.render import Format, detail_lines, encode, plain, write
 from orchestrator.errors import UsageError
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
 STDIN = "-"
+TABLE, REQUEST = ".csv", ".json"  # endings of files
 
 
 @app.command()
@@ -28,7 +30,9 @@ def predict(
     file: Annotated[
         str | None,
         typer.Argument(
-            metavar="[FILE]", help="A picture or another file to send; - is JSON from stdin.", show_default=False
+            metavar="[FILE]",
+            help="A picture, a request as .json, a table of them as .csv, or another file; - is JSON from stdin.",
+            show_default=False,
         ),
     ] = None,
     resize: Annotated[
@@ -36,8 +40,12 @@ def predict(
     ] = None,
     gray: Annotated[bool, typer.Option("--gray", help="Send it in shades of gray.")] = False,
     invert: Annotated[bool, typer.Option("--invert", help="Send it with white for black.")] = False,
-    as_is: AsIsOption = False,
+    as_is: Annotated[
+        bool,
+        typer.Option("--as-is", help="Send the file itself, whatever it is and the model's config.json says."),
+    ] = False,
     json: Annotated[str | None, typer.Option("--json", metavar="JSON", help="What to send instead of a file.")] = None,
+    rule: RuleOption = None,
     token: TokenOption = None,
     output: Annotated[
         Format | None, typer.Option("--output", "-o", metavar="json|yaml", help="Write this instead of lines.")
@@ -47,18 +55,29 @@ def predict(
     """Ask a service and show its answer.
 
     It is written as lines on a terminal, as JSON otherwise. A picture is sent as the model's config.json says that it
-    takes pictures, and what is done to it is told.
+    takes pictures, and what is done to it is told. Each row of a table is asked about by itself; each answer is a line
+    of JSON.
     """
     from orchestrator.services.ask import value_of
+    from orchestrator.services.form import contents_of
     from orchestrator.services.picture import Preparation
 
     if (file is None) == (json is None):
         raise UsageError("name either a file or --json", hint=f"mlctl predict {service} seven.png")
+    kind = "" if as_is or file is None else Path(file).suffix.lower()
+    if rule and kind != TABLE:
+        raise UsageError("a rule is for rows of tables", hint=f"mlctl predict {service} rows.csv --rule {rule}")
     services = open_client(context).services
-    if file is not None and file != STDIN:
+    if file is not None and kind == TABLE:
+        answers = services.predict_rows(service, _path(file), rule=read_rule(rule), token=token or "")
+        _write_rows((value_of(one, service, of=f"row {row}: ") for row, one in enumerate(answers, start=1)), output)
+        return
+    if file is not None and kind == REQUEST:
+        [data] = contents_of([_path(file)]).values()
+        answer = services.predict(service, json=data, token=token or "")
+    elif file is not None and file != STDIN:
         prepare = Preparation(gray=gray, resize=_size(resize), invert=invert)
-        path = Path(file).expanduser()
-        answer = services.predict(service, files=[path], prepare=prepare, as_is=as_is, token=token or "")
+        answer = services.predict(service, files=[_path(file)], prepare=prepare, as_is=as_is, token=token or "")
     else:
         data = sys.stdin.buffer.read() if file == STDIN else str(json).encode()
         answer = services.predict(service, json=data, token=token or "")
@@ -68,6 +87,21 @@ def predict(
         write(detail_lines(lines | {"Model": answer.model}, sys.stdout))
     else:
         write(encode(value, output or Format.JSON))
+
+
+def _path(file: str) -> Path:
+    return Path(file).expanduser()
+
+
+def _write_rows(values: Iterable[Any], output: Format | None) -> None:
+    """Write the answer to each row as it comes, in a line of JSON; or all of them as one document."""
+    import json
+
+    if output:
+        write(encode([*values], output))
+    else:
+        for value in values:
+            write(json.dumps(plain(value)) + "\n")
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

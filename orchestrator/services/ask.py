@@ -80,8 +80,13 @@ def ask(
         connection.close()
 
 
-def value_of(answer: Answer, name: str) -> Any:
+def value_of(answer: Answer, name: str, *, of: str = "") -> Any:
     """Return what a good answer of a service holds.
+
+    Args:
+        answer: It.
+        name: Of the service.
+        of: What was asked about, as in `row 3: `, for people.
 
     Raises:
         PermissionDeniedError: The service does not take the token.
@@ -89,7 +94,7 @@ def value_of(answer: Answer, name: str) -> Any:
     """
     if let_in(answer, name).status == HTTPStatus.OK:
         return answer.document
-    raise MlctlError(fault_of(answer), hint=_HINTS.get(answer.status, "").format(name=name))
+    raise MlctlError(of + fault_of(answer), hint=_HINTS.get(answer.status, "").format(name=name))
 
 
 def let_in(answer: Answer, name: str) -> Answer:

@@ -1,7 +1,7 @@
 """All that can be done with services; the CLI and the SDK make the same calls."""
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, Unpack
 
@@ -24,6 +24,7 @@ from orchestrator.services.record import (
     record_key,
     service_names,
 )
+from orchestrator.services.rows import MappingError, Rule, check_rule, row_request, rows_of, rule_of
 from orchestrator.services.runner import Asker, Form, Runner
 from orchestrator.services.state import ServiceView
 from orchestrator.services.wanted import Options, new_token, require_here, shares_of, wanted_service
@@ -33,6 +34,7 @@ from orchestrator.store.records import change
 
 # A method is called `list`.
 Views: TypeAlias = list[ServiceView]
+Answers: TypeAlias = Iterator[Answer]
 Manifests: TypeAlias = list[dict[str, Any]]
 
 
@@ -211,6 +213,31 @@ class Services:
             for file, words in done.items():
                 self._reporter.note(f"{file} is sent {words}")
         return self.asker(name, token)(request)
+
+    def predict_rows(self, name: str, table: Path, *, rule: Rule | None = None, token: str = "") -> Answers:
+        """Ask a service about the rows of a CSV file, one after the other, and yield each answer as it comes.
+
+        Args:
+            name: Of the service.
+            table: The file.
+            rule: Which column is which input; by default as the model's config.json says.
+            token: Instead of the one that this machine knows.
+
+        Raises:
+            ServiceError: It does not answer.
+            NotFoundError: There is no such file.
+            UsageError: It is no table, nothing says which column is which input, or a row does not fit.
+        """
+        [data] = contents_of([table]).values()
+        rule = rule_of(self.newest(name).config) if rule is None else rule
+        check_rule(rule)
+        send = self.asker(name, token)
+        for number, row in enumerate(rows_of(data), start=1):
+            try:
+                request = row_request(rule, row)
+            except MappingError as error:
+                raise UsageError(f"row {number}: {error.message}", hint=error.hint) from error
+            yield send(request)
 
     def asker(self, name: str, token: str = "") -> Asker:
         """Return what sends a request to a service, as often as one likes; it raises ServiceError."""

@@ -30,9 +30,12 @@ def test_deploy_predict_and_all_the_rest(mlctl, package):
     assert re.search(r"^Versions +echo/v1 100%, plain-1$", done.stdout, re.MULTILINE)
     assert "next: mlctl predict echo FILE" in done.stderr
     token = re.search(r"^token: (\S+)", done.stderr, re.MULTILINE)[1]
-    assert json.loads(mlctl("predict", "echo", package / "model" / "config.json").stdout)["fields"] == ["picture"]
+    config = package / "model" / "config.json"
+    assert json.loads(mlctl("predict", "echo", config, "--as-is").stdout)["fields"] == ["picture"]
+    assert json.loads(mlctl("predict", "echo", config).stdout)["fields"] == sorted(json.loads(CONFIG))
     assert json.loads(mlctl("predict", "echo", "--json", '{"a": 1}').stdout)["fields"] == ["a"]
     assert json.loads(mlctl("predict", "echo", "-", stdin=None, input='{"b": 1}').stdout)["fields"] == ["b"]
+    asks_about_a_table(mlctl, package.parent)
     refused = mlctl("predict", "echo", "--json", "{}", "--token", "wrong")
     assert (refused.returncode, "401" in refused.stderr) == (6, True)
     failed = mlctl("predict", "echo", "--json", '{"do": "raise"}')
@@ -57,6 +60,21 @@ def test_deploy_predict_and_all_the_rest(mlctl, package):
     assert mlctl("predict", "echo", "--json", "{}").returncode == 7
     assert mlctl("service", "delete", "echo").stdout == "echo deleted\n"
     assert mlctl("service", "get", "echo").returncode == 4
+
+
+def asks_about_a_table(mlctl, folder):
+    rule = {"properties": {"a": {"type": "number", "index": 1}, "do": {"type": "string", "index": 0}}}
+    make_tree(folder, {"rule.json": json.dumps(rule), "rows.csv": "one,1\ntwo,2\n", "bad.csv": "one,1\n\ntwo,x\n"})
+    rows = ["predict", "echo", folder / "rows.csv"]
+    answer = {"answer": "ANSWER", "fields": ["a", "do"]}
+    assert mlctl(*rows, "--rule", folder / "rule.json").stdout == f"{json.dumps(answer)}\n" * 2
+    assert json.loads(mlctl(*rows, "--rule", folder / "rule.json", "-o", "json").stdout) == [answer, answer]
+    assert "does not say which column is which input" in mlctl(*rows).stderr
+    assert json.loads(mlctl(*rows, "--as-is").stdout)["fields"] == ["picture"]
+    bad = mlctl("predict", "echo", folder / "bad.csv", "--rule", folder / "rule.json")
+    assert (bad.returncode, bad.stdout) == (2, f"{json.dumps(answer)}\n")
+    assert "row 2: column 1 is 'x', which is no number" in bad.stderr
+    assert mlctl("predict", "echo", "--json", "{}", "--rule", folder / "rule.json").returncode == 2
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from urllib.parse import unquote
 
 from orchestrator.errors import ConflictError, UsageError
 from orchestrator.progress import SILENT, Reporter
-from orchestrator.services.batch.mapping import Rule, check_rule, rule_of
 from orchestrator.services.batch.record import Batch, Mapping, Outcome
 from orchestrator.services.batch.runner import BatchRunner
 from orchestrator.services.form import Forms
+from orchestrator.services.rows import Rule, check_rule, rule_of
 from orchestrator.services.services import Services
 from orchestrator.services.state import ServiceState
 from orchestrator.store import open_store

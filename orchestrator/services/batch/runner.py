@@ -4,8 +4,6 @@ Beside the answers, `<file>_result.txt`, the target has `batch.json`, which tell
 `manifest.jsonl` with a line for each file: what became of it.
 """
 
-import csv
-import io
 import json
 import threading
 import time
@@ -19,9 +17,9 @@ import msgspec
 from orchestrator.errors import ConflictError, MlctlError, NotFoundError, UsageError
 from orchestrator.progress import Reporter
 from orchestrator.services.ask import Answer, Request, ServiceError, fault_of, let_in
-from orchestrator.services.batch.mapping import MappingError, Rule, row_request
 from orchestrator.services.batch.record import MANIFEST, RECORD, Batch, Line, Outcome
 from orchestrator.services.form import Forms
+from orchestrator.services.rows import MappingError, Rule, row_request, rows_of
 from orchestrator.serving.settings import BODY
 from orchestrator.store.base import AlreadyExistsError, ObjectInfo, Store, list_objects
 from orchestrator.store.parallel import Failure, in_order
@@ -151,11 +149,10 @@ class BatchRunner:
 
     def _table(self, key: str) -> Line:
         try:
-            text = io.StringIO(self._source.get(key).data.decode("utf-8-sig"), newline="")  # as cells have lines, too
-            rows = (row for row in csv.reader(text) if row)  # lines with nothing in them are none
+            rows = rows_of(self._source.get(key).data)
             answers = [*in_order(rows, self._row, threads=self._parallel, ahead=4 * self._parallel)]
-        except (UnicodeDecodeError, csv.Error) as error:
-            return self._bad(key, f"it is no table of CSV: {error}")
+        except UsageError as error:
+            return self._bad(key, error.message)
         lines = b"".join(_text(value) + b"\n" for value, _ in answers)
         faults = [f"row {number}: {fault}" for number, (_, fault) in enumerate(answers, start=1) if fault]
         self._target.put(key + (PARTIAL if faults else RESULT), lines)

@@ -1,5 +1,7 @@
 """What is sent for a row of a table."""
 
+import csv
+import io
 import json
 
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import UsageError
-from orchestrator.services.batch.mapping import MappingError, check_rule, row_request, rule_of
+from orchestrator.services.rows import MappingError, check_rule, row_request, rows_of, rule_of
 
 # As in ModelArts' guide: the rows of `req_data` are columns of the table.
 RULE = {
@@ -101,3 +103,15 @@ def test_a_cell_of_another_type_is_named(leaf, cell, message):
 def test_a_rule_that_cannot_be_used_is_refused(rule, message):
     with pytest.raises(UsageError, match=message):
         check_rule(rule)
+
+
+@given(st.lists(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff")), min_size=1)), st.booleans())
+def test_rows_are_what_was_written(rows, marked):
+    table = io.StringIO(newline="")
+    csv.writer(table).writerows(rows)
+    assert [*rows_of(table.getvalue().encode("utf-8-sig" if marked else "utf-8"))] == rows
+
+
+def test_what_is_no_table_is_told():
+    with pytest.raises(UsageError, match="no table of CSV"):
+        [*rows_of(b"\xff\xfe\x00")]

@@ -1,8 +1,10 @@
-"""What a batch sends for a file or for a row of a table, as ModelArts maps them: pure."""
+"""What is sent for a row of a table, as ModelArts maps them: pure."""
 
+import csv
+import io
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from orchestrator.errors import UsageError
@@ -26,7 +28,7 @@ def rule_of(config: dict[str, Any]) -> Rule:
         if isinstance(schema, dict) and any("index" in leaf for leaf in _leaves(schema)):
             check_rule(schema)
             return schema
-    hint = 'give one: --rule FILE, with {"type": "object", "properties": {"x": {"type": "number", "index": 0}}}'
+    hint = 'say so: --rule FILE, with {"type": "object", "properties": {"x": {"type": "number", "index": 0}}}'
     raise UsageError("the model's config.json does not say which column is which input", hint=hint)
 
 
@@ -42,6 +44,15 @@ def check_rule(rule: Any) -> None:
         if kind not in _KINDS:
             known = ", ".join(_KINDS)
             raise UsageError(f"the rule has an unknown type {kind!r} for column {index}", hint=f"types are {known}")
+
+
+def rows_of(table: bytes) -> Iterator[list[str]]:
+    """Yield the rows of a CSV file. Raises UsageError if it is none."""
+    try:
+        text = io.StringIO(table.decode("utf-8-sig"), newline="")  # as cells have lines, too
+        yield from (row for row in csv.reader(text) if row)  # lines with nothing in them are none
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"it is no table of CSV: {error}") from error
 
 
 def row_request(rule: Rule, row: Sequence[str]) -> Request:
