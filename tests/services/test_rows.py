@@ -105,7 +105,10 @@ def test_a_rule_that_cannot_be_used_is_refused(rule, message):
         check_rule(rule)
 
 
-@given(st.lists(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff")), min_size=1)), st.booleans())
+CELL = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff"))
+
+
+@given(st.lists(st.lists(CELL, min_size=1)), st.booleans())
 def test_rows_are_what_was_written(rows, marked):
     table = io.StringIO(newline="")
     csv.writer(table).writerows(rows)
