@@ -58,11 +58,12 @@ def put_in_force(place: Place, settings: Settings, before: Settings | None) -> N
 
 
 def end(place: Place) -> None:
-    """End the service, if it runs, and wait for it."""
+    """End the service, if it runs, and wait for it; one that does not come to its end is killed."""
     deadline, told = time.monotonic() + END, False
     while place.is_kept and time.monotonic() < deadline:
         told = told or place.tell(signal.SIGTERM)  # a keeper that has just begun has not said yet who it is
         time.sleep(POLL)
+    place.kill()
 
 
 def _launch(place: Place, lock: int) -> None:

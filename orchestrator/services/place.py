@@ -140,3 +140,9 @@ class Place:
                 os.kill(kept.pid, number)
                 return True
         return False
+
+    def kill(self) -> None:
+        """Kill the keeper, if it lives, and all that it has started."""
+        if (kept := self.kept()) and self.is_kept:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(os.getpgid(kept.pid), signal.SIGKILL)

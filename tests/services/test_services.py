@@ -365,6 +365,19 @@ def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+def test_a_service_that_does_not_end_is_killed(client, model, scratch, monkeypatch):
+    deploy(client, model("one"))
+    kept = Place("echo").kept()
+    (front,) = [pid for pid in processes_of("orchestrator.serving") if parent_of(pid) == kept.pid]
+    models = [pid for pid in processes_of("mlctl_model.worker") if parent_of(pid) == front]
+    monkeypatch.setattr(local, "END", 0.5)
+    os.kill(front, signal.SIGSTOP)
+    assert client.services.stop("echo").state is ServiceState.STOPPED
+    ours = {kept.pid, front, *models}
+    wait_until(lambda: not ours & {*processes_of("orchestrator.serv"), *processes_of("mlctl_model.worker")})
+    assert client.services.start("echo").state is ServiceState.RUNNING
+
+
 def test_stopped_started_deleted(client, model):
     version = model("one")
     deploy(client, version)
