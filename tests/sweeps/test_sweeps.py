@@ -255,7 +255,7 @@ def test_what_a_deleted_version_was_is_remembered(sweeping):
     sweeping.client.jobs.delete("demo", "v2")
     view = sweeping.view()
     assert view.best.parameters == {"rate": 0.3}  # the sweep remembers it
-    with pytest.raises(NotFoundError, match="no version V0002"):
+    with pytest.raises(NotFoundError, match="demo/V0002 was deleted"):
         sweeping.client.model_of(view.job, view.best.version)
 
 
