@@ -38,6 +38,7 @@ from orchestrator.sweeps.record import (
 from orchestrator.sweeps.running import Place, Running
 from orchestrator.sweeps.search import Search
 from orchestrator.sweeps.trial import concluded, waiting
+from orchestrator.sweeps.verdict import last_failure, verdict
 
 POLL = 0.03  # seconds between two looks at trials of this machine
 POLL_ELSEWHERE = 1.0  # seconds between two looks at trials in other places
@@ -147,9 +148,7 @@ class Runner:
         while len(self._running) < self._spec.budget.parallel and self._propose():
             self._start_pending()
         if not self._running:
-            made = any(trial.state is TrialState.SUCCEEDED for trial in self._ended)
-            state = SweepState.SUCCEEDED if made else SweepState.FAILED
-            raise _Ended(state, "" if made else f"no trial has succeeded: {self._why()}")
+            raise _Ended(SweepState.SUCCEEDED, "")
         if self._spec.stopping and self._clock() - self._measured >= METRICS_POLL:
             self._measured = self._clock()
             self._prune()
@@ -213,12 +212,8 @@ class Runner:
         say(f"trial {trial.number} ({one.record.name}/{trial.version}) {said}")
         self._streak = self._streak + 1 if trial.state is TrialState.FAILED else 0
         if self._streak >= self._spec.budget.failures:
-            raise _Ended(SweepState.FAILED, f"{count(self._streak, 'failed trial')} in a row: {self._why()}")
-
-    def _why(self) -> str:
-        """Return why the latest trial failed."""
-        failed = [trial for trial in self._ended if trial.state is TrialState.FAILED]
-        return f"trial {failed[-1].number}: {failed[-1].message}" if failed else "all were ended early"
+            failed = count(self._streak, "failed trial")
+            raise _Ended(SweepState.FAILED, f"{failed} in a row: {last_failure(self._ended)}")
 
     def _table_of(self, trial: Trial) -> Table:
         return table_of(self._store, JobRecord(name=self._record.template.name, number=number_of(trial.version)))
@@ -289,7 +284,8 @@ class Runner:
         self._patiently(drop)
         while self._running:
             self._patiently(settle)
-        return self._patiently(lambda: self._save(state, message, finished=time.time()))
+        ended = verdict(state, message, self._ended)
+        return self._patiently(lambda: self._save(*ended, finished=time.time()))
 
     def _save(self, state: SweepState, message: str = "", finished: float = 0.0) -> SweepStatus:
         self._saved = self._clock()

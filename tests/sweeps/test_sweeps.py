@@ -208,8 +208,10 @@ def test_a_trial_that_goes_badly_is_ended_and_its_version_says_why(sweeping):
 def test_its_time_is_kept_over_all_its_processes(sweeping):
     sweeping.script(SLEEPER)
     view = sweeping.run(budget={"parallel": 4, "max_time": "3s"})
-    assert view.status.state is SweepState.SUCCEEDED
-    assert view.status.message == "its time, 3s, was over before all trials were made"
+    assert view.status.state is SweepState.FAILED
+    assert view.status.message == (
+        "its time, 3s, was over before all trials were made; no trial has succeeded: all were ended early"
+    )
     assert set(states(view).values()) == {"CANCELLED"}
 
 
@@ -219,7 +221,7 @@ def test_its_money_is_kept(sweeping):
     (home_dir() / "prices.yaml").write_text("{cpu: 3600, local: true, currency: EUR}")
     sweeping.script(SLEEPER)
     view = sweeping.run(budget={"parallel": 2, "max_cost": 2})
-    assert view.status.message == "its max_cost, 2, was used up before all trials were made"
+    assert view.status.message.startswith("its max_cost, 2, was used up before all trials were made; ")
     assert view.cost > 0
 
 
