@@ -189,7 +189,7 @@ def test_a_killed_supervisor_takes_all_workers_along_and_their_logs_are_saved(pr
         wait_until(lambda worker=worker: b"worker" in project.log(view, worker=worker))
     os.kill(holder(run_of(view)), signal.SIGKILL)
     wait_until(lambda: not processes_of(view.record.run))
-    status = project.client.jobs.get("demo").status
+    status = wait_until(lambda: (now := project.client.jobs.get("demo").status).state.finished and now)
     assert (status.state, status.reason) == ("FAILED", "SupervisorLost")
     assert [project.log(view, worker=worker) for worker in range(2)] == [b"worker 0 of 2\n", b"worker 1 of 2\n"]
     wait_until(lambda: not run_of(view).folder.exists())
