@@ -69,8 +69,7 @@ def predict(
         raise UsageError("a rule is for rows of tables", hint=f"mlctl predict {service} rows.csv --rule {rule}")
     services = open_client(context).services
     if file is not None and kind == TABLE:
-        answers = services.predict_rows(service, _path(file), rule=read_rule(rule), token=token or "")
-        _write_rows((value_of(one, service, of=f"row {row}: ") for row, one in enumerate(answers, start=1)), output)
+        _write_rows(services.predict_rows(service, _path(file), rule=read_rule(rule), token=token or ""), output)
         return
     if file is not None and kind == REQUEST:
         [data] = contents_of([_path(file)]).values()

@@ -101,9 +101,11 @@ def _check(engine: Engine, path: Path, lock: int) -> None:
 def _make_venv(engine: Engine, path: Path, uv: Callable[..., Outcome]) -> str:
     """Make the empty environment with the first accepted Python there is, else with one that uv fetches."""
     version, interpreter = _find_python(engine, uv)
-    # What it has not found here it must not look for again: it ends at the first that cannot be asked for its version.
-    wanted = ["--python", interpreter] if interpreter else ["--managed-python", "--python", version]
-    outcome = uv(["venv", "--no-project", *wanted, str(path)], environment=_list_of_pythons(version))
+    if interpreter:
+        outcome = uv(["venv", "--no-project", "--python", interpreter, str(path)])
+    else:  # it must not look here again: it ends at the first that cannot be asked for its version
+        fetched = ["venv", "--no-project", "--managed-python", "--python", version, str(path)]
+        outcome = uv(fetched, environment=_list_of_pythons(version))
     if outcome.code == 0:
         return version
     if outcome.fault in ("disk full", "read-only"):

@@ -11,7 +11,7 @@ from orchestrator.errors import NotFoundError, UsageError
 from orchestrator.models.models import Models
 from orchestrator.models.record import ModelVersion
 from orchestrator.progress import SILENT, Reporter
-from orchestrator.services.ask import Answer, Request
+from orchestrator.services.ask import Answer, Request, value_of
 from orchestrator.services.form import Forms, contents_of
 from orchestrator.services.picture import AS_IT_IS, Preparation
 from orchestrator.services.record import (
@@ -34,7 +34,6 @@ from orchestrator.store.records import change
 
 # A method is called `list`.
 Views: TypeAlias = list[ServiceView]
-Answers: TypeAlias = Iterator[Answer]
 Manifests: TypeAlias = list[dict[str, Any]]
 
 
@@ -214,8 +213,8 @@ class Services:
                 self._reporter.note(f"{file} is sent {words}")
         return self.asker(name, token)(request)
 
-    def predict_rows(self, name: str, table: Path, *, rule: Rule | None = None, token: str = "") -> Answers:
-        """Ask a service about the rows of a CSV file, one after the other, and yield each answer as it comes.
+    def predict_rows(self, name: str, table: Path, *, rule: Rule | None = None, token: str = "") -> Iterator[Any]:
+        """Ask a service about the rows of a CSV file, one after the other, and yield what each answer holds.
 
         Args:
             name: Of the service.
@@ -227,17 +226,19 @@ class Services:
             ServiceError: It does not answer.
             NotFoundError: There is no such file.
             UsageError: It is no table, nothing says which column is which input, or a row does not fit.
+            MlctlError: An answer is an error; as those before, it names the row.
         """
         [data] = contents_of([table]).values()
         rule = rule_of(self.newest(name).config) if rule is None else rule
         check_rule(rule)
         send = self.asker(name, token)
         for number, row in enumerate(rows_of(data), start=1):
+            of = f"row {number}: "
             try:
                 request = row_request(rule, row)
             except MappingError as error:
-                raise UsageError(f"row {number}: {error.message}", hint=error.hint) from error
-            yield send(request)
+                raise UsageError(of + error.message, hint=error.hint) from error
+            yield value_of(send(request), name, of=of)
 
     def asker(self, name: str, token: str = "") -> Asker:
         """Return what sends a request to a service, as often as one likes; it raises ServiceError."""

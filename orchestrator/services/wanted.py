@@ -1,5 +1,6 @@
 """A service as a new version is to make it: found out before anything is changed."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from typing import NamedTuple, TypedDict
@@ -16,7 +17,7 @@ from orchestrator.services.record import WHOLE, ServiceRecord, Share, balanced, 
 from orchestrator.services.runner import Runner
 from orchestrator.services.shape import Shape
 from orchestrator.serving.auth import token_hash
-from orchestrator.specs.names import check_name
+from orchestrator.specs.names import VERSION_PATTERN, check_name, parse_version
 from orchestrator.store.base import Store
 
 TOKEN_BYTES = 24
@@ -125,7 +126,8 @@ def shares_of(record: ServiceRecord, weights: Mapping[str, int], models: Models)
     shares: dict[tuple[str, int], Share] = {}
     for text, weight in weights.items():
         model, _, version = text.rpartition("/")
-        named = {share.model for share in record.shares if str(share.number) == version.lstrip("vV0")}
+        number = parse_version(version) if re.fullmatch(VERSION_PATTERN, version) else None
+        named = {share.model for share in record.shares if share.number == number}
         if not model and len(named) > 1:
             meant = " or ".join(f"{one}/{version}" for one in sorted(named))
             raise UsageError(

@@ -74,6 +74,10 @@ def asks_about_a_table(mlctl, folder):
     bad = mlctl("predict", "echo", folder / "bad.csv", "--rule", folder / "rule.json")
     assert (bad.returncode, bad.stdout) == (2, f"{json.dumps(answer)}\n")
     assert "row 2: column 1 is 'x', which is no number" in bad.stderr
+    make_tree(folder, {"do.json": '{"properties": {"do": {"type": "string", "index": 0}}}', "do.csv": "rest\nraise\n"})
+    failed = mlctl("predict", "echo", folder / "do.csv", "--rule", folder / "do.json")
+    assert (failed.returncode, failed.stdout.count("ANSWER")) == (1, 1)
+    assert "row 2: the service answers with 422" in failed.stderr
     assert mlctl("predict", "echo", "--json", "{}", "--rule", folder / "rule.json").returncode == 2
 
 
