@@ -186,7 +186,8 @@ def test_a_container_ends_by_itself_when_nobody_is_left(contained):
         os.kill(pid, signal.SIGKILL)
     mark = f"MLCTL_RUN_ID={view.record.run}".encode()
     wait_until(lambda: not [pid for pid in processes_of(view.record.run) if mark in environment(pid)])
-    assert contained.client.jobs.get("demo").status.reason == "SupervisorLost"
+    status = wait_until(lambda: (now := contained.client.jobs.get("demo").status).state.finished and now)
+    assert status.reason == "SupervisorLost"
 
 
 @pytest.mark.journey
