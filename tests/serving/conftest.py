@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import httpx
 import msgspec
 import pytest
 
+from orchestrator.ports import free_ports
 from orchestrator.serving.settings import Deployed, Settings
 from tests.store.trees import make_tree
 
@@ -44,6 +44,10 @@ class Echo(SingleNodeService):
             os._exit(9)
         if what == "sleep":
             time.sleep(data["seconds"])
+        if what == "wait":
+            open(data["begun"], "w").close()
+            while not os.path.exists(data["go"]):
+                time.sleep(0.01)
         if what == "nan":
             return {"value": float("nan")}
         return {"version": VERSION, "pid": os.getpid(), "fields": sorted(data)}
@@ -97,12 +101,6 @@ class Running:
             time.sleep(0.02)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def deployed(tmp_path: Path) -> Callable[..., Deployed]:
     """Give a function that makes a version of the model."""
@@ -122,7 +120,7 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     started: list[Running] = []
 
     def start(*models: Deployed, ready: bool = True, before: str = "", **fields: Any) -> Running:
-        running = Running(tmp_path, Settings(name="shop", models=models, port=free_port(), **fields), before)
+        running = Running(tmp_path, Settings(name="shop", models=models, port=free_ports(1)[0], **fields), before)
         started.append(running)
         if ready:
             running.wait()

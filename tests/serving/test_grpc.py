@@ -8,8 +8,8 @@ import pytest
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
+from orchestrator.ports import free_ports
 from orchestrator.serving.auth import token_hash
-from tests.serving.conftest import free_port
 
 TOKEN = "secret"
 AUTHORIZED = (("authorization", f"Bearer {TOKEN}"),)
@@ -22,12 +22,12 @@ ANSWERED = "0a1b0a017912160801120812020801120208022a080000004000008040120d0a0465
 
 @pytest.fixture
 def port() -> int:
-    return free_port()
+    return free_ports(1)[0]
 
 
 @pytest.fixture
 def service(run, deployed, port):
-    return run(deployed(), grpc_port=port, tokens=(token_hash(TOKEN),), body=1 << 20, timeout=2.0)
+    return run(deployed(), grpc_port=port, tokens=(token_hash(TOKEN),), body=1 << 20)
 
 
 def call(port, method, request, metadata=AUTHORIZED, timeout=30):
@@ -106,7 +106,7 @@ def test_a_client_that_gives_up_harms_nobody(port):
 
 
 def test_a_port_that_is_taken_is_told(run, deployed):
-    first = run(deployed(), grpc_port=free_port())
+    first = run(deployed(), grpc_port=free_ports(1)[0])
     second = run(deployed(2), grpc_port=first.settings.grpc_port, ready=False)
     assert second.process.wait(60) != 0
     assert f"port {first.settings.grpc_port}, for gRPC, cannot be had" in second.log.read_text()

@@ -50,7 +50,7 @@ def is_alive(pid: int) -> bool:
 def test_what_exits_or_hangs_is_started_again(run, deployed, host, address, tmp_path):
     host()
     source = "print('loading', flush=True)\n" + ECHO
-    service = run(deployed(source=source, host=address), timeout=2.0)
+    service = run(deployed(source=source, host=address), timeout=4.0)
     pid = service.http.post("/", json={"a": 1}).json()["pid"]
     answer = service.http.post("/", json={"do": "exit"})
     assert (answer.status_code, "exit code 9" in answer.text) == (503, True)

@@ -6,8 +6,8 @@ import pytest
 from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2, prediction_service_pb2_grpc
 
+from orchestrator.ports import free_ports
 from orchestrator.serving.auth import token_hash
-from tests.serving.conftest import free_port
 from tests.serving.tensorflow_client import TYPES, array, request
 
 TOKEN = (("x-auth-token", "secret"),)
@@ -15,7 +15,7 @@ TOKEN = (("x-auth-token", "secret"),)
 
 @pytest.fixture
 def stub(run, deployed):
-    port = free_port()
+    (port,) = free_ports(1)
     run(deployed(), grpc_port=port, tokens=(token_hash("secret"),))
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         grpc.channel_ready_future(channel).result(timeout=60)
