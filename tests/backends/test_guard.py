@@ -11,7 +11,7 @@ import pytest
 from orchestrator.backends.local.rundir import RunDir, acquire, is_looked_after
 from orchestrator.backends.local.script import RunningScript
 from orchestrator.backends.local.usage import tree_memory
-from tests.waiting import wait_until
+from tests.waiting import SECONDS, wait_until
 
 
 class Guarded:
@@ -47,11 +47,13 @@ DAEMON = (
     "daemon=subprocess.Popen([sys.executable,'-c','import time; time.sleep(60)'],start_new_session=True);"
     "(out/'pid').write_text(str(daemon.pid));"
 )
+# Deaf by the time that it is seen to run.
+STUBBORN = "import signal; signal.signal(15, signal.SIG_IGN);" + DAEMON + "time.sleep(60)"
 
 
 def test_exit_code_output_and_usage_are_recorded():
     guarded = Guarded("import sys; print('out'); print('err', file=sys.stderr); sum(range(10**7)); sys.exit(3)")
-    assert guarded.script.ended(20)
+    assert guarded.script.ended(SECONDS)
     end = guarded.script.result()
     assert (end.cause, end.code, end.signal) == ("exit", 3, 0)
     assert end.cpu_seconds > 0.05
@@ -64,7 +66,7 @@ def test_a_command_that_is_not_there_is_told():
     run = RunDir("test-run")
     run.workspace.make()
     script = RunningScript(run, ["/no/such/python"], {}, acquire(run))
-    assert script.ended(20)
+    assert script.ended(SECONDS)
     assert script.result().cause == "not-started"
     assert "/no/such/python" in script.result().error
 
@@ -72,7 +74,7 @@ def test_a_command_that_is_not_there_is_told():
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
 def test_death_by_signal(number):
     guarded = Guarded(f"import os; os.kill(os.getpid(), {int(number)})")
-    assert guarded.script.ended(20)
+    assert guarded.script.ended(SECONDS)
     assert (guarded.script.result().code, guarded.script.result().signal) == (None, number)
 
 
@@ -85,13 +87,13 @@ def test_terminate_reaches_the_script():
     guarded = Guarded(source)
     wait_until(lambda: b"ready" in guarded.log())
     guarded.script.terminate()
-    assert guarded.script.ended(20)
+    assert guarded.script.ended(SECONDS)
     assert guarded.script.result().code == 7
     assert b"bye" in guarded.log()
 
 
 def test_kill_takes_daemons_along():
-    guarded = Guarded(DAEMON + "import signal; signal.signal(15, signal.SIG_IGN); time.sleep(60)")
+    guarded = Guarded(STUBBORN)
     daemon = int(guarded.wait_for("pid"))
     assert alive(daemon)
     guarded.script.terminate()
@@ -102,7 +104,7 @@ def test_kill_takes_daemons_along():
 
 def test_daemons_do_not_outlive_a_script_that_ends():
     guarded = Guarded(DAEMON + "print('done')")
-    assert guarded.script.ended(20)
+    assert guarded.script.ended(SECONDS)
     assert guarded.script.result().code == 0
     assert not alive(int(guarded.wait_for("pid")))
 
@@ -111,7 +113,7 @@ def test_a_killed_guard_takes_the_script_along():
     guarded = Guarded(DAEMON + "time.sleep(60)")
     daemon = int(guarded.wait_for("pid"))
     os.kill(guarded.script.pid, signal.SIGKILL)
-    assert guarded.script.ended(20)
+    assert guarded.script.ended(SECONDS)
     assert guarded.script.result().signal == signal.SIGKILL
     wait_until(lambda: not alive(daemon))
 
@@ -119,8 +121,7 @@ def test_a_killed_guard_takes_the_script_along():
 def test_a_killed_supervisor_takes_everything_along_and_the_lock_is_held_until_then():
     source = (
         "import sys,time; from pathlib import Path; sys.path.insert(0, 'tests/backends');"
-        "from test_guard import Guarded, DAEMON;"
-        "guarded = Guarded(DAEMON + 'import signal; signal.signal(15, signal.SIG_IGN); time.sleep(60)'); time.sleep(60)"
+        "from test_guard import Guarded, STUBBORN; guarded = Guarded(STUBBORN); time.sleep(60)"
     )
     root = Path(__file__).parents[2]
     supervisor = subprocess.Popen([sys.executable, "-c", source], cwd=root)

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.backends.local.nursery import Nursery
 from orchestrator.backends.local.rundir import RunDir, holder, is_looked_after
-from tests.jobs.conftest import Project, project
+from tests.jobs.conftest import LONGEST, Project, project
 from tests.waiting import wait_until
 
 __all__ = ["Project", "project"]
@@ -33,7 +33,7 @@ def test_a_run_is_the_same_and_outlives_the_nursery(bulk, project):
         assert len(parents) == 3 and all(os.getsid(pid) == pid for pid in parents)
     go.touch()
     for view in views:
-        assert client.jobs.wait(view.name, view.version, timeout=60).status.state == "SUCCEEDED"
+        assert client.jobs.wait(view.name, view.version, timeout=LONGEST).status.state == "SUCCEEDED"
         wait_until(lambda run=view.record.run: not is_looked_after(RunDir(run)))
 
 
@@ -53,7 +53,7 @@ def test_a_nursery_that_was_killed_is_done_without(bulk, project):
         os.kill(backend._nursery._process.pid, signal.SIGKILL)
         backend._nursery._process.wait()
         view = client.jobs.create(project.write())
-        assert client.jobs.wait(view.name, view.version, timeout=60).status.state == "SUCCEEDED"
+        assert client.jobs.wait(view.name, view.version, timeout=LONGEST).status.state == "SUCCEEDED"
 
 
 def test_what_goes_wrong_in_a_supervisor_is_in_its_log(bulk, tmp_path):

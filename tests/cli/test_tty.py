@@ -9,6 +9,7 @@ import pexpect
 import pytest
 
 from tests.cli.conftest import FOREVER, TIMEOUT, WIDTH, end
+from tests.jobs.conftest import LONGEST
 
 BARS = """
     import time
@@ -95,7 +96,7 @@ def test_the_end_of_the_terminal_leaves_the_job_alone(spec, terminal, project):
         process.expect_exact("started")
         process.kill(signal.SIGHUP)
         process.wait()
-    view = project.client.jobs.wait("demo", timeout=30)
+    view = project.client.jobs.wait("demo", timeout=LONGEST)
     assert view.status.state == "SUCCEEDED"
     assert project.log(view) == b"started\nended\n"
 
@@ -163,7 +164,7 @@ def test_a_bar_stays_on_one_line(bars, width):
     assert len(drawn) > 4
     assert max(map(len, drawn)) <= width
     assert all("a-datas" in line and re.search(r"\d MB of 8.0 MB", line) for line in drawn)
-    assert "0:01 left" in plain
+    assert re.search(r"0:\d\d left", plain)
 
 
 def test_bars_without_colours(bars):

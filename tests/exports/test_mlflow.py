@@ -5,6 +5,8 @@ import math
 
 import pytest
 
+from tests.jobs.conftest import LONGEST
+
 pytestmark = pytest.mark.journey
 
 TRAIN = """
@@ -77,7 +79,7 @@ def test_what_goes_on_is_completed_later(project, measured, mlflow, tmp_path):
     assert (running["state"], running["ended"], running["files"]) == ("RUNNING", None, [])
     measured("V0001", loss=[3.0, 2.0, 1.0])
     (tmp_path / "stop").touch()
-    project.client.jobs.wait("demo", timeout=60)
+    project.client.jobs.wait("demo", timeout=LONGEST)
     measured("V0001", loss=[3.0, 2.0, 1.0])
     assert mlflow.export(*options)[0]["what"] == "completed"
     (ended,) = mlflow.look(uri)["runs"]

@@ -11,8 +11,9 @@ import yaml
 from orchestrator.backends.local.rundir import RunDir, all_runs, holder, is_looked_after
 from orchestrator.client import Client
 from orchestrator.jobs.view import JobView
-from tests.waiting import wait_until
+from tests.waiting import SECONDS, wait_until
 
+LONGEST = 300.0  # seconds that a job of no work may take on a busy machine
 ENGINE = """\
 name: plain-1
 framework: Python
@@ -57,13 +58,15 @@ class Project:
     def run(self, **fields) -> JobView:
         """Create the job and wait for its end."""
         view = self.create(**fields)
-        return self.client.jobs.wait(view.name, view.version, timeout=60)
+        return self.client.jobs.wait(view.name, view.version, timeout=LONGEST)
 
     def log(self, view: JobView, **query) -> bytes:
         return b"".join(self.client.jobs.logs(view.name, view.version, **query))
 
     def wait_for_log(self, view: JobView, text: bytes) -> None:
+        """Wait until the script has written this, and is said to run."""
         wait_until(lambda: text in self.log(view))
+        wait_until(lambda: self.client.jobs.get(view.name, view.version).status.started)
 
     def wait_for_state(self, view: JobView, state: str) -> JobView:
         wait_until(lambda: self.client.jobs.get(view.name, view.version).status.state == state)
@@ -78,6 +81,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     (engine / "requirements.txt").write_text("")
     monkeypatch.setenv("MLCTL_ENGINES", str(engine.parent))
     monkeypatch.setenv("MLCTL_CPUS", "2")
+    monkeypatch.setattr("orchestrator.jobs.jobs.CANCEL_WAIT", SECONDS)  # on a busy machine saving takes its time
     monkeypatch.chdir(tmp_path)
     yield Project(tmp_path / "project")
     for run in all_runs():  # what a failed test left

@@ -17,7 +17,7 @@ from orchestrator.progress import SILENT
 from orchestrator.runtime.status import Reason, State
 from orchestrator.store.serve import S3Server
 from tests.buckets import BUCKET, PROFILE
-from tests.jobs.conftest import processes_of, run_of
+from tests.jobs.conftest import LONGEST, processes_of, run_of
 from tests.waiting import wait_until
 
 TRAIN = """
@@ -86,7 +86,7 @@ def goes_on(view) -> Callable[[], bool]:
 def check_whole(project, view, stop) -> None:
     """Wait for the end of a job and see that it is all there."""
     stop.touch()
-    after = project.client.jobs.wait(view.name, view.version, timeout=120)
+    after = project.client.jobs.wait(view.name, view.version, timeout=LONGEST)
     assert (after.status.state, after.status.reason) == (State.SUCCEEDED, None)
     assert [entry.path for entry in project.client.jobs.outputs(view.name).manifest.entries] == ["model"]
     log = project.log(view)
@@ -97,12 +97,16 @@ def check_whole(project, view, stop) -> None:
     wait_until(lambda: not run_of(view).folder.exists())
 
 
+def make_read_only(disk: Path) -> None:
+    # Refused while somebody writes.
+    wait_until(lambda: subprocess.run(["mount", "-o", "remount,ro", disk]).returncode == 0)
+
+
 def test_a_read_only_store(project, small_disk):
     disk = small_disk("size=10m")
     use(project, disk.as_uri())
     view, stop = train(project)
-    # Refused while somebody writes.
-    wait_until(lambda: subprocess.run(["mount", "-o", "remount,ro", disk]).returncode == 0)
+    make_read_only(disk)
     seen = steps(project.log(view))
     wait_until(goes_on(view))
     assert steps(project.log(view)) > seen  # what is written here is shown
@@ -146,7 +150,7 @@ def test_the_end_is_saved_by_any_later_command_when_the_supervisor_was_killed_to
     disk = small_disk("size=10m")
     use(project, disk.as_uri())
     view, stop = train(project)
-    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    make_read_only(disk)
     stop.touch()
     wait_until(lambda: project.client.jobs.get("demo").status.state is State.RECOVERING)
     with pytest.raises(ConflictError, match="is RECOVERING"):
@@ -164,7 +168,7 @@ def test_who_waits_no_longer_may_cancel_and_nothing_is_lost(project, small_disk)
     disk = small_disk("size=10m")
     use(project, disk.as_uri())
     view, stop = train(project)
-    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    make_read_only(disk)
     stop.touch()
     wait_until(lambda: project.client.jobs.get("demo").status.state is State.RECOVERING)
     assert project.client.jobs.cancel("demo").status.reason is Reason.OUTPUT_NOT_SAVED
@@ -182,7 +186,7 @@ def test_a_running_job_can_be_cancelled_while_its_store_is_away(project, mount, 
         project.client.jobs.cancel("demo")
     wait_until(lambda: "CANCELLED" in project.client.jobs.get("demo").status.message)
     mount.back()
-    after = project.client.jobs.wait("demo", timeout=60)
+    after = project.client.jobs.wait("demo", timeout=LONGEST)
     assert after.status.state is State.CANCELLED
     assert project.log(view).startswith(b"ready\n")
 
@@ -269,7 +273,7 @@ def test_who_waits_is_told_once_what_it_waits_for(project, small_disk):
     disk = small_disk("size=10m")
     use(project, disk.as_uri())
     view, stop = train(project)
-    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    make_read_only(disk)
     stop.touch()
     wait_until(lambda: project.client.jobs.get("demo").status.state is State.RECOVERING)
     notes = Notes()

@@ -7,9 +7,10 @@ from orchestrator import config
 from orchestrator.runtime.status import State
 from orchestrator.store import open_store
 from tests.buckets import PROFILE
-from tests.jobs.conftest import run_of
+from tests.jobs.conftest import LONGEST, run_of
 from tests.store.proxy import at_random, open_proxy
 from tests.store.trees import make_tree, read_tree
+from tests.waiting import wait_until
 
 SCRIPT = """
 for name in sorted(os.listdir(data_url)):
@@ -31,12 +32,12 @@ def test_a_job_from_create_to_output(project, s3, bucket_url, home, tmp_path, mo
         monkeypatch.setenv("MLCTL_CONTEXT", "lab")
         with proxy.doing(at_random(rate, 1)):
             view = project.create(data="./data")
-            view = project.client.jobs.wait(view.name, view.version, timeout=120)
+            view = project.client.jobs.wait(view.name, view.version, timeout=LONGEST)
             assert view.status.state == State.SUCCEEDED, msgspec.json.encode(view.status)
             log = project.log(view)
             project.client.jobs.pull_outputs("demo", "v1", tmp_path / "pulled")
         assert log.decode().splitlines() == [f"f{number} {number}" for number in range(6)]
         assert read_tree(tmp_path / "pulled") == {path.name: path.name.encode() * 1000 for path in data.iterdir()}
         assert sum(proxy.done.values()) > 3
-        assert not run_of(view).folder.exists()
+        wait_until(lambda: not run_of(view).folder.exists())
         assert open_store(bucket_url, "lab").get("jobs/demo/V0001/logs/worker-0/000000000000.log").data == log

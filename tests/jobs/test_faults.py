@@ -15,11 +15,11 @@ from orchestrator.errors import PermissionDeniedError, PreflightError
 from orchestrator.runtime.status import Reason, State
 from orchestrator.runtime.task import STATUS
 from orchestrator.store.base import list_objects
-from tests.jobs.conftest import processes_of, run_of
+from tests.jobs.conftest import LONGEST, processes_of, run_of
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
-CREATE = "from orchestrator import Client; print(Client().jobs.create(sys.argv[1]).version)"
+CREATE = "from orchestrator import Client; print(Client().jobs.create(sys.argv[1]).version, flush=True)"
 
 
 def create_in_process(project, before: str = "") -> subprocess.Popen:
@@ -44,8 +44,7 @@ def die_in(function: str, number: int = signal.SIGKILL) -> str:
 
 def kill_supervisor(view) -> None:
     run = run_of(view)
-    wait_until(lambda: holder(run))
-    os.kill(holder(run), signal.SIGKILL)
+    os.kill(wait_until(lambda: holder(run)), signal.SIGKILL)
 
 
 def versions(project) -> list[str]:
@@ -69,8 +68,8 @@ def test_create_killed_at_a_step_and_run_again(project, step):
     killed = create_in_process(project, die_in(step))
     assert killed.wait() == -signal.SIGKILL
     again = create_in_process(project)
-    assert again.communicate(timeout=60)[0].strip() == "V0001"
-    view = project.client.jobs.wait("demo", timeout=60)
+    assert again.communicate(timeout=LONGEST)[0].strip() == "V0001"
+    view = project.client.jobs.wait("demo", timeout=LONGEST)
     assert view.status.state is State.SUCCEEDED
     assert versions(project) == ["V0001"]
     assert project.run().version == "V0002"  # told once, the same submission is a new version again
@@ -87,8 +86,8 @@ def test_ctrl_c_at_a_step_and_run_again(project, step):
     assert stopped.returncode == 130, stopped.stderr
     assert "Traceback" not in stopped.stderr
     again = create_in_process(project)
-    assert again.communicate(timeout=60)[0].strip() == "V0001"
-    assert project.client.jobs.wait("demo", timeout=60).status.state is State.SUCCEEDED
+    assert again.communicate(timeout=LONGEST)[0].strip() == "V0001"
+    assert project.client.jobs.wait("demo", timeout=LONGEST).status.state is State.SUCCEEDED
     assert versions(project) == ["V0001"]
 
 
@@ -107,7 +106,7 @@ def test_a_changed_job_is_not_taken_for_the_interrupted_one(project):
     assert project.client.jobs.get("demo", "v1").status.reason is Reason.NOT_STARTED
 
 
-def test_create_killed_at_any_moment(project):
+def test_create_killed_at_any_moment(project, home):
     for attempt in range(6):
         name = f"demo{attempt}"
         project.fields["name"] = name
@@ -115,9 +114,11 @@ def test_create_killed_at_any_moment(project):
         time.sleep(0.12 + 0.07 * attempt)
         killed.kill()
         killed.wait()
+        there = name in {view.name for view in project.client.jobs.list()}
+        told = there and not any((home / "creating").glob("*"))
+        assert told or not killed.stdout.read().strip()
         create_in_process(project).wait()
-        assert project.client.jobs.wait(name, timeout=60).status.state is State.SUCCEEDED
-        told = killed.stdout.read().strip()
+        assert project.client.jobs.wait(name, timeout=LONGEST).status.state is State.SUCCEEDED
         assert len(project.client.jobs.list(name)) == (2 if told else 1)
 
 
@@ -140,14 +141,16 @@ def test_supervisor_killed_while_fetching(project):
     data.mkdir()
     for number in range(3000):
         (data / f"{number}").write_bytes(b"x" * 20_000)
+    project.script("time.sleep(600)")  # should all be fetched before the kill comes
     view = project.create(data="./data")
     run = run_of(view)
     wait_until(lambda: run.workspace.data.exists() and any(run.workspace.data.iterdir()))
     kill_supervisor(view)
-    after = project.client.jobs.wait("demo", timeout=30)
+    after = project.client.jobs.wait("demo", timeout=LONGEST)
     assert (after.status.state, after.status.reason) == (State.FAILED, Reason.SUPERVISOR_LOST)
     wait_until(lambda: processes_of(view.record.run) == [])
     assert not run.folder.exists()
+    project.script("print('hello')")
     assert project.run().status.state is State.SUCCEEDED
 
 
@@ -166,7 +169,7 @@ def test_supervisor_killed_while_the_script_runs(project):
     view = project.create()
     project.wait_for_log(view, b"ready")
     kill_supervisor(view)
-    after = project.client.jobs.wait("demo", timeout=30)
+    after = project.client.jobs.wait("demo", timeout=LONGEST)
     assert (after.status.state, after.status.reason) == (State.FAILED, Reason.SUPERVISOR_LOST)
     assert project.log(view).count(b"line") == 1000
     assert project.log(view).endswith(b"ready\n")
@@ -189,7 +192,7 @@ def test_supervisor_killed_while_saving_loses_nothing_and_the_job_succeeds(proje
     wait_until(lambda: run.exit() is not None)
     kill_supervisor(view)
     assert project.client.store.head(f"jobs/demo/V0001/{STATUS}") is not None
-    after = project.client.jobs.wait("demo", timeout=60)
+    after = project.client.jobs.wait("demo", timeout=LONGEST)
     assert after.status.state is State.SUCCEEDED
     assert after.status.output_files == 2000
     assert project.log(view) == b"done\n"
@@ -199,10 +202,12 @@ def test_all_processes_of_a_run_killed_at_once(project):
     project.script("print('ready', flush=True); time.sleep(60)")
     view = project.create()
     project.wait_for_log(view, b"ready")
-    for pid in processes_of(view.record.run):
-        with contextlib.suppress(ProcessLookupError):  # the death of one takes others along
-            os.kill(pid, signal.SIGKILL)
-    after = project.client.jobs.wait("demo", timeout=30)
+    pids = processes_of(view.record.run)
+    for number in (signal.SIGSTOP, signal.SIGKILL):  # so that none sees another die
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):  # the death of one takes others along
+                os.kill(pid, number)
+    after = project.client.jobs.wait("demo", timeout=LONGEST)
     assert after.status.reason is Reason.SUPERVISOR_LOST
     assert project.log(view) == b"ready\n"
 
@@ -214,16 +219,16 @@ def test_a_script_survives_the_terminal_that_started_it(project):
     parent.wait()
     with contextlib.suppress(ProcessLookupError):  # nobody may be left of its group
         os.killpg(parent.pid, signal.SIGHUP)
-    assert project.client.jobs.wait("demo", timeout=30).status.state is State.SUCCEEDED
+    assert project.client.jobs.wait("demo", timeout=LONGEST).status.state is State.SUCCEEDED
     assert project.log(project.client.jobs.get("demo")).endswith(b"survived\n")
 
 
 def test_two_creates_at_once_give_two_versions(project):
     processes = [create_in_process(project) for _ in range(4)]
-    told = sorted(process.communicate(timeout=60)[0].strip() for process in processes)
+    told = sorted(process.communicate(timeout=LONGEST)[0].strip() for process in processes)
     assert told == ["V0001", "V0002", "V0003", "V0004"]
     for version in told:
-        assert project.client.jobs.wait("demo", version, timeout=60).status.state is State.SUCCEEDED
+        assert project.client.jobs.wait("demo", version, timeout=LONGEST).status.state is State.SUCCEEDED
 
 
 def test_full_disk_keeps_the_output_here_until_there_is_room(project, small_disk):
@@ -239,7 +244,7 @@ def test_full_disk_keeps_the_output_here_until_there_is_room(project, small_disk
     assert status.reason is Reason.OUTPUT_NOT_SAVED
     assert "No space left on device" in status.message
     subprocess.run(["mount", "-o", "remount,size=20m", disk], check=True)
-    assert project.client.jobs.wait("demo", timeout=120).status.state is State.SUCCEEDED
+    assert project.client.jobs.wait("demo", timeout=LONGEST).status.state is State.SUCCEEDED
     assert project.client.jobs.outputs("demo").manifest.size == 5_000_000
     assert project.log(view) == b"done\n"
 

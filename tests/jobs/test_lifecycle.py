@@ -7,7 +7,7 @@ import pytest
 from orchestrator.errors import ConflictError, JobCancelledError, JobFailedError, NotFoundError, PreflightError
 from orchestrator.runtime.status import Reason, State
 from orchestrator.store.base import list_objects
-from tests.jobs.conftest import processes_of, run_of
+from tests.jobs.conftest import LONGEST, processes_of, run_of
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("each_store")
@@ -165,16 +165,23 @@ def test_cancel_of_a_script_that_does_not_listen(project, monkeypatch):
 
 
 def test_jobs_wait_for_cpus_in_order(project):
-    project.script("print(os.environ['MLCTL_JOB'], flush=True); time.sleep(float(given.get('sleep', 0)))")
-    first = project.create(name="first", resources={"cpus": 2}, parameters={"sleep": 3})
+    go = project.folder / "go"
+    project.script(
+        f"""
+        print(os.environ['MLCTL_JOB'], flush=True)
+        while 'waits' in given and not os.path.exists({str(go)!r}): time.sleep(0.05)
+        """
+    )
+    first = project.create(name="first", resources={"cpus": 2}, parameters={"waits": 1})
     project.wait_for_state(first, State.RUNNING)
-    second = project.create(name="second", parameters={"sleep": 0})
+    second = project.create(name="second", parameters={})
     third = project.create(name="third")
     jobs = project.client.jobs
     wait_until(lambda: jobs.get("third").status.reason is Reason.NO_CAPACITY)
     assert jobs.get("second").status.state is State.QUEUED
     assert "before it on this machine" in jobs.get("third").status.message
-    done = [jobs.wait(view.name, timeout=60) for view in (first, second, third)]
+    go.touch()
+    done = [jobs.wait(view.name, timeout=LONGEST) for view in (first, second, third)]
     assert [view.status.state for view in done] == [State.SUCCEEDED] * 3
     assert done[0].status.finished <= done[1].status.started
     assert b"second" in project.log(second)

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator import config
 from tests.buckets import Bucket
-from tests.jobs.conftest import Project
+from tests.jobs.conftest import LONGEST, Project
 from tests.store.proxy import at_random, open_proxy
 
 SCRIPT = """
@@ -82,7 +82,7 @@ def test_a_script_survives_a_bad_network(in_bucket: Project, own_s3: Bucket, buc
         in_bucket.script("import json\n" + SCRIPT.replace("\n    ", "\n"))
         view = in_bucket.create(data="./data", data_mode="url")
         proxy.rule = at_random(0.1, 3, ("500", "503", "reset", "truncated"))
-        view = in_bucket.client.jobs.wait(view.name, view.version, timeout=120)
+        view = in_bucket.client.jobs.wait(view.name, view.version, timeout=LONGEST)
         proxy.rule = lambda _request: None
         assert view.status.state == "SUCCEEDED", in_bucket.log(view)
         assert proxy.done

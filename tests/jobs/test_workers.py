@@ -144,8 +144,9 @@ def test_a_server_that_fails_fails_the_job(project):
 @pytest.mark.parametrize("bad", [0, 1])
 def test_a_worker_that_fails_ends_the_others_and_its_reason_is_the_jobs(project, bad):
     project.script(
-        MEET + f"    open(os.path.join(train_url, 'kept'), 'w').close()\n"
-        f"    if me == {bad}: print('cannot'); sys.exit(3)\n    time.sleep(600)\n"
+        "\n    open(os.path.join(train_url, 'kept'), 'w').close()\n"
+        + MEET
+        + f"    if me == {bad}: print('cannot'); sys.exit(3)\n    time.sleep(600)\n"
     )
     view = project.run(resources=TWO)
     prefix = "worker 1: " if bad else ""
