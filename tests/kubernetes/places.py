@@ -110,7 +110,7 @@ class Place:
         if key in OWN:
             return OWN[key]
         if key in self.measured:
-            return value is not None if key == "step" else bool(value)  # the first step is 0
+            return value is not None if key in ("step", "number") else bool(value)  # the first step is 0
         if isinstance(value, dict):
             return {name: self._plain(one, name) for name, one in value.items()}
         if isinstance(value, list):

@@ -69,7 +69,7 @@ def test_a_follower_sees_new_lines_while_the_store_is_away(lab: Lab, server: S3S
     shown: list[bytes] = []
     follower = threading.Thread(target=lambda: shown.extend(jobs.logs("demo", follow=True)), daemon=True)
     follower.start()
-    wait_until(lambda: any(log._in_step for log in jobs._backend._logs.values()), "the kubelet to be believed")
+    wait_until(lambda: any(log._in_step for log in [*jobs._backend._logs.values()]), "the kubelet to be believed")
     server.kill()
     go.touch()
     wait_until(lambda: b"meanwhile" in b"".join(shown), "a line that the store does not have")

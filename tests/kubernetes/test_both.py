@@ -12,7 +12,7 @@ from orchestrator.engines import ensure_environment, get_engine
 from tests.buckets import Bucket
 from tests.cli.conftest import Run, mlctl  # noqa: F401
 from tests.jobs.conftest import project  # noqa: F401
-from tests.kubernetes.places import MEASURED, SIZES, Place, same
+from tests.kubernetes.places import LONGEST, MEASURED, SIZES, Place, same
 from tests.kubernetes.standin import Image, Standin
 from tests.kubernetes.standin.images import PATH
 from tests.kubernetes.test_jobs import Lab, lab  # noqa: F401
@@ -125,7 +125,7 @@ def test_a_job_that_is_cancelled(both: list[Place], lab: Lab) -> None:  # noqa: 
             place.see(*command)
         place.see("job", "wait", "demo", "--timeout", "1s")
         place.see("job", "cancel", "demo")
-        out, err = follower.communicate(timeout=60)
+        out, err = follower.communicate(timeout=LONGEST)
         place.keep("logs -f demo", follower.returncode, out, err)
         look_back(place, "demo")
 

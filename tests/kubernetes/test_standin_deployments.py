@@ -28,16 +28,16 @@ APPLY = {"fieldManager": "test", "force": "true"}
 
 
 def deployment(answer: str, **spec: Any) -> Object:
-    labels = {"app": "web"}
+    labels, asked = {"app": "web"}, {"httpGet": {"path": "/", "port": "http"}}
     server = {
         "name": "server",
         "image": "busybox",
         "command": [sys.executable, "-c", SERVER, answer],
         "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
         "ports": [{"name": "http", "containerPort": 8080}],
-        "startupProbe": {"httpGet": {"path": "/", "port": "http"}, "periodSeconds": 1, "failureThreshold": 600},
-        "readinessProbe": {"httpGet": {"path": "/", "port": "http"}, "periodSeconds": 1},
-        "livenessProbe": {"httpGet": {"path": "/live", "port": "http"}, "periodSeconds": 1},
+        "startupProbe": {**asked, "periodSeconds": 1, "failureThreshold": 600},
+        "readinessProbe": {**asked, "periodSeconds": 1, "timeoutSeconds": 60},
+        "livenessProbe": {"httpGet": {"path": "/live", "port": "http"}, "periodSeconds": 1, "timeoutSeconds": 60},
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", "0.2"]}}},
     }
     template = {

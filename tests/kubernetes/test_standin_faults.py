@@ -14,7 +14,7 @@ from tests.kubernetes.clusters import Cluster, open_cluster
 from tests.kubernetes.manifests import container, job, pod
 from tests.kubernetes.standin import Image, NodeSettings, Settings, sandbox
 from tests.kubernetes.waiting import condition, events, finished, phase, pods, waits
-from tests.waiting import wait_until
+from tests.waiting import SECONDS, wait_until
 
 
 def reason(error):
@@ -140,9 +140,11 @@ def test_connections_break(cluster, standin):
 
 
 def test_the_server_is_away_and_comes_back(cluster, standin):
-    standin.down(0.5)
+    standin.down()
     with pytest.raises(HTTPError):
         cluster.core.list_namespaced_pod("default")
+    standin.up()
+    standin.down(0.5)
 
     def ask():
         try:
@@ -302,7 +304,7 @@ def test_it_runs_as_a_program():
         path = line.strip().removeprefix("export KUBECONFIG=")
         assert len(Cluster(path, "default", None).core.list_node().items) == 1
         process.send_signal(2)
-        assert process.wait(30) == 0
+        assert process.wait(SECONDS) == 0
 
 
 def test_a_machine_without_namespaces(cluster, standin, monkeypatch):

@@ -7,6 +7,7 @@ from tests.kubernetes.clusters import is_real, open_cluster
 from tests.kubernetes.manifests import container, pod
 from tests.kubernetes.standin import NodeSettings, Settings
 from tests.kubernetes.waiting import phase, waits
+from tests.waiting import wait_until
 
 CLIMB = "n=0; while :; do echo line $n; n=$((n+1)); sleep 0.01; done"
 
@@ -84,15 +85,17 @@ def test_a_log_is_cut_at_any_byte(cluster, standin, clean):
 @pytest.mark.skipif(is_real(), reason="rotation takes megabytes there")
 def test_a_log_that_is_rotated_while_it_is_followed_is_whole(tmp_path):
     with open_cluster(tmp_path / "c", Settings(node=NodeSettings(log_size=2000))) as cluster:
-        cluster.call("POST", "api/v1:pods", pod("p", CLIMB))
+        go = tmp_path / "go"
+        cluster.call("POST", "api/v1:pods", pod("p", f"echo begun; until [ -e {go} ]; do sleep 0.01; done; {CLIMB}"))
         phase(cluster, "p", "Running")
         stream = cluster.core.read_namespaced_pod_log("p", "default", follow=True, _preload_content=False)
         read = b""
         for piece in stream.stream(1000):
             read += piece
+            go.touch()
             if read.count(b"\n") > 200:
                 break
-        lines = read.splitlines()[:-1]
-        assert lines == [b"line %d" % n for n in range(len(lines))]
-        late = cluster.core.read_namespaced_pod_log("p", "default").splitlines()
-        assert 0 < len(late) < 200 and late[0] != "line 0"  # only the newest file is served
+        first, *lines = read.splitlines()[:-1]
+        assert first == b"begun" and lines == [b"line %d" % n for n in range(len(lines))]
+        late = wait_until(lambda: cluster.core.read_namespaced_pod_log("p", "default").splitlines(), "a line of it")
+        assert len(late) < 200 and late[0] != "begun"  # only the newest file is served

@@ -5,7 +5,7 @@ from kubernetes.stream import stream
 
 from tests.kubernetes.manifests import container, job, pod
 from tests.kubernetes.waiting import condition, events, finished, phase, pods, waits
-from tests.waiting import wait_until
+from tests.waiting import SECONDS, wait_until
 
 
 def log(cluster, pod, container="main", **more):
@@ -305,7 +305,7 @@ def test_a_command_in_a_container(cluster):
     assert run("sh", "-c", "echo $HOSTNAME; echo problem >&2") in ("p\nproblem\n", "problem\np\n")
     session = run("sh", "-c", "read word; echo got $word; exit 3", stdin=True, _preload_content=False)
     session.write_stdin("hello\n")
-    session.run_forever(timeout=30)
+    session.run_forever(timeout=SECONDS)
     assert session.read_stdout(timeout=1) == "got hello\n" and session.returncode == 3
     terminal = run("sh", "-c", "test -t 1 && echo terminal", tty=True, stdin=True, stderr=False)
     assert terminal.strip() == "terminal"

@@ -350,8 +350,8 @@ def test_a_service_that_is_killed_comes_back_and_leaves_nothing(client, model, s
     (front,) = [pid for pid in processes_of("orchestrator.serving") if parent_of(pid) == kept.pid]
     models = [pid for pid in processes_of("mlctl_model.worker") if parent_of(pid) == front]
     os.kill(front, signal.SIGKILL)
-    wait_until(lambda: client.services.get("echo").restarts == 1)
-    assert client.services.get("echo").problem == "ended with signal 9"
+    view = wait_until(lambda: (now := client.services.get("echo")).restarts == 1 and now)
+    assert view.problem == "ended with signal 9"
     wait_until(lambda: client.services.get("echo").state is ServiceState.RUNNING)
     assert answer_of(client) == "one"
     wait_until(lambda: not set(models) & set(processes_of("mlctl_model.worker")))

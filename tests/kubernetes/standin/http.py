@@ -7,6 +7,7 @@ import threading
 from socketserver import TCPServer, ThreadingMixIn
 from typing import TYPE_CHECKING
 
+from orchestrator.ports import free_ports
 from tests.kubernetes.standin.connection import Connection, drop
 from tests.kubernetes.standin.faults import Faults
 
@@ -34,7 +35,8 @@ class Server(ThreadingMixIn, TCPServer):
     request_queue_size = 256
 
     def __init__(self, handlers: "Handlers", faults: Faults, token: str, tls: ssl.SSLContext | None) -> None:
-        super().__init__((HOST, 0), Connection)
+        # It is the same port again after a while away, which no connection may have been given meanwhile.
+        super().__init__((HOST, free_ports(1)[0]), Connection)
         self.handlers = handlers
         self.faults = faults
         self.token = token

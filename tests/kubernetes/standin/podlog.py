@@ -1,7 +1,8 @@
 """The log files of containers, in the form of the container runtime interface, and how the kubelet serves them.
 
 A line of a file is `2026-01-02T03:04:05.123456789Z stdout F text`; `P` instead of `F` marks a piece of a line that was
-too long or that no newline ended. A file that has become too big is set aside, and only the newest is ever served.
+too long or that no newline ended. A file that has become too big is set aside; only the newest is served to who asks,
+and who follows gets those that come after it, one by one.
 """
 
 import os
@@ -37,7 +38,7 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
 class PodLog:
     """The log of one run of a container."""
 
-    def __init__(self, path: Path, rotate_at: int, keep: int = 5) -> None:
+    def __init__(self, path: Path, rotate_at: int, keep: int = 50) -> None:
         """Start it.
 
         Args:
@@ -53,7 +54,7 @@ class PodLog:
         self._changed = threading.Condition()
         self._file = path.open("wb")
         self._rest = {"stdout": b"", "stderr": b""}
-        self._rotations = 0
+        self._aside: list[Path] = []  # in order
 
     def write(self, stream: str, data: bytes) -> None:
         """Take what a container has written; an empty piece is the end of the stream."""
@@ -118,8 +119,9 @@ class PodLog:
         return text[-size:].decode(errors="replace")
 
     def _lines(self, wanted: Tail, gone: threading.Event) -> Iterator[bytes]:
-        file = self.path.open("rb")
-        rotations = self._rotations
+        with self._changed:
+            file = self.path.open("rb")
+            number = len(self._aside)
         if wanted.lines is not None:
             file.seek(_last_lines(self.path, wanted.lines))
         over = False
@@ -131,11 +133,11 @@ class PodLog:
             if lines:
                 continue
             with self._changed:
-                if self._rotations != rotations:
+                if len(self._aside) > number:
                     lines = file.readlines()
-                    rotations = self._rotations
                     file.close()
-                    file = self.path.open("rb")
+                    number += 1
+                    file = [*self._aside, self.path][number].open("rb")
                 elif not wanted.follow or self.ended:
                     over, lines = True, file.readlines()
                 else:
@@ -148,8 +150,8 @@ class PodLog:
 
     def _rotate(self) -> None:
         self._file.close()
-        self._rotations += 1
-        self.path.rename(f"{self.path}.{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{self._rotations:04}")
+        name = f"{self.path}.{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{len(self._aside) + 1:04}"
+        self._aside.append(self.path.rename(name))
         for old in sorted(self.path.parent.glob(f"{self.path.name}.*"))[: -(self._keep - 1)]:
             old.unlink()
         self._file = self.path.open("wb")
