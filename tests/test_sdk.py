@@ -9,7 +9,7 @@ import pytest
 
 import orchestrator
 import orchestrator.client
-from tests.jobs.conftest import Project, project
+from tests.jobs.conftest import LONGEST, Project, project
 from tests.pages import ROOT, blocks
 
 __all__ = ["Project", "project"]
@@ -34,7 +34,7 @@ def example(project, tmp_path):
 
     def run(source: str = EXAMPLE) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-c", source], cwd=project.folder, capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", source], cwd=project.folder, capture_output=True, text=True, timeout=LONGEST
         )
 
     return run

@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import re
 import shlex
 import socket
@@ -15,6 +14,7 @@ import pytest
 import yaml
 
 from orchestrator.services.kubernetes.pod import pod_template
+from orchestrator.store.serve import free_ports
 from orchestrator.version import __version__
 from tests.backends.kubernetes.pod_security import violations
 from tests.kubernetes_schemas import VERSIONS, problems
@@ -236,21 +236,6 @@ def test_the_trial_store_serves_and_helm_test_finds_it_fit(tmp_path):
     finally:
         running.kill()
         running.wait()
-
-
-def free_ports(number):
-    """Return ports that are free, as is the one 10,000 above each, where SeaweedFS listens too."""
-    found = []
-    while len(found) < number:
-        port = random.randrange(20_000, 50_000)
-        try:
-            for wanted in (port, port + 10_000):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", wanted))
-        except OSError:
-            continue
-        found.append(port)
-    return found
 
 
 def wait_for(port, seconds=60):

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from urllib.parse import quote
 
 import obstore
@@ -15,6 +16,7 @@ from orchestrator.store.s3 import S3Store
 from orchestrator.store.s3.multipart import PART
 from tests.buckets import PROFILE
 from tests.cli.conftest import Run
+from tests.waiting import wait_until
 
 WRONG = "Wr0ngSecretKey/of+nobody0123456789abcdef"
 TOKEN = "Wr0ngSessionToken/of+nobody" + "0123456789abcdef" * 8
@@ -116,6 +118,9 @@ def test_what_looks_for_secrets_finds_them(tmp_path: Path):
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "file").write_text(f"key={quote(WRONG, safe='')}")
     assert files_with(tmp_path, spellings([WRONG]), besides="") == [str(tmp_path / "here" / "file")]
-    with watching_arguments(spellings([WRONG])) as seen:
-        subprocess.run(["sh", "-c", "sleep 1; exit", WRONG], check=True)
-    assert seen == {f"sh\0-c\0sleep 1; exit\0{WRONG}\0".encode()}
+    word = token_hex(20)  # which another test that looks meanwhile does not know
+    command = ["sh", "-c", "read line; exit", word]
+    with watching_arguments(spellings([word])) as seen, subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        wait_until(lambda: seen)
+        process.communicate()
+    assert seen == {f"sh\0-c\0read line; exit\0{word}\0".encode()}

@@ -79,7 +79,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.state.hang.is_set():
             self.wfile.flush()
             self.state.hanging.set()
-            self.state.release.wait(30)
+            self.state.release.wait(300)
 
     def log_message(self, *args):
         pass

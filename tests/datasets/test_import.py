@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from orchestrator.store.base import CorruptObjectError
 from orchestrator.store.file import FileStore
 from tests.datasets.conftest import CONTENT, mirror, on_each_store
 from tests.store.trees import make_tree, read_tree
+from tests.waiting import SECONDS, wait_until
 
 fork = multiprocessing.get_context("fork")
 NOWHERE = "http://127.0.0.1:1/"  # nothing listens there
@@ -200,11 +200,8 @@ def test_a_killed_import_goes_on_where_it_stopped(store, server, catalog, tmp_pa
     server.hang.set()
     child = fork.Process(target=import_tiny, args=(tmp_path / "store", entry))
     child.start()
-    assert server.hanging.wait(20)
-    deadline = time.monotonic() + 20
-    while not any(path.stat().st_size == 100 for path in (tmp_path / "cache").rglob("*.part")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert server.hanging.wait(SECONDS)
+    wait_until(lambda: any(path.stat().st_size == 100 for path in (tmp_path / "cache").rglob("*.part")))
     os.kill(child.pid, signal.SIGKILL)
     child.join()
     server.hang.clear()

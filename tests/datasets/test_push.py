@@ -1,5 +1,6 @@
 """Pushing makes immutable versions, sends only what is new, and survives whatever happens to it."""
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -156,9 +157,14 @@ def test_urls_resolve_to_versions(datasets, folder):
     assert datasets.list() == [second]
 
 
-def start(work, store: Store, *args) -> multiprocessing.Process:
+SLOW = 0.2  # seconds for a file
+BEFORE = 20  # files, after which one takes for ever: who is to be killed does not come to its end before
+FOREVER = 600.0  # seconds
+
+
+def start(work, store: Store, pause: float, *args) -> multiprocessing.Process:
     """Start a process that does something with the same store; what it puts into it takes time."""
-    child = spawner.Process(target=_in_process, args=(dict(os.environ), store.url, work, *args))
+    child = spawner.Process(target=_in_process, args=(dict(os.environ), store.url, work, pause, *args))
     child.start()
     return child
 
@@ -166,10 +172,10 @@ def start(work, store: Store, *args) -> multiprocessing.Process:
 def _in_process(environment: dict[str, str], url: str, work, pause: float, *args) -> None:
     os.environ.update(environment)
     store = open_store(url)
-    upload = store.upload
+    upload, count = store.upload, itertools.count()
 
     def slowly(key, path, **options):
-        time.sleep(pause)
+        time.sleep(pause if pause < SLOW or next(count) < BEFORE else FOREVER)
         return upload(key, path, **options)
 
     store.upload = slowly
@@ -183,7 +189,7 @@ def push_words(datasets: Datasets, folder: Path) -> None:
 @on_each_store
 def test_a_killed_push_goes_on_under_its_number(datasets, store, folder, tmp_path):
     make_tree(folder, {f"more/{number}": f"{number}" for number in range(40)})
-    child = start(push_words, store, 0.2, folder)
+    child = start(push_words, store, SLOW, folder)
     sent: list[str] = []
     while len(sent) < 8:
         time.sleep(0.05)
@@ -203,7 +209,7 @@ def test_a_killed_push_goes_on_under_its_number(datasets, store, folder, tmp_pat
 @on_each_store
 def test_a_file_that_changed_after_the_kill_is_sent_anew(datasets, store, folder, tmp_path):
     make_tree(folder, {f"zzz/{number}": f"{number}" for number in range(40)})
-    child = start(push_words, store, 0.2, folder)
+    child = start(push_words, store, SLOW, folder)
     while not store.head("datasets/words/V0001/files/train/1.txt"):
         time.sleep(0.02)
     os.kill(child.pid, signal.SIGKILL)
@@ -216,7 +222,7 @@ def test_a_file_that_changed_after_the_kill_is_sent_anew(datasets, store, folder
 
 @on_each_store
 def test_a_killed_push_that_was_overtaken_takes_a_new_number(datasets, store, folder, tmp_path, monkeypatch):
-    child = start(push_words, store, 0.2, folder)
+    child = start(push_words, store, FOREVER, folder)
     while not store.head("datasets/words/V0001/claim.json"):
         time.sleep(0.02)
     os.kill(child.pid, signal.SIGKILL)
@@ -244,7 +250,7 @@ def test_pushes_of_many_folders_at_once_get_numbers_of_their_own(datasets, store
     results = spawner.Queue()
     many = 8 if store.url.startswith("file:") else 4
     children = [start(push_own, store, 0, tmp_path, number, results) for number in range(many)]
-    numbers = sorted(results.get(timeout=60) for _ in children)
+    numbers = sorted(results.get(timeout=300) for _ in children)
     for child in children:
         child.join()
     assert numbers == list(range(1, many + 1))
@@ -260,7 +266,7 @@ def push_same(datasets: Datasets, folder: Path, results) -> None:
 def test_pushes_of_one_folder_at_once_make_one_version(datasets, store, folder):
     results = spawner.Queue()
     children = [start(push_same, store, 0.01, folder, results) for _ in range(4)]
-    assert sorted(results.get(timeout=60) for _ in children) == [False, False, False, True]
+    assert sorted(results.get(timeout=300) for _ in children) == [False, False, False, True]
     assert [version.number for version in datasets.versions("words")] == [1]
 
 

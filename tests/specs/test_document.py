@@ -122,4 +122,4 @@ def test_a_document_at_the_limit_of_depth():
 def test_bombs_are_refused_soon(text):
     started = time.monotonic()
     assert "this cannot be a spec" in refuse(text)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20

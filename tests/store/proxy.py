@@ -97,12 +97,18 @@ class Proxy:
         return kind(self._upstream.netloc, timeout=60)
 
 
+class Server(ThreadingHTTPServer):
+    """Has room for all that a crowd of threads asks at once: who finds none tries again a second later."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+
 @contextmanager
 def open_proxy(upstream: str) -> Iterator[Proxy]:
     """Run a proxy inside the block."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
+    with Server(("127.0.0.1", 0), _Handler) as server:
         server.proxy = Proxy(upstream, server.server_port)  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()

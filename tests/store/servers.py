@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator.store.serve import free_ports
 
-START = 20.0  # seconds
+START = 60.0  # seconds
 
 
 @contextmanager

@@ -179,7 +179,7 @@ def test_a_missing_or_slow_git_is_no_error(code, tmp_path, monkeypatch):
     monkeypatch.setattr("orchestrator.store.git.TIMEOUT", 0.2)
     before = time.monotonic()
     assert snapshot_code(code).git_commit is None
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 40
 
 
 @pytest.mark.parametrize(

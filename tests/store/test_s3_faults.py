@@ -1,6 +1,7 @@
 """Whatever the network and the server do, data is right or an error says what is wrong; nothing is lost in silence."""
 
 import hashlib
+import itertools
 import os
 import random
 import shutil
@@ -242,15 +243,15 @@ def test_a_large_copy_ends_well_although_its_last_answer_is_lost(store, proxy, s
 def test_a_silent_server_is_asked_again(store, proxy, bucket_url, monkeypatch):
     monkeypatch.setattr(clients, "READ_TIMEOUT", 0.4)
     impatient = open_store(bucket_url)
-    first: Iterator[float] = iter((3.0,))
+    first, over = itertools.count(), threading.Event()
 
     def rule(request: Request) -> None:
-        time.sleep(next(first, 0))
+        if not next(first):
+            over.wait()
 
     with proxy.doing(rule):
-        begun = time.monotonic()
         impatient.put("k", b"x")
-    assert time.monotonic() - begun < 2.5
+    over.set()
     assert impatient.get("k").data == b"x"
 
 
@@ -335,7 +336,7 @@ def test_what_is_refused_is_told_at_once(store, proxy, small_parts, tmp_path, op
     with proxy.doing(refuse(answer)), pytest.raises(kind, match=words) as caught:
         begun = time.monotonic()
         OPERATIONS[operation](store, tmp_path)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 20  # and not as long as it has patience
     assert hint in caught.value.hint
     assert list(tmp_path.glob("*there*")) == list(tmp_path.glob(".mlctl-*[0-9]")) == []
 
@@ -383,4 +384,4 @@ def test_an_endpoint_that_is_gone(s3, bucket_url, monkeypatch, tmp_path):
         with pytest.raises(StoreError, match=f"cannot reach {proxy.endpoint}") as caught:
             work()
         assert "endpoint" in caught.value.hint
-    assert time.monotonic() - begun < 7
+    assert time.monotonic() - begun < 30  # and not as long as it has patience

@@ -99,7 +99,7 @@ def test_what_cannot_be_read_is_reported():
         child = fork.Process(target=scan_as_nobody, args=(folder, answer))
         child.start()
         told = "cannot be read: Permission denied"
-        assert answer.get(timeout=20) == {"closed": told, "secret": told}
+        assert answer.get(timeout=60) == {"closed": told, "secret": told}
         child.join()
 
 
@@ -109,7 +109,7 @@ def test_a_link_that_cannot_be_read_is_reported():
     answer = fork.Queue()
     child = fork.Process(target=scan_as_nobody, args=(Path("/proc/1"), answer))
     child.start()
-    assert "Permission denied" in answer.get(timeout=20)["cwd"]
+    assert "Permission denied" in answer.get(timeout=60)["cwd"]
     child.join()
 
 

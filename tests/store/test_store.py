@@ -239,7 +239,7 @@ def race(target, url, *args) -> list[object]:
     ]
     for process in processes:
         process.start()
-    answers = [queue.get(timeout=120) for _ in processes]
+    answers = [queue.get(timeout=600) for _ in processes]
     for process in processes:
         process.join()
     return answers
@@ -248,7 +248,7 @@ def race(target, url, *args) -> list[object]:
 def _run(target, url, environment, ready, queue, *args):
     os.environ.update(environment)
     store = open_store(url)
-    ready.wait(60)
+    ready.wait(300)
     if url.startswith("s3:"):
         time.sleep(random.uniform(0, SPREAD))
     queue.put(target(store, *args))

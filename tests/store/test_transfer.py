@@ -254,10 +254,10 @@ def test_ctrl_c_ends_a_transfer_soon(tmp_path, folder):
 
     def meddle(path):
         started.set()
-        time.sleep(20)
+        time.sleep(60)
 
     def interrupt():
-        started.wait(10)
+        started.wait(60)
         time.sleep(0.2)
         os.kill(os.getpid(), 2)
 
@@ -269,7 +269,7 @@ def test_ctrl_c_ends_a_transfer_soon(tmp_path, folder):
             upload_tree(Meddling(tmp_path / "store", meddle), "t/", folder)
     finally:
         signal.signal(signal.SIGINT, ours)
-    assert time.monotonic() - before < 8
+    assert time.monotonic() - before < 40
 
 
 def test_an_unexpected_error_in_a_thread_is_not_swallowed(tmp_path, folder):

@@ -328,7 +328,7 @@ def test_processes_race_and_nothing_in_use_is_lost(store, store_url, datasets, f
     for process in (*collectors, *users):
         process.start()
     for process in users:
-        process.join(120)
+        process.join(600)
     wait_until(lambda: collected.value)  # on a busy machine they may be late
     for process in collectors:
         process.kill()

@@ -13,6 +13,7 @@ import pytest
 
 from tests.guest.pythons import GUESTS, python, pythons
 from tests.store.trees import make_tree
+from tests.waiting import SECONDS
 
 sys.path.append(str(GUESTS / "serving"))
 
@@ -54,7 +55,7 @@ def load(folder: Path, version: str = VERSIONS[-1]) -> "subprocess.CompletedProc
     """Load a package and let it go."""
     command = [python(version), "-m", "mlctl_model.worker", "--folder", folder, "--name", "echo"]
     environment = {"PYTHONPATH": str(GUESTS / "serving"), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Ask]]:
         def ask(**request: Any) -> Any:
             if "json" in request:
                 request["json"] = json.dumps(request["json"]).encode()
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + SECONDS
             with socket.socket(socket.AF_UNIX) as connection:
                 while True:
                     try:

@@ -7,8 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.store.proxy import Server
 
 Peculiarity = Callable[["Handler"], tuple[int, str] | None]
 
@@ -137,8 +139,7 @@ def open_fake(secure: ssl.SSLContext | None = None) -> Iterator[Bucket]:
     """Run a server inside the block; with a context it speaks TLS."""
     bucket = Bucket()
     handler = type("Bound", (Handler,), {"bucket": bucket})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
+    with Server(("127.0.0.1", 0), handler) as server:
         if secure:
             server.socket = secure.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         bucket.endpoint = f"http://127.0.0.1:{server.server_port}"

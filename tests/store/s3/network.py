@@ -68,7 +68,10 @@ def forward(upstream: str, *, login: str = "") -> Iterator[Forward]:
     def handle(client: socket.socket) -> None:
         head = b""
         while b"\r\n\r\n" not in head:
-            head += client.recv(HEAD)
+            if not (data := client.recv(HEAD)):  # it has gone without a word
+                client.close()
+                return
+            head += data
         first, _, rest = head.partition(b"\r\n")
         proxy.asked.append(first.decode())
         if login and wanted not in rest.lower():

@@ -20,6 +20,7 @@ from orchestrator.store.s3 import store as s3_store
 from orchestrator.store.s3.copy import copy_object
 from orchestrator.store.s3.journal import STALE
 from orchestrator.store.s3.multipart import MAX_PARTS, part_size
+from tests.waiting import wait_until
 
 PART = 5 << 20  # bytes; S3's least, so that a file of many parts is small
 PARTS = 4
@@ -68,17 +69,22 @@ def unfinished(store: S3Store) -> list[str]:
     return [upload["UploadId"] for upload in found.get("Uploads", [])]
 
 
-def upload_slowly(url: str, path: Path, environment: dict[str, str], after: int, pause: float) -> None:
-    """Upload with a pause, in seconds, before each part but the first so many."""
+def upload_slowly(url: str, path: Path, environment: dict[str, str], after: int, go: Path) -> None:
+    """Upload; all parts but the first so many wait until there is a file."""
     os.environ.update(environment)
     use_small_parts()
     part = itertools.count()
-    open_store(url).upload("large", path, on_bytes=lambda amount: time.sleep(pause if next(part) >= after else 0))
+
+    def wait(amount: int) -> None:
+        while next(part) >= after and not go.exists():
+            time.sleep(0.01)
+
+    open_store(url).upload("large", path, on_bytes=wait)
 
 
 def upload_and_be_killed(url: str, path: Path, *, after: int) -> None:
     """Start an upload in a process of its own and kill it when so many parts have arrived."""
-    process = spawner.Process(target=upload_slowly, args=(url, path, dict(os.environ), after, 90))
+    process = spawner.Process(target=upload_slowly, args=(url, path, dict(os.environ), after, Path("/never")))
     process.start()
     deadline = time.monotonic() + 60
     while sum(len(note.read_bytes().splitlines()) // 2 for note in (home_dir() / "uploads").glob("*.jsonl")) < after:
@@ -163,12 +169,11 @@ def test_uploads_that_nobody_goes_on_with_are_given_up(store, bucket_url, large,
 
 
 def test_two_processes_may_upload_the_same(store, bucket_url, large, tmp_path):
-    other = spawner.Process(target=upload_slowly, args=(bucket_url, large, dict(os.environ), 0, 0.3))
+    go = tmp_path / "go"
+    other = spawner.Process(target=upload_slowly, args=(bucket_url, large, dict(os.environ), 1, go))
     other.start()
-    deadline = time.monotonic() + 60
-    while not unfinished(store):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: unfinished(store))
+    go.touch()
     digest = store.upload("large", large)
     other.join()
     assert other.exitcode == 0

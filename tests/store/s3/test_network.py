@@ -85,7 +85,7 @@ def test_a_proxy_that_refuses_or_is_gone_is_named_without_its_password(own_s3, b
                 begun = time.monotonic()
                 with pytest.raises(StoreError) as caught:
                     work(open_at(bucket_url, endpoint))
-                assert time.monotonic() - begun < 8
+                assert time.monotonic() - begun < 40
                 told = caught.value.message + caught.value.hint
                 assert "proxy" in told and f"127.0.0.1:{port}" in told
                 assert LOGIN.partition(":")[2] not in told + repr(caught.value)
@@ -101,7 +101,7 @@ def test_a_proxy_that_finds_no_endpoint_is_not_waited_for(monkeypatch):
         begun = time.monotonic()
         with pytest.raises(StoreError, match="502"):
             open_at("s3://team/me", "http://s3.lab.invalid").get("k")
-        assert time.monotonic() - begun < 8
+        assert time.monotonic() - begun < 40
 
 
 def test_the_bucket_in_the_host_name(own_s3: Bucket, bucket_url, monkeypatch):
