@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from orchestrator.serving.openinference import TYPES
+from orchestrator.serving.openinference import BYTES, TYPES
 from orchestrator.serving.service import Service
 from orchestrator.version import __version__
 
@@ -21,7 +21,7 @@ _PREDICT = {
     "properties": {
         "signature_name": {"type": ["string", "null"]},
         "instances": {"type": "array", "minItems": 1},
-        "inputs": {"type": ["array", "object", "number", "boolean"]},
+        "inputs": {"type": ["array", "object", "number", "boolean", "string"]},
     },
     "oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
 }
@@ -38,7 +38,7 @@ _INFER = {
                 "properties": {
                     "name": {"type": "string"},
                     "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-                    "datatype": {"enum": [*TYPES]},
+                    "datatype": {"enum": [*TYPES, BYTES]},
                     "data": {"type": "array"},
                 },
             },

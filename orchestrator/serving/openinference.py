@@ -12,6 +12,7 @@ from orchestrator.serving.body import read_json
 from orchestrator.serving.pool import Pool
 from orchestrator.serving.replies import RequestError, reply
 from orchestrator.serving.service import Service
+from orchestrator.serving.texts import array_of_texts, readable
 
 if TYPE_CHECKING:
     from orchestrator.serving.app import Endpoint, Web
@@ -22,6 +23,7 @@ TYPES = {
     "BOOL": "bool", "UINT8": "uint8", "UINT16": "uint16", "UINT32": "uint32", "UINT64": "uint64", "INT8": "int8",
     "INT16": "int16", "INT32": "int32", "INT64": "int64", "FP16": "float16", "FP32": "float32", "FP64": "float64",
 }  # fmt: skip
+BYTES = "BYTES"  # the protocol's type of text
 _NAMES = {name: kind for kind, name in TYPES.items()}
 
 
@@ -77,7 +79,7 @@ def metadata_of(service: Service, pool: Pool) -> dict[str, Any]:
     """Return what the protocol tells of a version."""
     sides = {
         side: [
-            {"name": one["name"], "datatype": _NAMES.get(one["dtype"], "BYTES"), "shape": one["shape"] or [-1]}
+            {"name": one["name"], "datatype": _NAMES.get(one["dtype"], BYTES), "shape": one["shape"] or [-1]}
             for one in pool.described.get(side, [])
         ]
         for side in ("inputs", "outputs")
@@ -110,19 +112,26 @@ def _pool(web: "Web", request: Request) -> Pool:
 
 
 def _array(tensor: Tensor) -> Any:
-    if tensor.datatype not in TYPES:
-        message = f"input {tensor.name} has datatype {tensor.datatype!r}; known are {', '.join(TYPES)}"
-        raise RequestError(HTTPStatus.BAD_REQUEST, message)
+    check_datatype(tensor.name, tensor.datatype)
     try:
+        if tensor.datatype == BYTES:
+            return array_of_texts(tensor.data).reshape(tensor.shape)
         return np.asarray(tensor.data, dtype=TYPES[tensor.datatype]).reshape(tensor.shape)
     except (ValueError, TypeError, OverflowError) as error:
         message = f"input {tensor.name} is not {tensor.datatype} of shape {tensor.shape}: {error}"
         raise RequestError(HTTPStatus.BAD_REQUEST, message) from error
 
 
+def check_datatype(name: str, datatype: str) -> None:
+    """Raise RequestError if an input's type is none of the protocol's."""
+    if datatype != BYTES and datatype not in TYPES:
+        message = f"input {name} has datatype {datatype!r}; known are {', '.join(TYPES)}, {BYTES}"
+        raise RequestError(HTTPStatus.BAD_REQUEST, message)
+
+
 def datatype_of(value: Any) -> str:
     """Return the protocol's name for an array's type; `BYTES` for all that it has no name for."""
-    return _NAMES.get(value.dtype.name, "BYTES")
+    return _NAMES.get(value.dtype.name, BYTES)
 
 
 def _tensor(name: str, value: Any) -> dict[str, Any]:
@@ -130,7 +139,7 @@ def _tensor(name: str, value: Any) -> dict[str, Any]:
         "name": name,
         "shape": list(value.shape),
         "datatype": datatype_of(value),
-        "data": value.reshape(-1).tolist(),
+        "data": readable(value.reshape(-1)),
     }
 
 

@@ -10,12 +10,19 @@ from starlette.responses import Response
 from orchestrator.serving.body import read_json
 from orchestrator.serving.pool import Pool
 from orchestrator.serving.replies import RequestError, reply
+from orchestrator.serving.texts import B64, array_of_texts, readable
 
 if TYPE_CHECKING:
     from orchestrator.serving.app import Endpoint, Web
 
 NAME = "tfserving"
 DEFAULT = "serving_default"  # name of a signature, in TensorFlow
+METHOD = "tensorflow/serving/predict"
+_ENCODED = "_bytes"  # how the names of outputs end that hold no text
+_MAP = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
+_TYPES = {"float32": "FLOAT", "float64": "DOUBLE", "float16": "HALF"}
+_TYPES |= {name: name.upper() for name in ("bool", "int8", "int16", "int32", "int64")}
+_TYPES |= {name: name.upper() for name in ("uint8", "uint16", "uint32", "uint64")}
 
 
 async def _predict(web: "Web", request: Request) -> Response:
@@ -31,7 +38,7 @@ async def _predict(web: "Web", request: Request) -> Response:
     inputs = _by_rows(body["instances"], names) if rows else _by_columns(body["inputs"], names)
     question = {"do": "predict", "inputs": inputs, "signature": signature}
     outputs: dict[str, Any] = await web.ask(request, pool, question, NAME)
-    lists = {name: np.asarray(value).tolist() for name, value in outputs.items()}
+    lists = {name: readable(np.asarray(value), encode=name.endswith(_ENCODED)) for name, value in outputs.items()}
     only = next(iter(lists.values())) if len(lists) == 1 else None
     if not rows:
         return reply({"outputs": lists if only is None else only})
@@ -49,7 +56,8 @@ async def _metadata(web: "Web", request: Request) -> Response:
     pool = _pool(web, request)
     sides = {side: _tensors(pool.described.get(side, [])) for side in ("inputs", "outputs")}
     spec = {"name": pool.deployed.model, "signature_name": "", "version": str(pool.deployed.number)}
-    return reply({"model_spec": spec, "metadata": {"signature_def": {"signature_def": {signature_of(pool): sides}}}})
+    signatures = {signature_of(pool): {**sides, "method_name": METHOD}}
+    return reply({"model_spec": spec, "metadata": {"signature_def": {"@type": _MAP, "signature_def": signatures}}})
 
 
 def signature_of(pool: Pool) -> str:
@@ -67,7 +75,19 @@ def _rows(lists: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _tensors(described: list[dict[str, Any]]) -> dict[str, Any]:
-    return {one["name"]: {"dtype": one["dtype"], "tensor_shape": one["shape"]} for one in described}
+    return {
+        one["name"]: {
+            "dtype": "DT_" + _TYPES.get(one["dtype"], "STRING"),
+            "tensor_shape": _shape(one["shape"]),
+            "name": one["name"],
+        }
+        for one in described
+    }
+
+
+def _shape(sizes: list[int | None] | None) -> dict[str, Any]:
+    known = [-1 if size is None else size for size in sizes or ()]
+    return {"dim": [{"size": str(size), "name": ""} for size in known], "unknown_rank": sizes is None}
 
 
 def _pool(web: "Web", request: Request) -> Pool:
@@ -78,7 +98,7 @@ def _pool(web: "Web", request: Request) -> Pool:
 def _by_rows(instances: Any, names: list[str]) -> dict[str, Any]:
     if not isinstance(instances, list) or not instances:
         raise RequestError(HTTPStatus.BAD_REQUEST, '"instances" is a list with at least one entry')
-    if all(isinstance(one, dict) for one in instances):
+    if all(isinstance(one, dict) and one.keys() != {B64} for one in instances):
         keys = {key for one in instances for key in one}
         if any(set(one) != keys for one in instances):
             raise RequestError(HTTPStatus.BAD_REQUEST, 'the entries of "instances" do not have the same inputs')
@@ -87,7 +107,7 @@ def _by_rows(instances: Any, names: list[str]) -> dict[str, Any]:
 
 
 def _by_columns(inputs: Any, names: list[str]) -> dict[str, Any]:
-    if isinstance(inputs, dict):
+    if isinstance(inputs, dict) and inputs.keys() != {B64}:
         return {name: _array(value, name) for name, value in inputs.items()}
     return {_only(names): _array(inputs, _only(names))}
 
@@ -103,9 +123,13 @@ def _array(value: Any, name: str) -> Any:
         array = np.asarray(value)
     except ValueError as error:
         raise RequestError(HTTPStatus.BAD_REQUEST, f"input {name} is ragged: {error}") from error
-    if array.dtype.kind not in "biuf":
-        raise RequestError(HTTPStatus.BAD_REQUEST, f"input {name} is not made of numbers")
-    return array
+    if array.dtype.kind in "biuf":
+        return array
+    try:
+        return array_of_texts(value)
+    except ValueError as error:
+        message = f"input {name} is made neither of numbers nor of text: {error}"
+        raise RequestError(HTTPStatus.BAD_REQUEST, message) from error
 
 
 ROUTES: list[tuple[str, str, "Endpoint"]] = [

@@ -41,6 +41,9 @@ def _put(value: Any, blobs: list[bytes], at: list[int]) -> Any:
         return [_put(one, blobs, at) for one in value]
     if isinstance(value, bytes):
         return {"$bytes": _blob(value, blobs, at)}
+    if isinstance(value, np.ndarray) and value.dtype.kind in "OSU":
+        texts = (one if isinstance(one, bytes) else str(one).encode() for one in value.flat)
+        return {"$texts": [[_blob(one, blobs, at) for one in texts], list(value.shape)]}
     if isinstance(value, np.ndarray):
         return {"$array": [*_blob(value.tobytes(), blobs, at), value.dtype.str, list(value.shape)]}
     return value
@@ -64,4 +67,9 @@ def _take(value: Any, data: bytes) -> Any:
     if "$array" in value:
         start, length, kind, shape = value["$array"]
         return np.frombuffer(data[start : start + length], dtype=kind).reshape(shape)
+    if "$texts" in value:
+        places, shape = value["$texts"]
+        texts = np.empty(len(places), dtype=object)
+        texts[:] = [data[start : start + length] for start, length in places]
+        return texts.reshape(shape)
     return {key[1:] if key.startswith("$") else key: _take(one, data) for key, one in value.items()}

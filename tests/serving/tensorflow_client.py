@@ -16,6 +16,7 @@ TYPES = {
     "uint16": ("DT_UINT16", "int_val"),
     "uint32": ("DT_UINT32", "uint32_val"),
     "uint64": ("DT_UINT64", "uint64_val"),
+    "object": ("DT_STRING", "string_val"),
 }
 
 

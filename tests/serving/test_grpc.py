@@ -61,6 +61,8 @@ def test_the_open_inference_protocol(port):
         found = infer(client, np.array([[1, 2]], np.float32))
         assert found.as_numpy("y").tolist() == [[2, 4]]
         assert found.get_response().model_version == "1"
+        words = np.array([["seven", "süß"]], dtype=object)
+        assert infer(client, words, datatype="BYTES").as_numpy("y").tolist() == [[b"sevenseven", "süßsüß".encode()]]
         for wrong in ({"name": "z"}, {"model": "other"}, {"version": "9"}, {"version": "one"}):
             with pytest.raises(InferenceServerException):
                 infer(client, np.array([[1, 2]], np.float32), **wrong)

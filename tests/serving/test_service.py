@@ -50,6 +50,36 @@ def test_the_open_inference_protocol(run, deployed):
 
 
 @pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        ({"instances": [["a", "ü"], ["", "c"]]}, {"predictions": [["aa", "üü"], ["", "cc"]]}),
+        ({"instances": [{"b64": "AQI="}]}, {"predictions": ["\1\2\1\2"]}),
+        ({"instances": [{"x": {"b64": "/w=="}}, {"x": "a"}]}, {"predictions": [{"b64": "//8="}, "aa"]}),
+        ({"inputs": {"x": {"b64": "/w=="}}}, {"outputs": {"b64": "//8="}}),
+        ({"inputs": {"b64": "YQ=="}}, {"outputs": "aa"}),
+    ],
+)
+def test_text_and_bytes_by_tensorflow_serving(once, sent, answer):
+    assert once.http.post("/v1/models/echo:predict", json=sent).json() == answer
+
+
+def test_text_by_the_open_inference_protocol(once):
+    question = {"inputs": [{"name": "x", "shape": [1, 2], "datatype": "BYTES", "data": ["a", "ü"]}]}
+    answer = once.http.post("/v2/models/echo/infer", json=question).json()
+    assert answer["outputs"] == [{"name": "y", "shape": [1, 2], "datatype": "BYTES", "data": ["aa", "üü"]}]
+
+
+def test_tensorflow_servings_metadata(once):
+    told = once.http.get("/v1/models/echo/metadata").json()["metadata"]["signature_def"]
+    assert told["@type"] == "type.googleapis.com/tensorflow.serving.SignatureDefMap"
+    signature = told["signature_def"]["serving_default"]
+    assert signature["method_name"] == "tensorflow/serving/predict"
+    dims = [{"size": "-1", "name": ""}, {"size": "2", "name": ""}]
+    shape = {"dim": dims, "unknown_rank": False}
+    assert signature["inputs"] == {"x": {"dtype": "DT_FLOAT", "tensor_shape": shape, "name": "x"}}
+
+
+@pytest.mark.parametrize(
     ("path", "body", "status", "message"),
     [
         ("/", b"{", 400, "not valid JSON"),
@@ -61,7 +91,13 @@ def test_the_open_inference_protocol(run, deployed):
         ("/v1/models/echo/versions/9:predict", b"{}", 404, "there is no model echo v9"),
         ("/v1/models/echo:predict", b"{}", 400, "instances"),
         ("/v1/models/echo:predict", b'{"instances": [[1, 2], [3]]}', 400, "ragged"),
-        ("/v1/models/echo:predict", b'{"instances": ["a"]}', 400, "not made of numbers"),
+        (
+            "/v1/models/echo:predict",
+            b'{"instances": ["a", 1]}',
+            400,
+            "neither of numbers nor of text: it holds 1 beside",
+        ),
+        ("/v1/models/echo:predict", b'{"inputs": {"b64": "?"}}', 400, "a b64 is no base64"),
         ("/v1/models/echo:predict", b'{"instances": [{"z": 1}]}', 422, "the model's inputs are x"),
         ("/v1/models/echo:predict", b'{"inputs": {"$array": [1], "$bytes": [0, 9]}}', 422, "the model's inputs are x"),
         ("/", b'[{"$array": [0, 9, "f4", [1]]}]', 422, "an object is wanted"),

@@ -22,8 +22,14 @@ def stub(run, deployed):
         yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
 
+def test_text_goes_there_and_back(stub):
+    values = np.array([[b"seven", "süß".encode()], [b"\xff\0", b""]], dtype=object)
+    found = array(stub.Predict(request(values), 30.0, metadata=TOKEN).outputs["y"])
+    assert found.tolist() == (values * 2).tolist()
+
+
 def test_every_type_of_numbers_goes_there_and_back(stub):
-    for kind in TYPES:
+    for kind in TYPES.keys() - {"object"}:
         values = np.arange(6, dtype=kind).reshape(3, 2)
         for whole in (False, True):
             answer = stub.Predict(request(values, whole=whole), 30.0, metadata=TOKEN)

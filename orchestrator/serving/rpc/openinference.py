@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.serving.openinference import NAME, SERVER, TYPES, datatype_of, metadata_of
+from orchestrator.serving.openinference import NAME, SERVER, TYPES, check_datatype, datatype_of, metadata_of
 from orchestrator.serving.pool import Pool
 from orchestrator.serving.replies import RequestError
 from orchestrator.serving.rpc.call import Call, Method
-from orchestrator.serving.rpc.tensors import from_infer, to_contents
+from orchestrator.serving.rpc.tensors import TEXT, from_infer, to_contents, to_raw
 from orchestrator.version import __version__
 
 _SERVICE = "inference.GRPCInferenceService"
@@ -48,10 +48,8 @@ async def _infer(call: Call, request: Any) -> dict[str, Any]:
         raise RequestError(HTTPStatus.BAD_REQUEST, message)
     inputs = {}
     for index, one in enumerate(request.inputs):
-        if one.datatype not in TYPES:
-            message = f"input {one.name} has datatype {one.datatype!r}; known are {', '.join(TYPES)}"
-            raise RequestError(HTTPStatus.BAD_REQUEST, message)
-        inputs[one.name] = from_infer(one, TYPES[one.datatype], raw[index] if raw else None)
+        check_datatype(one.name, one.datatype)
+        inputs[one.name] = from_infer(one, TYPES.get(one.datatype, TEXT), raw[index] if raw else None)
     question = {"do": "predict", "inputs": inputs, "outputs": [one.name for one in request.outputs] or None}
     found = await call.ask(pool, question, NAME, shadowed=not request.model_version)
     arrays = {name: np.asarray(value) for name, value in found.items()}
@@ -59,8 +57,8 @@ async def _infer(call: Call, request: Any) -> dict[str, Any]:
     tensors = [
         {"name": name, "datatype": datatype_of(value), "shape": list(value.shape)} for name, value in arrays.items()
     ]
-    if raw and all(value.dtype.name in TYPES.values() for value in arrays.values()):
-        return answer | {"outputs": tensors, "raw_output_contents": [value.tobytes() for value in arrays.values()]}
+    if raw:
+        return answer | {"outputs": tensors, "raw_output_contents": [to_raw(value) for value in arrays.values()]}
     contents = [{"contents": to_contents(value)} for value in arrays.values()]
     return answer | {"outputs": [one | more for one, more in zip(tensors, contents, strict=True)]}
 

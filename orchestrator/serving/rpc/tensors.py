@@ -1,6 +1,7 @@
 """Arrays in the messages of both protocols."""
 
 import math
+import struct
 from http import HTTPStatus
 from typing import Any
 
@@ -11,12 +12,15 @@ from orchestrator.serving.rpc.messages import message
 
 _TENSOR, _SHAPE, _CONTENTS = message("TensorProto"), message("TensorShapeProto"), message("InferTensorContents")
 MOST = 64 << 20  # bytes of an array
+TEXT = "object"  # NumPy's type of arrays of bytes
 _STRING = 7  # TensorFlow's number of strings
+_LENGTH = struct.Struct("<I")  # in front of each text that is sent raw
 # TensorFlow's numbers of types, and the fields that hold their values where they are not in one piece.
 _TYPES = {
     1: ("float32", "float_val"), 2: ("float64", "double_val"), 3: ("int32", "int_val"), 4: ("uint8", "int_val"),
-    5: ("int16", "int_val"), 6: ("int8", "int_val"), 9: ("int64", "int64_val"), 10: ("bool", "bool_val"),
-    17: ("uint16", "int_val"), 19: ("float16", "half_val"), 22: ("uint32", "uint32_val"), 23: ("uint64", "uint64_val"),
+    5: ("int16", "int_val"), 6: ("int8", "int_val"), _STRING: (TEXT, "string_val"), 9: ("int64", "int64_val"),
+    10: ("bool", "bool_val"), 17: ("uint16", "int_val"), 19: ("float16", "half_val"), 22: ("uint32", "uint32_val"),
+    23: ("uint64", "uint64_val"),
 }  # fmt: skip
 _NUMBERS = {name: number for number, (name, _) in _TYPES.items()}
 # The Open Inference Protocol's types that have such a field; FP16 only comes in one piece.
@@ -45,7 +49,7 @@ def from_tensor(name: str, tensor: Any) -> Any:
         raise RequestError(HTTPStatus.BAD_REQUEST, f"input {name} has a type that is not taken ({tensor.dtype})")
     kind, field = _TYPES[tensor.dtype]
     shape = [dim.size for dim in tensor.tensor_shape.dim]
-    if tensor.tensor_content:
+    if tensor.tensor_content and kind != TEXT:
         return _from_bytes(name, tensor.tensor_content, kind, shape)
     try:
         flat = np.array(getattr(tensor, field), dtype="uint16" if field == "half_val" else kind).view(kind)
@@ -62,7 +66,7 @@ def to_tensor(value: Any) -> Any:
     tensor = _TENSOR(dtype=number_of(value.dtype.name), tensor_shape=shape_of(list(value.shape)))
     flat = value.reshape(-1)
     if tensor.dtype == _STRING:
-        tensor.string_val.extend(one if isinstance(one, bytes) else str(one).encode() for one in flat.tolist())
+        tensor.string_val.extend(_texts(flat))
     elif value.dtype == np.float16:
         tensor.half_val.extend(flat.view(np.uint16).tolist())
     else:
@@ -73,8 +77,12 @@ def to_tensor(value: Any) -> Any:
 def from_infer(tensor: Any, kind: str, raw: bytes | None) -> Any:
     """Return the array of an input of the Open Inference Protocol. Raises RequestError."""
     shape = list(tensor.shape)
+    if raw is not None and kind == TEXT:
+        return _shaped(tensor.name, _from_raw_texts(tensor.name, raw), shape)
     if raw is not None:
         return _from_bytes(tensor.name, raw, kind, shape)
+    if kind == TEXT:
+        return _shaped(tensor.name, np.array(list(tensor.contents.bytes_contents), dtype=TEXT), shape)
     if kind not in _FIELDS:
         raise RequestError(
             HTTPStatus.BAD_REQUEST, f"input {tensor.name}: {tensor.datatype} has to be sent as raw bytes"
@@ -90,7 +98,18 @@ def to_contents(value: Any) -> Any:
     flat = value.reshape(-1)
     if value.dtype.name in _FIELDS:
         return _CONTENTS(**{_FIELDS[value.dtype.name]: flat.tolist()})
-    return _CONTENTS(bytes_contents=[one if isinstance(one, bytes) else str(one).encode() for one in flat.tolist()])
+    return _CONTENTS(bytes_contents=_texts(flat))
+
+
+def to_raw(value: Any) -> bytes:
+    """Return the values of an output in one piece; each text behind its length."""
+    if value.dtype.name in _FIELDS or value.dtype == np.float16:
+        return bytes(value.tobytes())
+    return b"".join(_LENGTH.pack(len(text)) + text for text in _texts(value.reshape(-1)))
+
+
+def _texts(flat: Any) -> list[bytes]:
+    return [one if isinstance(one, bytes) else str(one).encode() for one in flat.tolist()]
 
 
 def _from_bytes(name: str, data: bytes, kind: str, shape: list[int]) -> Any:
@@ -98,6 +117,18 @@ def _from_bytes(name: str, data: bytes, kind: str, shape: list[int]) -> Any:
         message = f"input {name} of shape {shape} has {len(data)} bytes, and {kind} takes {wanted}"
         raise RequestError(HTTPStatus.BAD_REQUEST, message)
     return np.frombuffer(data, dtype=np.dtype(kind).newbyteorder("<")).reshape(shape)
+
+
+def _from_raw_texts(name: str, data: bytes) -> Any:
+    texts, at = [], 0
+    while at < len(data):
+        start = at + _LENGTH.size
+        end = start + _LENGTH.unpack_from(data, at)[0] if start <= len(data) else start
+        if end > len(data):
+            raise RequestError(HTTPStatus.BAD_REQUEST, f"input {name} ends in the middle of a text")
+        texts.append(data[start:end])
+        at = end
+    return np.array(texts, dtype=TEXT)
 
 
 def _whole(name: str, shape: list[int], itemsize: int) -> int:

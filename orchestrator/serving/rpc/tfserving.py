@@ -10,9 +10,8 @@ from orchestrator.serving.replies import RequestError
 from orchestrator.serving.rpc.call import Call, Method
 from orchestrator.serving.rpc.messages import message
 from orchestrator.serving.rpc.tensors import from_tensor, number_of, shape_of, to_tensor
-from orchestrator.serving.tfserving import NAME, signature_of
+from orchestrator.serving.tfserving import METHOD, NAME, signature_of
 
-METHOD = "tensorflow/serving/predict"  # what a signature is for
 _ANY = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
 _AVAILABLE, _LOADING = 30, 20  # states of a version
 _FIELD = "signature_def"

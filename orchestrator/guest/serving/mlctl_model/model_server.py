@@ -53,7 +53,7 @@ class TfServingBaseService(SingleNodeService):
         found = _ask(self._url + ":predict", {"signature_name": name, "inputs": sent})["outputs"]
         if len(gives) == 1:  # it is not named then
             found = dict.fromkeys(gives, found)
-        return {one: np.asarray(found[one], dtype=gives[one]["dtype"]) for one in outputs or sorted(gives)}
+        return {one: _array(found[one], gives[one]["dtype"]) for one in outputs or sorted(gives)}
 
     def describe(self):
         """Return names, types and shapes of the inputs and outputs of the signature that is used."""
@@ -112,6 +112,17 @@ def _tensors(told):
         sizes = None if shape.get("unknown_rank") else [int(dim["size"]) for dim in shape.get("dim", [])]
         found[name] = {"dtype": _KINDS.get(kind, kind), "shape": sizes}
     return found
+
+
+def _array(value, kind):
+    return np.asarray(_decoded(value) if kind == "object" else value, dtype=kind)
+
+
+def _decoded(value):
+    """Return nested lists of text with the bytes that the protocol's objects stand for."""
+    if isinstance(value, list):
+        return [_decoded(one) for one in value]
+    return base64.b64decode(value["b64"]) if isinstance(value, dict) else value
 
 
 def _plain(value):

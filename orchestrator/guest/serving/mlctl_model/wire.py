@@ -1,8 +1,9 @@
 """How front and model talk: frames over a Unix socket, each a JSON document and the bytes that it refers to.
 
 A frame is two lengths (big-endian, of 4 and 8 bytes), that of the document and that of all bytes, then both. In the
-document `{"$bytes": [start, length]}` stands for bytes, and `{"$array": [start, length, dtype, shape]}` for an array;
-other keys that begin with `$` have one more.
+document `{"$bytes": [start, length]}` stands for bytes, `{"$array": [start, length, dtype, shape]}` for an array of
+numbers, and `{"$texts": [[[start, length], ...], shape]}` for one of bytes, which is how text is sent; other keys that
+begin with `$` have one more.
 """
 
 import json
@@ -77,6 +78,9 @@ def _put(value, blobs, at):
         return [_put(one, blobs, at) for one in value]
     if isinstance(value, (bytes, bytearray, memoryview)):
         return {"$bytes": _blob(bytes(value), blobs, at)}
+    if hasattr(value, "dtype") and value.dtype.kind in "OSU":
+        texts = (one if isinstance(one, bytes) else str(one).encode("utf-8") for one in value.ravel().tolist())
+        return {"$texts": [[_blob(one, blobs, at) for one in texts], list(value.shape)]}
     if hasattr(value, "dtype") and hasattr(value, "tobytes"):
         return {"$array": _blob(value.tobytes(), blobs, at) + [value.dtype.str, list(value.shape)]}
     return value
@@ -111,4 +115,11 @@ def _take(value, data):
 
         start, length, kind, shape = value["$array"]
         return np.frombuffer(data[start : start + length], dtype=kind).reshape(shape)
+    if "$texts" in value:
+        import numpy as np
+
+        places, shape = value["$texts"]
+        texts = np.empty(len(places), dtype=object)
+        texts[:] = [bytes(data[start : start + length]) for start, length in places]
+        return texts.reshape(shape)
     return {key[1:] if key.startswith("$") else key: _take(one, data) for key, one in value.items()}
