@@ -23,6 +23,7 @@ SHOWN = 8  # last lines of what the package's own code said
 PATIENCE = 600.0  # seconds that a model may take to load
 # What loads a model that no job of ours has made, by model_type.
 ENGINES = {"TensorFlow": "tensorflow-2", "MXNet": "mxnet-1.9", "Caffe": "caffe-1.0", "PyTorch": "pytorch-2"}
+ENGINES |= dict.fromkeys(("Scikit_Learn", "XGBoost"), "scikit-learn-1")
 
 
 class Loaded(msgspec.Struct, frozen=True):

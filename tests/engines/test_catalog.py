@@ -31,7 +31,7 @@ def define(folder: Path, **changes: str | None) -> None:
 def test_the_engines_of_the_package_are_listed_by_name():
     names = [engine.name for engine in list_engines()]
     assert names == sorted(names)
-    assert {"caffe-1.0", "mxnet-1.9", "pytorch-2", "tensorflow-1.15", "tensorflow-2"} <= set(names)
+    assert {"caffe-1.0", "mxnet-1.9", "pytorch-2", "scikit-learn-1", "tensorflow-1.15", "tensorflow-2"} <= set(names)
     assert get_engine("mxnet-1.9").version == "1.9.1"
 
 

@@ -42,6 +42,7 @@ def test_there_is_a_spec_for_each_framework():
         "moxing-1.15",
         "mxnet-1.9",
         "pytorch-2",
+        "scikit-learn-1",
         "tensorflow-1.15",
         "tensorflow-2",
     }

@@ -128,6 +128,13 @@ def test_pytorch(mnist: Path, tmp_path: Path):
     check_package(output, "mnist-pytorch", {"mnist.pt", "network.py"}, mnist, tmp_path, 0.99)
 
 
+def test_xgboost(mnist: Path, tmp_path: Path):
+    output = tmp_path / "V0001"
+    log = train("mnist-xgboost", mnist, output)
+    assert float(re.findall(r"\[49\]\ttrain-.*validation-merror:([\d.]+)", log)[0]) <= 1 - TEST_ACCURACY
+    check_package(output, "mnist-xgboost", {"mnist.m"}, mnist, tmp_path)
+
+
 SAVED_MODEL = {"saved_model.pb", "variables"}
 
 

@@ -114,6 +114,15 @@ def test_lightning_and_transformers():
     assert read(line, "transformers") == [("loss", None, 0.5), ("learning_rate", None, 5e-05)]
 
 
+def test_xgboost():
+    log = "[19:41:15] WARNING: a thing\n[0]\ttrain-mlogloss:1.4\tvalidation-merror:0.17\n[12]\tvalidation_0-auc:0.98\n"
+    assert read(log, "xgboost") == [
+        ("train_mlogloss", 0, 1.4),
+        ("validation_merror", 0, 0.17),
+        ("validation_0_auc", 12, 0.98),
+    ]
+
+
 @pytest.mark.parametrize("style", STYLES)
 @given(words=st.text(), number=st.integers(0, 10**6))
 def test_prose_is_no_metric(style, words, number):

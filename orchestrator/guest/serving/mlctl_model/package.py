@@ -13,6 +13,7 @@ from mlctl_model import defaults
 
 CONFIG = "config.json"
 SERVICE = "customize_service.py"
+LACKS = " (neither the engine has it, nor does config.json name it)"
 # Kinds of models whose service gets the file of the model instead of its folder, and what the file is called.
 ONE_FILE = {"PyTorch": ("*.pth", "*.pt"), "Scikit_Learn": ("*.m",), "XGBoost": ("*.m",)}
 
@@ -36,11 +37,14 @@ def load_service(folder, name, gpu=None):
     made = find_class(folder) or defaults.service_for(kind)
     if made is None:
         raise PackageError("%s is missing, and there is no default for model_type %r" % (SERVICE, kind))
-    if kind == "MXNet":
-        from mlctl_model.mxnet_files import manifest_of
+    try:
+        if kind == "MXNet":
+            from mlctl_model.mxnet_files import manifest_of
 
-        return made(name, folder, manifest_of(folder), gpu), kind
-    return made(name, model_path(folder, kind)), kind
+            return made(name, folder, manifest_of(folder), gpu), kind
+        return made(name, model_path(folder, kind)), kind
+    except ImportError as error:
+        raise PackageError("its model cannot be loaded: %s%s" % (error, LACKS))
 
 
 def read_config(folder):
@@ -103,9 +107,7 @@ def find_class(folder):
     try:
         spec.loader.exec_module(module)
     except ImportError as error:
-        raise PackageError(
-            "%s cannot be imported: %s (neither the engine has it, nor does config.json name it)" % (SERVICE, error)
-        )
+        raise PackageError("%s cannot be imported: %s%s" % (SERVICE, error, LACKS))
     except SyntaxError as error:
         raise PackageError("%s, line %s: %s" % (SERVICE, error.lineno, error.msg))
     found = [
