@@ -1,23 +1,29 @@
 """Reads metrics from a log as it grows: many lines at once, for a script may print thousands of them a second."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
+from typing import Any
 
-from orchestrator.metrics.patterns import Compiled, Match
-from orchestrator.metrics.styles import COUNTERS, PAIR
+import msgspec
 
-DIGITS = 15  # of a step, at most
-_pairs = re.compile(PAIR.encode()).findall
+from orchestrator.metrics.patterns import DIGITS, Compiled, Row
+from orchestrator.metrics.styles import COUNTERS, WORD
+from orchestrator.metrics.table import Step
+
+_words = re.compile(WORD.encode()).findall
+_decode = msgspec.json.Decoder(list[float]).decode
 _BREAKS = bytes.maketrans(b"\r\b", b"\n\n")  # progress bars draw themselves again
 _COLOUR = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+_Add = Callable[[Any], None]  # to a list
 
 
 class Column:
     """Values of one metric in the order of their lines; a step is None where the line does not tell it."""
 
     def __init__(self) -> None:
-        self.steps: list[int | None] = []
+        self.steps: list[Step | None] = []
         self.values: list[float] = []
 
 
@@ -34,7 +40,7 @@ class Readings:
     def __init__(self) -> None:
         self.columns: dict[str, Column] = {}
         self.epochs: list[float] = []
-        self.steps: list[int] = []
+        self.steps: list[Step] = []
         self.of: int | None = None
 
     def column(self, name: str) -> Column:
@@ -71,77 +77,77 @@ class LineReader:
         told = Readings()
         for pattern in self._own:
             self._read_own(pattern, data, told)
-        patterns = [pattern for pattern in self._engine if pattern.needs in data]
-        if len(patterns) == 1:
-            self._read_engine(((patterns[0], match) for match in patterns[0].find(data)), told)
-        elif patterns:
-            self._read_engine(_in_order(patterns, data), told)
+        self._read_engine(_runs([pattern for pattern in self._engine if pattern.needs in data], data), told)
         return told
 
     def _read_own(self, pattern: Compiled, data: bytes, told: Readings) -> None:
         column = told.column(pattern.name)
-        for match in pattern.find(data):
-            value, epoch, step = (
-                match.group(pattern.groups[key]) if key in pattern.groups else None
-                for key in ("value", "epoch", "step")
-            )
+        at = pattern.at
+        for row in pattern.rows(data):
             try:
-                number = float(value or b"")
+                number = float(row[at["value"]])
             except ValueError:  # the group took no part, or more than a number
                 continue
-            at_epoch, at_step = _number(epoch), _number(step)
+            epoch = pattern.number("epoch", row) if "epoch" in at else None
+            step = pattern.number("step", row) if "step" in at else None
             column.values.append(number)
-            column.steps.append(at_epoch if at_step is None else at_step)
-            if at_epoch is not None:
-                told.epochs.append(at_epoch + 1)
-            if at_step is not None:
-                told.steps.append(at_step)
-
-    def _read_engine(self, found: Iterable[tuple[Compiled, Match]], told: Readings) -> None:
-        columns: dict[tuple[str, bytes], Column | None] = {}  # of what `pairs` has; None is no metric
-        done = told.steps
-        for pattern, match in found:
-            groups = pattern.groups
-            step = _number(match.group(groups["step"])) if "step" in groups else None
-            if "pairs" not in groups:
-                self.step = step or self.step
-                self._begin_epoch(pattern, match, told)
-                continue
-            place: int | None = step
+            column.steps.append(epoch if step is None else step)
+            if epoch is not None:
+                told.epochs.append(epoch + 1)
             if step is not None:
-                done.append(step)
-            elif "epoch" in groups:
-                place = self._in_epoch(pattern, match, told)
-            elif self.epoch:
-                place = self.epoch
-                told.epochs.append(place)
-            elif self.step:
-                place = self.step
-            prefix = pattern.prefix
-            for key, number in _pairs(match.group(groups["pairs"])):
-                try:
-                    column = columns[prefix, key]
-                except KeyError:
-                    name = self._name(prefix, key)
-                    column = columns[prefix, key] = told.column(name) if name else None
-                if column is not None:
-                    column.steps.append(place)
-                    column.values.append(float(number))
+                told.steps.append(step)
 
-    def _begin_epoch(self, pattern: Compiled, match: Match, told: Readings) -> None:
-        if "nth_epoch" not in pattern.groups:
-            return
-        self.epoch = _number(match.group(pattern.groups["nth_epoch"])) or self.epoch
-        told.of = _number(match.group(pattern.groups["of"])) if "of" in pattern.groups else None
-        told.epochs.append(self.epoch - 1)
+    def _read_engine(self, runs: Iterable[tuple[Compiled, Iterable[Row]]], told: Readings) -> None:
+        numbers: dict[str, list[bytes]] = defaultdict(list)  # as they are written, by the names of their metrics
+        adders: dict[str, dict[bytes, tuple[_Add, _Add]]] = defaultdict(dict)  # by prefixes, and names in `pairs`
+        for pattern, rows in runs:
+            step, pairs, known = pattern.at.get("step", -1), pattern.at.get("pairs", -1), adders[pattern.prefix]
+            if pairs < 0:
+                for row in rows:
+                    self._go_to(pattern, row, told)
+                continue
+            for row in rows:
+                digits = row[step] if step >= 0 else b""
+                if digits.isdigit() and len(digits) <= DIGITS:
+                    place: Step | None = digits
+                    told.steps.append(digits)
+                else:
+                    place = self._place(pattern, row, told)
+                for key, number in _words(row[pairs]):
+                    if number:
+                        try:
+                            add_step, add_number = known[key]
+                        except KeyError:
+                            name = self._name(pattern.prefix, key)
+                            steps = told.column(name).steps if name else []
+                            add_step, add_number = known[key] = steps.append, numbers[name].append
+                        add_step(place)
+                        add_number(number)
+        numbers.pop("", None)
+        for name, written in numbers.items():
+            told.columns[name].values += _floats(written)
+
+    def _go_to(self, pattern: Compiled, row: Row, told: Readings) -> None:
+        """Follow a line that tells where the lines behind it belong."""
+        self.step = pattern.number("step", row) or self.step
+        if "nth_epoch" in pattern.at:
+            self.epoch = pattern.number("nth_epoch", row) or self.epoch
+            told.of = pattern.number("of", row)
+            told.epochs.append(self.epoch - 1)
+
+    def _place(self, pattern: Compiled, row: Row, told: Readings) -> int | None:
+        """Return the step or epoch of a line that does not tell its step."""
+        if "epoch" in pattern.at:
+            return self._in_epoch(pattern, row, told)
+        if self.epoch:
+            told.epochs.append(self.epoch)
+        return self.epoch or self.step or None
 
     @staticmethod
-    def _in_epoch(pattern: Compiled, match: Match, told: Readings) -> int | None:
+    def _in_epoch(pattern: Compiled, row: Row, told: Readings) -> int | None:
         """Return the step of a line that tells its epoch, counted from 0, and perhaps its batch."""
-        epoch, batch, batches = (
-            _number(match.group(pattern.groups[key])) if key in pattern.groups else None
-            for key in ("epoch", "batch", "batches")
-        )
+        number = pattern.number
+        epoch, batch, batches = number("epoch", row), number("batch", row), number("batches", row)
         if epoch is None:
             return None
         if batch is None:
@@ -156,20 +162,27 @@ class LineReader:
         return "" if plain in COUNTERS or prefix + plain in self._taken else prefix + plain
 
 
-def _in_order(patterns: Sequence[Compiled], data: bytes) -> Iterator[tuple[Compiled, Match]]:
-    """Yield matches as they stand in the lines; of two for the same part the first pattern has it."""
-    every = [
-        (match.start(), number, pattern, match)
-        for number, pattern in enumerate(patterns)
-        for match in pattern.find(data)
-    ]
+def _runs(patterns: Sequence[Compiled], data: bytes) -> Sequence[tuple[Compiled, Iterable[Row]]]:
+    """Return what patterns find as it stands in the lines; of two for the same part the first pattern has it."""
+    if len(patterns) == 1:
+        return [(patterns[0], patterns[0].rows(data))]
+    every = [(match.start(), number, match) for number, pattern in enumerate(patterns) for match in pattern.find(data)]
     every.sort(key=itemgetter(0, 1))
-    end = 0
-    for start, _, pattern, match in every:
+    runs: list[tuple[Compiled, list[Row]]] = []
+    end, last = 0, -1
+    for start, number, match in every:
         if start >= end:
             end = match.end()
-            yield pattern, match
+            if number != last:
+                runs.append((patterns[number], []))
+                last = number
+            runs[-1][1].append(match.groups(b""))
+    return runs
 
 
-def _number(text: bytes | None) -> int | None:
-    return int(text) if text and len(text) <= DIGITS and text.isdigit() else None
+def _floats(written: list[bytes]) -> list[float]:
+    """Return the numbers that are written so: as JSON has them they are read in a fifth of the time."""
+    try:
+        return _decode(b"[%b]" % b",".join(written))
+    except msgspec.DecodeError:  # as of `nan`, `1.`, `.5` and `+1`
+        return [float(number) for number in written]

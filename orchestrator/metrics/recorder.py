@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from orchestrator.metrics.goal import guess_goal
 from orchestrator.metrics.kinds import Goal, Source
 from orchestrator.metrics.lines import Readings
-from orchestrator.metrics.table import Progress, Series, Table, point
+from orchestrator.metrics.table import Progress, Series, Step, Table, point
 
 MOST_SERIES = 200
 MOST_NOTES = 20
@@ -37,7 +37,7 @@ class Recorder:
         self.extend(source, name, [step], time, [value])
 
     def extend(
-        self, source: Source, name: str, steps: Sequence[int | None], time: float, values: Sequence[float]
+        self, source: Source, name: str, steps: Sequence[Step | None], time: float, values: Sequence[float]
     ) -> None:
         """Add measurements of one metric."""
         if not values:
@@ -49,7 +49,7 @@ class Recorder:
                 self.note(f"only the first {MOST_SERIES} metrics are kept; `{name}` is not one of them")
                 return
             goal = self._goals.get(name)
-            first = point(steps[0] or 0, time, values[0])
+            first = point(int(steps[0] or 0), time, values[0])
             series = Series(
                 name=name, source=source, goal=goal or guess_goal(name), guessed=goal is None, best=first, last=first
             )
@@ -63,10 +63,9 @@ class Recorder:
             self.extend("log", name, column.steps, time, column.values)
         if told.of:
             self._total, self._unit = told.of, "epoch"
-        done: Sequence[float] = told.epochs if self._unit == "epoch" else told.steps if self._unit == "step" else ()
-        if done:
-            self.advance("log", done[0], time)
-            self.advance("log", done[-1], time)
+        if done := told.epochs if self._unit == "epoch" else told.steps if self._unit == "step" else ():
+            self.advance("log", float(done[0]), time)
+            self.advance("log", float(done[-1]), time)
 
     def advance(self, source: Source, done: float, time: float) -> None:
         """Note that so many epochs or steps are over, as that source says."""

@@ -19,6 +19,7 @@ TREND = 16  # points of a summary, at most
 DIGITS = 4  # of a trend's numbers
 SUMMARIES = 20  # of a record, at most
 
+Step = int | bytes  # digits as a line has them: of a burst, few are ever looked at
 Number = float | Literal["NaN", "Infinity", "-Infinity"]  # JSON has no such numbers; protobuf's JSON writes them so
 
 
@@ -90,16 +91,17 @@ class Series(msgspec.Struct, kw_only=True):
     stride: int = 1
     points: list[Point] = []
 
-    def extend(self, steps: Sequence[int | None], time: float, values: Sequence[float]) -> None:
+    def extend(self, steps: Sequence[Step | None], time: float, values: Sequence[float]) -> None:
         """Append measurements, one or many; one without a step gets its place in the series."""
         if not values:
             return
 
         def at(index: int) -> Point:
             step = steps[index]
-            return point(self.count + index if step is None else step, time, values[index])
+            return point(self.count + index if step is None else int(step), time, values[index])
 
-        if finite := [value for value in values if math.isfinite(value)]:
+        all_finite = math.isfinite(sum(values))
+        if finite := values if all_finite else [value for value in values if math.isfinite(value)]:
             best = min(finite) if self.goal == "minimize" else max(finite)
             if better(best, self.best.value, self.goal):
                 self.best = at(values.index(best))

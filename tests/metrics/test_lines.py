@@ -17,7 +17,7 @@ def read(text: str | bytes, *styles: str, **own: str):
     reader = LineReader(engine_lines(styles), [own_pattern(*each) for each in own.items()])
     data = text if isinstance(text, bytes) else text.encode()
     return [
-        (name, step, value)
+        (name, None if step is None else int(step), value)
         for line in data.splitlines(keepends=True)
         for name, column in reader.read(line).columns.items()
         for step, value in zip(column.steps, column.values, strict=True)
@@ -134,7 +134,11 @@ def test_lines_say_the_same_together_and_one_by_one(junk, number):
     log = b"step=%d loss=0.5\n" % number + junk.replace(b"=", b"") + b"\nEpoch[1] Batch [3/9] loss=0.25\nright: 4\n"
     reader = LineReader(engine_lines(["mxnet", "steps"]), [own_pattern("right", r"right: (\S+)")])
     columns = reader.read(log).columns
-    together = [(name, each.steps, each.values) for name, each in columns.items() if each.values]
+    together = [
+        (name, [step and int(step) for step in each.steps], each.values)
+        for name, each in columns.items()
+        if each.values
+    ]
     assert together == [("right", [None], [4.0]), ("loss", [number, 12], [0.5, 0.25])]
     assert sorted(read(log, "mxnet", "steps", right=r"right: (\S+)"), key=repr) == sorted(
         [("right", None, 4.0), ("loss", number, 0.5), ("loss", 12, 0.25)], key=repr
@@ -150,6 +154,24 @@ def test_the_own_pattern_has_its_name_and_the_engine_does_not_use_it():
     log = "step=1 loss=0.5 accuracy=0.1\nthe accuracy is 98.5 %\nright: many\n"
     found = read(log, "steps", accuracy=r"accuracy is (\S+)", right=r"right: (\S+)")
     assert found == [("loss", 1, 0.5), ("accuracy", None, 98.5)]
+
+
+@pytest.mark.parametrize(
+    "number", ["1", "-0.5", "+1", "1.", ".5", "007", "2e-3", "1e400", "-inf", "0.1234567890123456789"]
+)
+def test_numbers_are_read_however_they_are_written(number):
+    log = f"step=1 loss={number} speed: {number}, mse = {number}.\nstep=2 loss=0.25\n"
+    columns = LineReader(engine_lines(["steps"]), []).read(log.encode()).columns
+    assert {name: each.values for name, each in columns.items()} == {
+        "loss": [float(number), 0.25],
+        "speed": [float(number)],
+        "mse": [float(number)],
+    }
+
+
+@pytest.mark.parametrize("text", ["12s", "1.5s", "1_0", "5e", "nano", "x1"])
+def test_what_only_begins_like_a_number_is_none(text):
+    assert read(f"step=1 took={text} loss=0.5\n", "steps") == [("loss", 1, 0.5)]
 
 
 def test_own_groups():
