@@ -87,10 +87,10 @@ def deploy(
         return
     view, token = client.services.deploy(found, **asked)
     show(view, Format(output.value) if output else None)
+    if token:
+        note(f"token: {token} (shown once; this machine's mlctl keeps it)")
     if output is None:
-        if token:
-            note(f"token: {token} (shown once; this machine's mlctl keeps it)")
-        elif not view.record.token:
+        if not view.record.token:
             note(f"it asks for no token; mlctl service token {view.record.name} makes one")
         next_steps(f"mlctl predict {view.record.name} FILE", f"mlctl service get {view.record.name}")
 

@@ -49,6 +49,9 @@ def test_deploy_predict_and_all_the_rest(mlctl, package):
     assert (wrong.returncode, wrong.stderr.splitlines()[0]) == (2, "error: 'v1:100' is not a share")
     nothing = mlctl("service", "rollback", "echo")
     assert (nothing.returncode, "never answered with anything else" in nothing.stderr) == (4, True)
+    named = mlctl("deploy", "echo/V0001", "--engine", "plain-1", "--name", "named", "-o", "name")
+    assert named.stdout == "named\n" and "token: " in named.stderr
+    assert mlctl("service", "delete", "named", "-y").returncode == 0
     assert mlctl("deploy", "echo/V0001", "--engine", "plain-1", "-o", "name").stdout == "echo\n"
     assert mlctl("deploy", "echo/v1", "-v", "v2").returncode == 2
     for shares, said in (("v1=90%,v2=20%", "90 + 20"), ("v1=50,v1=50", "v1 is named twice")):

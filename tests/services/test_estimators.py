@@ -13,9 +13,6 @@ from orchestrator.client import Client
 from orchestrator.engines import ensure_environment, get_engine
 from orchestrator.models.load import engine_for
 from orchestrator.services.state import ServiceView
-from tests.services.conftest import Project, client, project
-
-__all__ = ["Project", "client", "project"]
 
 pytestmark = pytest.mark.journey
 

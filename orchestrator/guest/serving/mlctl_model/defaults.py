@@ -66,6 +66,8 @@ def _array(value, wanted):
 
     shape = [size if size and size > 0 else 1 for size in (wanted["shape"] or [1])[1:]]
     is_file = isinstance(value, (bytes, bytearray, memoryview))
+    if is_file and wanted["dtype"] == "object":  # the model reads files by itself
+        return np.array([bytes(value)], dtype=object)
     array = (_picture(bytes(value), shape) if is_file else np.asarray(value)).astype(wanted["dtype"])
     if list(array.shape) == shape:
         return array[np.newaxis]

@@ -5,6 +5,7 @@ python -m mlctl_model.worker --folder DIR --name NAME                  # loads i
 """
 
 import argparse
+import base64
 import io
 import json
 import os
@@ -175,7 +176,13 @@ def _plain(value):
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
     if hasattr(value, "tolist"):
-        return value.tolist()
+        holds_bytes = getattr(getattr(value, "dtype", None), "kind", "") in ("O", "S")
+        return _plain(value.tolist()) if holds_bytes else value.tolist()
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            return base64.b64encode(value).decode("ascii")
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return str(value)
