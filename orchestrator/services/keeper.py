@@ -44,7 +44,9 @@ class Keeper:
             with self._place.log.open("ab") as log:
                 command = [sys.executable, "-m", "orchestrator.serving", str(self._place.settings_path), WITH_PARENT]
                 # It ends when the pipe is closed, whatever ends this process.
-                self._child = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.PIPE)
+                self._child = subprocess.Popen(
+                    command, stdout=log, stderr=log, stdin=subprocess.PIPE, preexec_fn=_hold_changes
+                )
             code = self._child.wait()
             if self._ending:
                 return
@@ -67,6 +69,11 @@ class Keeper:
     def _say(self, text: str) -> None:
         with self._place.log.open("ab") as log:
             log.write(f"{text}\n".encode())
+
+
+def _hold_changes() -> None:
+    """Keep a SIGHUP for the service, which would die of it before it has come to listen."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
 
 
 if __name__ == "__main__":

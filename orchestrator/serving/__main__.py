@@ -103,6 +103,7 @@ async def _serve(server: uvicorn.Server, service: Service, path: Path) -> None:
         task.add_done_callback(changes.discard)
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_change)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # who started it may have held one back
     await server.serve()
 
 

@@ -361,8 +361,25 @@ def test_a_service_that_is_killed_comes_back_and_leaves_nothing(client, model, s
     client.services.stop("echo")  # while there is such a folder
 
 
+def test_what_is_deployed_while_a_service_comes_back_is_in_force(client, model):
+    deploy(client, model("one"))
+    two, kept = model("two"), Place("echo").kept()
+
+    def fronts() -> list[int]:
+        return [pid for pid in processes_of("orchestrator.serving") if parent_of(pid) == kept.pid]
+
+    (front,) = fronts()
+    os.kill(front, signal.SIGKILL)
+    wait_until(lambda: fronts() not in ([front], []))
+    deploy(client, two)
+    assert (answer_of(client), client.services.get("echo").restarts) == ("two", 1)
+
+
 def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:  # it has gone
+        return 0
 
 
 def test_a_service_that_does_not_end_is_killed(client, model, scratch, monkeypatch):
