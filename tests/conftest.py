@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import orchestrator
-from orchestrator import config
+from orchestrator import config, ports
+from orchestrator.store import serve
 from tests.buckets import PROFILE, Bucket, open_bucket
 
 # Tests are not about how fast a machine is, and CI's may be busy.
@@ -21,10 +22,19 @@ settings.load_profile("busy")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile everything once: the tests start Python thousands of times, some where it may not write bytecode."""
+    """Compile everything once, as the tests start Python thousands of times, some where it may not write bytecode.
+
+    And give each worker ports of its own: they are chosen a moment before somebody listens there.
+    """
     if not hasattr(config, "workerinput"):
         for folder in (Path(__file__).parent, Path(orchestrator.__file__).parent):
             compileall.compile_dir(folder, quiet=2)
+        return
+    workers = config.workerinput["workercount"]
+    width = len(serve.PORTS) // workers
+    first = width * (int(config.workerinput["workerid"].removeprefix("gw")) % workers)
+    serve.PORTS = serve.PORTS[first : first + width]
+    ports.FIRST, ports.BEHIND = (port + serve.GRPC_OFFSET for port in (serve.PORTS.start, serve.PORTS.stop))
 
 
 @pytest.fixture(autouse=True)

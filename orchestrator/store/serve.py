@@ -26,7 +26,7 @@ from orchestrator.ports import HERE
 GRPC_OFFSET = 10_000  # each service also listens at its port and this
 PORTS = range(10_000, 22_000)  # to choose from: with the offset still below those that connections take at random
 MEMORY = "600MiB"  # that Go's collector tries to stay within
-START_TIMEOUT = 30.0  # seconds
+START_TIMEOUT = 90.0  # seconds; a slow disk takes most of them
 STOP_TIMEOUT = 15.0  # seconds between asking it to end and killing it
 POLL = 0.05  # seconds
 PR_SET_PDEATHSIG = 1

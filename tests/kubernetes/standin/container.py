@@ -117,8 +117,14 @@ class Container:
 
     def restart(self) -> None:
         """End it as a liveness probe does, so that it is started again."""
+        process = self.process
+
+        def kill() -> None:
+            if self.process is process:  # and not the next one
+                self._signal(signal.SIGKILL)
+
         self._signal(signal.SIGTERM)
-        timer = threading.Timer(self.pod.spec["terminationGracePeriodSeconds"], self._signal, [signal.SIGKILL])
+        timer = threading.Timer(self.pod.spec["terminationGracePeriodSeconds"], kill)
         timer.daemon = True
         timer.start()
 
