@@ -8,6 +8,7 @@ from orchestrator.amounts import money
 from orchestrator.cli.render import ago, count, duration, moment, plain
 
 if TYPE_CHECKING:
+    from orchestrator.specs.dimension import Dimension
     from orchestrator.sweeps.plan import SweepPlan
     from orchestrator.sweeps.record import Trial
     from orchestrator.sweeps.view import SweepView
@@ -69,7 +70,7 @@ def plan_details(plan: "SweepPlan") -> dict[str, str]:
     """Return the lines that tell what a sweep is going to be, by label."""
     spec = plan.spec
     guessed = " (guessed from its name; if that is wrong, say it by `goal:`)" if plan.guessed else ""
-    space = [f"{name}: {_values(one)}" for name, one in plan.spec.parameters.items()]
+    space = [f"{name}: {_values(one)}" for name, one in spec.space.items()]
     return {
         "Sweep": f"{spec.name}, {count(spec.trials, 'trial')} of job {plan.job.name}, {spec.budget.parallel} at a time",
         "Objective": f"{plan.goal} {spec.objective.metric}{guessed}",
@@ -179,11 +180,10 @@ def _written(value: Any) -> str:
     return number(value) if isinstance(value, float) else str(value)
 
 
-def _values(values: Any) -> str:
-    listed = values if isinstance(values, list) else values.choice
-    if listed is not None:
+def _values(one: "Dimension") -> str:
+    if (listed := one.choice) is not None:
         more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
         return ", ".join(map(_written, listed[:SHOWN])) + more
-    low, high = values.bounds
-    step = f", in steps of {values.step:g}" if values.step else ""
-    return f"{low} to {high}{step}{', by orders of magnitude' if values.log else ''}"
+    low, high = one.bounds
+    step = f", in steps of {one.step:g}" if one.step else ""
+    return f"{low} to {high}{step}{', by orders of magnitude' if one.log else ''}"

@@ -186,10 +186,10 @@ class SweepSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                 ),
             ],
             Annotated[
-                list[ParameterValue] | Dimension,
+                ParameterValue | list[ParameterValue] | Dimension,
                 describe_field(
-                    "A list of values, or a range.",
-                    must="a list of values, `{choice: [...]}`, `{int: [low, high]}` or `{float: [low, high]}`",
+                    "A list of values, a range, or one value for all trials.",
+                    must="a value, a list of them, `{choice: [...]}`, `{int: [low, high]}` or `{float: [low, high]}`",
                     example={"float": [0.001, 0.5], "log": True},
                 ),
             ],
@@ -292,5 +292,7 @@ class SweepSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         )
 
 
-def _dimension(values: list[ParameterValue] | Dimension) -> Dimension:
-    return values if isinstance(values, Dimension) else Dimension(choice=values)
+def _dimension(values: ParameterValue | list[ParameterValue] | Dimension) -> Dimension:
+    if isinstance(values, Dimension):
+        return values
+    return Dimension(choice=values if isinstance(values, list) else [values])

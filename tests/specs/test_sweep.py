@@ -48,6 +48,12 @@ def test_a_sweep_names_its_job_and_has_the_corner_of_its_space(load, tmp_path):
     assert loaded.spec.stopping and loaded.spec.stopping.method == "median"
 
 
+def test_a_single_value_is_that_of_all_trials(load):
+    loaded = load(parameters={"rate": [0.1, 0.2, 0.3], "epochs": 7}, algorithm="grid", budget=None)
+    assert loaded.job.spec.parameters["epochs"] == 7
+    assert loaded.spec.trials == 3
+
+
 def test_the_job_may_stand_in_the_sweep_itself_with_its_variables(load):
     job = {**JOB, "engine": "${ENGINE}", "variables": {"ENGINE": "mxnet-1.9"}}
     assert load(job=job).job.spec.engine == "mxnet-1.9"
@@ -77,7 +83,7 @@ def test_the_names_of_modelarts_are_understood(load, name, method):
         ({"objective": {"goal": "maximize"}}, "missing key `objective.metric`"),
         ({"parameters": {"a": []}}, "`parameters.a` has no values"),
         ({"parameters": {"a": ["x", "x"]}}, '`parameters.a` has "x" twice'),
-        ({"parameters": {"a": 3}}, "`parameters.a` must be a list of values"),
+        ({"parameters": {"a": None}}, "`parameters.a` must be a value, a list of them,"),
         ({"parameters": {"a": {"int": [3, 1]}}}, "`parameters.a.int` begins with 3, which is more than 1"),
         ({"parameters": {"a": {"int": [1, 2, 3]}}}, "`parameters.a.int` must be a list of two whole numbers"),
         ({"parameters": {"a": {"float": [0, 1], "log": True}}}, "`parameters.a.log` needs a range above 0"),

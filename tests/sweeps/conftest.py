@@ -73,7 +73,8 @@ class Sweeping:
         return self.client.sweeps.get("rates")
 
     def wait_for_trials(self, number: int, state: TrialState = TrialState.RUNNING) -> SweepView:
-        wait_until(lambda: self.view().count(state) >= number)
+        """Wait until so many trials are in a state, not only decided on."""
+        wait_until(lambda: sum(one.state is state and bool(one.version) for one in self.view().trials) >= number)
         return self.view()
 
     def kill(self) -> None:
