@@ -23,6 +23,7 @@ from orchestrator.runtime.task import CancelRequest
 from orchestrator.store.base import Store
 from orchestrator.store.gather import gather
 from orchestrator.store.records import find, write
+from orchestrator.sweeps.budget import Left
 from orchestrator.sweeps.lease import Lease, LeaseLostError
 from orchestrator.sweeps.record import (
     STATUS,
@@ -97,8 +98,7 @@ class Runner:
         self._ended: list[Trial] = []
         self._streak = 0  # failures without a success since
         self._last = 0  # number of the latest trial
-        self._begun = clock()
-        self._before = 0.0  # seconds that processes before this one have looked after it
+        self._left = Left(self._spec.budget, clock)
         self._looked = self._measured = self._saved = float("-inf")
 
     def run(self) -> SweepStatus:
@@ -125,7 +125,7 @@ class Runner:
         # A stopper of trials remembers how all of them went.
         measured = [trial for trial in trials if trial.version and self._spec.stopping]
         tables = dict(zip((trial.number for trial in measured), gather(self._table_of, measured), strict=True))
-        self._before = status.elapsed
+        self._left.before = status.elapsed
         for trial in trials:
             self._last = trial.number
             if trial.state is TrialState.RUNNING:
@@ -140,13 +140,17 @@ class Runner:
 
     def _round(self) -> None:
         """Do what there is to do now."""
+        begun = self._clock()
         self._lease.require()
         self._settle()
         self._look_for_stop()
-        self._check_budget()
+        if over := self._left.nothing(self._ended, self._running.values()):
+            raise _Ended(SweepState.SUCCEEDED, f"{over} before all trials were made")
         self._start_pending()
-        while len(self._running) < self._spec.budget.parallel and self._propose():
+        late = False
+        while not late and len(self._running) < self._spec.budget.parallel and self._propose():
             self._start_pending()
+            late = self._clock() - begun >= POLL_ELSEWHERE  # what runs already is looked at first
         if not self._running:
             raise _Ended(SweepState.SUCCEEDED, "")
         if self._spec.stopping and self._clock() - self._measured >= METRICS_POLL:
@@ -154,7 +158,9 @@ class Runner:
             self._prune()
         if self._clock() - self._saved >= SAVE:
             self._save(SweepState.RUNNING)
-        self._sleep(POLL if self._place.is_near(self._running.values()) else POLL_ELSEWHERE)
+        if not late:
+            pause = POLL if self._place.is_near(self._running.values()) else POLL_ELSEWHERE
+            self._sleep(min(pause, max(POLL, self._left.lasts(self._ended, self._running.values()))))
 
     def _propose(self) -> bool:
         """Decide on another trial; tell whether there is one."""
@@ -245,17 +251,6 @@ class Runner:
             if self._store.head(self._record.prefix + STOP):
                 raise _Ended(SweepState.STOPPED, "somebody stopped it")
 
-    def _check_budget(self) -> None:
-        budget, rest = self._spec.budget, "before all trials were made"
-        if budget.max_seconds is not None and self._seconds() >= budget.max_seconds:
-            raise _Ended(SweepState.SUCCEEDED, f"its time, {budget.max_time}, was over {rest}")
-        spent = sum(trial.cost or 0.0 for trial in self._ended) + sum(one.cost for one in self._running.values())
-        if budget.max_cost is not None and spent >= budget.max_cost:
-            raise _Ended(SweepState.SUCCEEDED, f"its max_cost, {budget.max_cost:g}, was used up {rest}")
-
-    def _seconds(self) -> float:
-        return self._before + self._clock() - self._begun
-
     def _wind_up(self, state: SweepState, message: str) -> SweepStatus:
         """End what still runs, and write how the sweep ended."""
         told = CancelRequest(message=f"ended with sweep {self._record.ref}: {message}")
@@ -272,8 +267,7 @@ class Runner:
             self._pending = []
 
         def settle() -> None:
-            for one in self._running.values():
-                self._place.end(one, told)
+            gather(lambda one: self._place.end(one, told), self._running.values())
             self._lease.require()
             try:
                 self._settle()
@@ -289,7 +283,7 @@ class Runner:
 
     def _save(self, state: SweepState, message: str = "", finished: float = 0.0) -> SweepStatus:
         self._saved = self._clock()
-        status = SweepStatus(state=state, message=message, elapsed=self._seconds(), finished=finished)
+        status = SweepStatus(state=state, message=message, elapsed=self._left.used(), finished=finished)
         write(self._store, self._record.prefix + STATUS, status)
         return status
 

@@ -27,18 +27,26 @@ class Running(msgspec.Struct):
     Attributes:
         trial: As it is recorded.
         record: Of its version.
-        cost: So far.
+        cost: So far, when it was looked at.
+        rate: What each further second costs.
+        looked: When that was, by the clock of who looks.
         told: Whether it was told to end.
         seen: State and heartbeat.
-        changed: When they changed last, by the clock of who looks.
+        changed: When they changed last, by the same clock.
     """
 
     trial: Trial
     record: JobRecord
     cost: float = 0.0
+    rate: float = 0.0
+    looked: float = 0.0
     told: bool = False
     seen: tuple[State, float] | None = None
     changed: float = 0.0
+
+    def cost_at(self, now: float) -> float:
+        """Return what it has cost by now, if it still runs."""
+        return self.cost + self.rate * (now - self.looked)
 
 
 class Place:
@@ -70,7 +78,9 @@ class Place:
             view = look(self._store, self._backend, one.record)
         except NotFoundError as error:
             return _given_up(one, TrialState.FAILED, error.message)
-        one.cost = view.cost or 0.0
+        runs = view.status.started and not view.status.finished
+        one.cost, one.looked = view.cost or 0.0, self._clock()
+        one.rate = one.record.price.of(1) if runs and one.record.price else 0.0
         signs = view.status.state, view.status.heartbeat
         if signs != one.seen:
             one.seen, one.changed = signs, self._clock()
