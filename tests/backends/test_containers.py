@@ -117,7 +117,7 @@ def test_a_script_runs_in_the_image_with_the_same_folders(contained, tmp_path, m
     contained.client.jobs.pull_outputs("demo", "v1", tmp_path / "pulled")
     assert (tmp_path / "pulled" / "made").read_text() == "to read"
     assert view.status.peak_memory > 1 << 20 and view.status.cpu_seconds > 0
-    assert not left() and not run_of(view).folder.exists()
+    wait_until(lambda: not left() and not run_of(view).folder.exists())
 
 
 @pytest.mark.journey
@@ -131,7 +131,7 @@ def test_how_it_ends_is_told_as_anywhere(contained):
     assert (status.reason, status.signal) == ("OutOfMemory", "SIGKILL")
     contained.script("time.sleep(600)")
     assert contained.run(max_duration="2s").status.reason == "Timeout"
-    assert not left()
+    wait_until(lambda: not left())
 
 
 @pytest.mark.journey
@@ -206,7 +206,7 @@ def test_workers_in_containers_find_each_other(contained):
     view = contained.run(resources={"nodes": 2})
     assert view.status.state == "SUCCEEDED", contained.log(view)
     assert contained.log(view, worker=0) == b"b'hello'\n"
-    assert not left()
+    wait_until(lambda: not left())
 
 
 @pytest.mark.journey
@@ -226,7 +226,7 @@ def test_packages_are_installed_once_by_the_images_own_pip(contained, monkeypatc
     asked.write_text("nowhere\n")
     with pytest.raises(PreflightError, match="No matching distribution found for nowhere"):
         contained.run()
-    assert not left()
+    wait_until(lambda: not left())
 
 
 @pytest.mark.journey
@@ -242,7 +242,7 @@ def test_images_that_cannot_be_used_are_named(contained, tmp_path):
         engine.write_text(there.replace(NAME, bare))
         status = contained.run().status
     assert (status.state, status.reason) == ("FAILED", "NoShell"), status.message
-    assert not left()
+    wait_until(lambda: not left())
 
 
 def children(parent: int) -> list[int]:

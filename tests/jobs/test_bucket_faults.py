@@ -30,6 +30,7 @@ def test_a_job_from_create_to_output(project, s3, bucket_url, home, tmp_path, mo
     with open_proxy(s3.endpoint) as proxy:
         config.add_context(config.Context(name="lab", store=bucket_url, endpoint=proxy.endpoint, profile=PROFILE))
         monkeypatch.setenv("MLCTL_CONTEXT", "lab")
+        monkeypatch.setattr("orchestrator.store.s3.clients.FIRST_CONTACT", 60.0)  # a few attempts on a busy machine
         with proxy.doing(at_random(rate, 1)):
             view = project.create(data="./data")
             view = project.client.jobs.wait(view.name, view.version, timeout=LONGEST)

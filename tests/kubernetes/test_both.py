@@ -45,6 +45,7 @@ MORE = (
 @pytest.fixture
 def both(mlctl: Run, lab: Lab, bucket_url: str, s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> list[Place]:  # noqa: F811
     """Give the two places, each with a prefix of its own in the bucket."""
+    ensure_environment(get_engine("plain-1"))  # only this machine would tell of it
     lab.change(store=f"{bucket_url}/there")
     stores = {"here": f"{bucket_url}/here", lab.context: f"{bucket_url}/there"}
     config.add_context(config.Context(name="here", store=stores["here"], endpoint=s3.endpoint))

@@ -23,6 +23,7 @@ def test_logs_arrive_whole(s3, bucket_url, tmp_path, monkeypatch, rate):
     with open_proxy(s3.endpoint) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
         store = open_store(bucket_url)
+        assert store.head("logs/none") is None  # it has been reached
         with proxy.doing(at_random(rate, 1)):
             shipper = ship(store, path)
             for number in range(8):
