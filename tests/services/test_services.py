@@ -214,30 +214,35 @@ def test_a_first_version_that_cannot_be_loaded_leaves_nothing_running(client, mo
     assert answer_of(client) == "two"
 
 
-SLOW = ECHO.replace("class Echo", "import time\nopen(BEGUN, 'w').close()\ntime.sleep(3)\n\nclass Echo")
+SLOW = ECHO.replace(
+    "class Echo",
+    "import time\nopen(BEGUN, 'w').close()\nwhile not os.path.exists(GO): time.sleep(0.05)\n\nclass Echo",
+)
 
 
 def test_who_loses_patience_leaves_nothing_running(client, model, tmp_path):
-    begun = tmp_path / "begun"
-    slow = model("slow", source=SLOW.replace("BEGUN", repr(str(begun))))
-    with interrupted(begun), pytest.raises(KeyboardInterrupt):
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    slow = model("slow", source=SLOW.replace("BEGUN", repr(str(begun))).replace("GO", repr(str(go))))
+    with interrupted(begun, go), pytest.raises(KeyboardInterrupt):
         deploy(client, slow)
     assert (client.services.list(), Place("echo").is_kept, Place("echo").folder.exists()) == ([], False, False)
     deploy(client, model("one"))
     begun.unlink()
-    with interrupted(begun), pytest.raises(KeyboardInterrupt):
+    go.unlink()
+    with interrupted(begun, go), pytest.raises(KeyboardInterrupt):
         deploy(client, slow)
     deploy(client, model("two"), traffic=50)  # when the slow one was loaded and dropped
     assert {answer_of(client) for _ in range(40)} == {"one", "two"}
 
 
 @contextmanager
-def interrupted(begun: Path):
-    """Interrupt this thread, as Ctrl-C does, when a file is there."""
+def interrupted(begun: Path, go: Path):
+    """Interrupt this thread, as Ctrl-C does, when the one file is there; then make the other."""
 
     def interrupt() -> None:
         wait_until(begun.exists)
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        go.touch()
 
     thread = threading.Thread(target=interrupt)
     thread.start()
