@@ -75,14 +75,15 @@ class Guarded:
 
     async def _answer(self, request: Request) -> Response:
         # Not `request.url.path`: older Starlettes make the URL of the Host that the client names, `x/health?` for one.
-        if request.scope["path"] not in _OPEN and not is_allowed(request.headers, self._web.service.settings.tokens):
-            return refusal(HTTPStatus.UNAUTHORIZED, REFUSED)
+        path = request.scope["path"]
+        if path not in _OPEN and not is_allowed(request.headers, self._web.service.settings.tokens):
+            return refusal(HTTPStatus.UNAUTHORIZED, REFUSED, path)
         try:
             return await self._endpoint(self._web, request)
         except RequestError as error:
-            return refusal(error.status, error.message)
+            return refusal(error.status, error.message, path)
         except UnknownModelError as error:
-            return refusal(HTTPStatus.NOT_FOUND, str(error))
+            return refusal(HTTPStatus.NOT_FOUND, str(error), path)
 
 
 async def _health(web: Web, request: Request) -> Response:

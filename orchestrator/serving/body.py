@@ -22,10 +22,11 @@ async def read_json(request: Request, settings: Settings) -> Any:
     Raises:
         RequestError: It is none, is too large, or takes too long to come.
     """
-    return _decoded(await _read(request, settings))
+    return decoded(await read_body(request, settings))
 
 
-async def _read(request: Request, settings: Settings) -> bytes:
+async def read_body(request: Request, settings: Settings) -> bytes:
+    """Return what came with a request. Raises RequestError, if it is too large or takes too long."""
     blocks: list[bytes] = []
     size = 0
     try:
@@ -43,7 +44,8 @@ async def _read(request: Request, settings: Settings) -> bytes:
     return b"".join(blocks)
 
 
-def _decoded(body: bytes, decoder: msgspec.json.Decoder[Any] = _ANY) -> Any:
+def decoded(body: bytes, decoder: msgspec.json.Decoder[Any] = _ANY) -> Any:
+    """Return what JSON says. Raises RequestError, if it is none."""
     try:
         return decoder.decode(str(body, "utf-8"))
     except RecursionError:
@@ -59,10 +61,10 @@ async def read_request(request: Request, settings: Settings) -> dict[str, Any]:
     Raises:
         RequestError: It is neither JSON nor a form with files, is too large, or takes too long to come.
     """
-    body = await _read(request, settings)
+    body = await read_body(request, settings)
     kind = request.headers.get("content-type", "")
     if not kind.startswith(FORM):
-        _decoded(body, _VALID)
+        decoded(body, _VALID)
         return {"json": body}
     try:
         return {"files": read_form(kind, body)}

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from orchestrator.serving.openinference import BYTES, TYPES
+from orchestrator.serving.openinference import BINARY, BYTES, TYPES
 from orchestrator.serving.service import Service
 from orchestrator.version import __version__
 
@@ -25,6 +25,12 @@ _PREDICT = {
     },
     "oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
 }
+
+
+def _binary(key: str) -> dict[str, Any]:
+    return {"type": "object", "properties": {key: {"type": "boolean"}}}
+
+
 _INFER = {
     "type": "object",
     "required": ["inputs"],
@@ -40,13 +46,19 @@ _INFER = {
                     "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
                     "datatype": {"enum": [*TYPES, BYTES]},
                     "data": {"type": "array"},
+                    "parameters": {"type": "object"},
                 },
             },
         },
         "outputs": {
             "type": "array",
-            "items": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
+            "items": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {"name": {"type": "string"}, "parameters": _binary("binary_data")},
+            },
         },
+        "parameters": _binary("binary_data_output"),
     },
 }
 
@@ -65,6 +77,8 @@ def document(service: Service) -> dict[str, Any]:
         "/v2/health/live": {"get": _get("live", "Whether the service lives", is_open=True)},
         "/v2/health/ready": {"get": _get("readyV2", "As /ready", is_open=True)},
     }
+    inference = _post("", "Open Inference Protocol 2", {_JSON: _INFER})
+    inference["responses"]["200"]["content"][BINARY] = {}
     for model in sorted({pool.deployed.model for pool in service.pools}):
         tensorflow, open_inference = f"/v1/models/{model}", f"/v2/models/{model}"
         paths |= {
@@ -73,7 +87,7 @@ def document(service: Service) -> dict[str, Any]:
             },
             tensorflow: {"get": _get(f"status-{model}", "State of a version")},
             f"{tensorflow}/metadata": {"get": _get(f"metadata-{model}", "Inputs and outputs")},
-            f"{open_inference}/infer": {"post": _post(f"infer-{model}", "Open Inference Protocol 2", {_JSON: _INFER})},
+            f"{open_inference}/infer": {"post": inference | {"operationId": f"infer-{model}"}},
             open_inference: {"get": _get(f"metadataV2-{model}", "Inputs and outputs")},
             f"{open_inference}/ready": {"get": _get(f"ready-{model}", "Whether a version could answer")},
         }

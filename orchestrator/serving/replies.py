@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 RETRY = 1  # seconds after which a client that was turned away may come again
 INFERENCE = "MR.0105"  # ModelArts' own number for an inference that failed
+_OTHERS = ("/v1/models/", "/v2")  # paths of TensorFlow Serving's protocol, and of the Open Inference Protocol
 _NUMBERS = {HTTPStatus.UNAUTHORIZED: "MR.0101", HTTPStatus.NOT_FOUND: "MR.0104"}
 
 
@@ -30,9 +31,10 @@ def reply(document: Any, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, 
     return Response(msgspec.json.encode(document), status, headers, "application/json")
 
 
-def refusal(status: HTTPStatus, message: str) -> Response:
-    """Return an error."""
+def refusal(status: HTTPStatus, message: str, path: str = "") -> Response:
+    """Return an error; at a path of the other protocols it also stands where their clients look for it."""
     headers = {"Retry-After": str(RETRY)} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
     if status is HTTPStatus.UNAUTHORIZED:
         headers = {"WWW-Authenticate": "Bearer"}
-    return reply({"erno": _NUMBERS.get(status, INFERENCE), "msg": message, "words_result": {}}, status, headers)
+    body = {"erno": _NUMBERS.get(status, INFERENCE), "msg": message, "words_result": {}}
+    return reply(body | ({"error": message} if path.startswith(_OTHERS) else {}), status, headers)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+TEXT = "object"  # NumPy's name of their type
 B64 = "b64"  # key of TensorFlow Serving's objects that stand for bytes
 
 
@@ -21,6 +22,11 @@ def array_of_texts(values: Any) -> Any:
             reason = "it is ragged" if isinstance(one, list) else f"it holds {one!r} beside text"
             raise ValueError(reason)
     return array
+
+
+def texts_of(array: Any) -> list[bytes]:
+    """Return the elements of an array as bytes, one after the other."""
+    return [one if isinstance(one, bytes) else str(one).encode() for one in array.reshape(-1).tolist()]
 
 
 def readable(array: Any, *, encode: bool = False) -> Any:

@@ -7,9 +7,11 @@ import numpy as np
 
 from orchestrator.serving.openinference import NAME, SERVER, TYPES, check_datatype, datatype_of, metadata_of
 from orchestrator.serving.pool import Pool
+from orchestrator.serving.raw import to_raw
 from orchestrator.serving.replies import RequestError
 from orchestrator.serving.rpc.call import Call, Method
-from orchestrator.serving.rpc.tensors import TEXT, from_infer, to_contents, to_raw
+from orchestrator.serving.rpc.tensors import from_infer, to_contents
+from orchestrator.serving.texts import TEXT
 from orchestrator.version import __version__
 
 _SERVICE = "inference.GRPCInferenceService"

@@ -1,20 +1,17 @@
 """Arrays in the messages of both protocols."""
 
-import math
-import struct
 from http import HTTPStatus
 from typing import Any
 
 import numpy as np
 
+from orchestrator.serving.raw import from_raw, shaped, whole
 from orchestrator.serving.replies import RequestError
 from orchestrator.serving.rpc.messages import message
+from orchestrator.serving.texts import TEXT, texts_of
 
 _TENSOR, _SHAPE, _CONTENTS = message("TensorProto"), message("TensorShapeProto"), message("InferTensorContents")
-MOST = 64 << 20  # bytes of an array
-TEXT = "object"  # NumPy's type of arrays of bytes
 _STRING = 7  # TensorFlow's number of strings
-_LENGTH = struct.Struct("<I")  # in front of each text that is sent raw
 # TensorFlow's numbers of types, and the fields that hold their values where they are not in one piece.
 _TYPES = {
     1: ("float32", "float_val"), 2: ("float64", "double_val"), 3: ("int32", "int_val"), 4: ("uint8", "int_val"),
@@ -50,15 +47,15 @@ def from_tensor(name: str, tensor: Any) -> Any:
     kind, field = _TYPES[tensor.dtype]
     shape = [dim.size for dim in tensor.tensor_shape.dim]
     if tensor.tensor_content and kind != TEXT:
-        return _from_bytes(name, tensor.tensor_content, kind, shape)
+        return from_raw(name, tensor.tensor_content, kind, shape)
     try:
         flat = np.array(getattr(tensor, field), dtype="uint16" if field == "half_val" else kind).view(kind)
     except OverflowError as error:
         raise RequestError(HTTPStatus.BAD_REQUEST, f"input {name}: {error}") from error
-    whole = _whole(name, shape, flat.itemsize)
-    if 0 < flat.size < whole:  # as in TensorFlow, the last value stands for all that follow
-        flat = np.concatenate([flat, np.full(whole - flat.size, flat[-1])])
-    return _shaped(name, flat, shape)
+    wanted = whole(name, shape, flat.itemsize)
+    if 0 < flat.size < wanted:  # as in TensorFlow, the last value stands for all that follow
+        flat = np.concatenate([flat, np.full(wanted - flat.size, flat[-1], dtype=flat.dtype)])
+    return shaped(name, flat, shape)
 
 
 def to_tensor(value: Any) -> Any:
@@ -66,7 +63,7 @@ def to_tensor(value: Any) -> Any:
     tensor = _TENSOR(dtype=number_of(value.dtype.name), tensor_shape=shape_of(list(value.shape)))
     flat = value.reshape(-1)
     if tensor.dtype == _STRING:
-        tensor.string_val.extend(_texts(flat))
+        tensor.string_val.extend(texts_of(flat))
     elif value.dtype == np.float16:
         tensor.half_val.extend(flat.view(np.uint16).tolist())
     else:
@@ -77,18 +74,16 @@ def to_tensor(value: Any) -> Any:
 def from_infer(tensor: Any, kind: str, raw: bytes | None) -> Any:
     """Return the array of an input of the Open Inference Protocol. Raises RequestError."""
     shape = list(tensor.shape)
-    if raw is not None and kind == TEXT:
-        return _shaped(tensor.name, _from_raw_texts(tensor.name, raw), shape)
     if raw is not None:
-        return _from_bytes(tensor.name, raw, kind, shape)
+        return from_raw(tensor.name, raw, kind, shape)
     if kind == TEXT:
-        return _shaped(tensor.name, np.array(list(tensor.contents.bytes_contents), dtype=TEXT), shape)
+        return shaped(tensor.name, np.array(list(tensor.contents.bytes_contents), dtype=TEXT), shape)
     if kind not in _FIELDS:
         raise RequestError(
             HTTPStatus.BAD_REQUEST, f"input {tensor.name}: {tensor.datatype} has to be sent as raw bytes"
         )
     try:
-        return _shaped(tensor.name, np.array(getattr(tensor.contents, _FIELDS[kind]), dtype=kind), shape)
+        return shaped(tensor.name, np.array(getattr(tensor.contents, _FIELDS[kind]), dtype=kind), shape)
     except OverflowError as error:
         raise RequestError(HTTPStatus.BAD_REQUEST, f"input {tensor.name}: {error}") from error
 
@@ -98,48 +93,4 @@ def to_contents(value: Any) -> Any:
     flat = value.reshape(-1)
     if value.dtype.name in _FIELDS:
         return _CONTENTS(**{_FIELDS[value.dtype.name]: flat.tolist()})
-    return _CONTENTS(bytes_contents=_texts(flat))
-
-
-def to_raw(value: Any) -> bytes:
-    """Return the values of an output in one piece; each text behind its length."""
-    if value.dtype.name in _FIELDS or value.dtype == np.float16:
-        return bytes(value.tobytes())
-    return b"".join(_LENGTH.pack(len(text)) + text for text in _texts(value.reshape(-1)))
-
-
-def _texts(flat: Any) -> list[bytes]:
-    return [one if isinstance(one, bytes) else str(one).encode() for one in flat.tolist()]
-
-
-def _from_bytes(name: str, data: bytes, kind: str, shape: list[int]) -> Any:
-    if len(data) != (wanted := _whole(name, shape, np.dtype(kind).itemsize) * np.dtype(kind).itemsize):
-        message = f"input {name} of shape {shape} has {len(data)} bytes, and {kind} takes {wanted}"
-        raise RequestError(HTTPStatus.BAD_REQUEST, message)
-    return np.frombuffer(data, dtype=np.dtype(kind).newbyteorder("<")).reshape(shape)
-
-
-def _from_raw_texts(name: str, data: bytes) -> Any:
-    texts, at = [], 0
-    while at < len(data):
-        start = at + _LENGTH.size
-        end = start + _LENGTH.unpack_from(data, at)[0] if start <= len(data) else start
-        if end > len(data):
-            raise RequestError(HTTPStatus.BAD_REQUEST, f"input {name} ends in the middle of a text")
-        texts.append(data[start:end])
-        at = end
-    return np.array(texts, dtype=TEXT)
-
-
-def _whole(name: str, shape: list[int], itemsize: int) -> int:
-    """Return the number of elements of a shape; one that no request could hold is refused."""
-    if any(size < 0 for size in shape) or math.prod(shape) * itemsize > MOST:
-        raise RequestError(HTTPStatus.BAD_REQUEST, f"input {name} cannot have the shape {shape}")
-    return math.prod(shape)
-
-
-def _shaped(name: str, flat: Any, shape: list[int]) -> Any:
-    try:
-        return flat.reshape(shape)
-    except ValueError as error:
-        raise RequestError(HTTPStatus.BAD_REQUEST, f"input {name} is not of shape {shape}: {error}") from error
+    return _CONTENTS(bytes_contents=texts_of(flat))
