@@ -111,4 +111,8 @@ def test_the_open_inference_protocol(deploy):
     assert ask(inputs=columns) == {"predict": ["no", "yes"]}
     shares = ask(inputs=columns, outputs=[{"name": "predict_proba"}])["predict_proba"]
     assert len(shares) == 4 and shares[0] + shares[1] == pytest.approx(1) and shares[0] > 0.5 > shares[2]
+    columns[1]["shape"], columns[1]["data"] = [1], [30]
+    assert "an array of the same length for each column, not [2], [1]" in str(ask(inputs=columns))
+    assert "the model's columns are age, city, and city came" in str(ask(inputs=columns[:1]))
+    columns[1]["shape"], columns[1]["data"] = [2], [30, 30]
     assert "outputs are predict, predict_proba, not votes" in str(ask(inputs=columns, outputs=[{"name": "votes"}]))

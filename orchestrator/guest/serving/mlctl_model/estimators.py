@@ -54,6 +54,23 @@ def type_of(model):
     return "float64" if classes is None or isinstance(classes, list) else array_of(classes).dtype.name
 
 
+def rows_of(inputs):
+    """Return rows of arrays by name: of one with two dimensions, or of a column each.
+
+    Raises:
+        ValueError: They are neither.
+    """
+    arrays = list(inputs.values())
+    if len(arrays) == 1 and arrays[0].ndim == 2:
+        return arrays[0].tolist()
+    if len({array.size for array in arrays}) != 1 or any(array.size != len(array) for array in arrays):
+        shapes = ", ".join(str(list(array.shape)) for array in arrays)
+        raise ValueError(
+            "the model takes an array of rows, or an array of the same length for each column, not %s" % shapes
+        )
+    return [dict(zip(inputs, row)) for row in zip(*(array.ravel().tolist() for array in arrays))]
+
+
 def table_of(rows, columns):
     """Return rows as a model takes them: a DataFrame if its columns have names, else an array.
 

@@ -51,11 +51,7 @@ class XgSklServingBaseService(SingleNodeService):
         if unknown:
             raise ValueError("the model's outputs are %s, not %s" % (", ".join(self._outputs()), ", ".join(unknown)))
         columns = estimators.columns_of(self.model)
-        if len(inputs) == 1 and len(columns) != 1:
-            rows = next(iter(inputs.values())).tolist()
-        else:
-            rows = [dict(zip(inputs, row)) for row in zip(*(value.ravel().tolist() for value in inputs.values()))]
-        table = estimators.table_of(rows, columns)
+        table = estimators.table_of(estimators.rows_of(inputs), columns)
         return {name: estimators.array_of(getattr(self.model, name)(table)) for name in outputs or [PREDICT]}
 
     def describe(self):
