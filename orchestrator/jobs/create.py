@@ -15,6 +15,7 @@ from orchestrator.datasets.layout import LayoutChoice
 from orchestrator.datasets.versions import DatasetVersion, author
 from orchestrator.errors import ConflictError, NotFoundError
 from orchestrator.jobs import last
+from orchestrator.jobs.foresight import urls_passed
 from orchestrator.jobs.lineage import lineage_of
 from orchestrator.jobs.listing import get_record, keep_pages_up
 from orchestrator.jobs.measures import measures_of
@@ -215,6 +216,7 @@ def _with_task(record: JobRecord, plan: Plan, store: Store) -> JobRecord:
         data_mode=plan.spec.data_mode,
         output_store=output_url(plan.spec, plan.folder, store),
         output_prefix=f"{record.version}/" if plan.spec.output else f"{prefix}output/",
+        urls=urls_passed(plan.spec, plan.declared),
         arguments=plan.arguments,
         flags=plan.flags,
         framework=record.engine.framework if record.engine and asked.nodes > 1 else "",

@@ -9,10 +9,10 @@ from orchestrator.datasets.catalog import CatalogEntry
 from orchestrator.engines.catalog import Engine, list_engines
 from orchestrator.errors import PreflightError
 from orchestrator.jobs.script_args import Declared
+from orchestrator.runtime.task import URLS
 from orchestrator.specs.job import JobSpec
 from orchestrator.specs.names import nearest
 
-PLATFORM_URLS = ("data_url", "train_url")
 SHOWN = 5  # files that are named
 _PYTHON_2 = re.compile(
     r"^\s*(?:print\s+[\"'\w]|exec\s+[\"'\w]|raise\s+\w+\s*,|except\s+[\w.]+\s*,\s*\w+\s*:)", re.MULTILINE
@@ -24,6 +24,22 @@ def passed(spec: JobSpec, declared: Declared) -> Container[str]:
     return declared.names if spec.pass_args is None else spec.pass_args
 
 
+def urls_passed(spec: JobSpec, declared: Declared) -> tuple[str, ...]:
+    """Return which of data_url and train_url the script gets as arguments of these names.
+
+    They are kept from a script that would refuse them, and from one for which the spec says where they go.
+    """
+    refused = bool(declared.names) and not declared.tolerant
+    asked = (*declared.names, *(spec.pass_args or ()))
+    return tuple(url for url in URLS if url in asked or not (refused or _named(spec)))
+
+
+def _named(spec: JobSpec) -> set[str]:
+    """Return which of the two the spec has in its parameters and variables, as in `${data_url}`."""
+    values = [str(value) for value in (*spec.parameters.values(), *spec.env.values())]
+    return {url for url in URLS if any(f"${{{url}}}" in value for value in values)}
+
+
 def argument_warnings(spec: JobSpec, declared: Declared) -> list[str]:
     """Tell of parameters that the script does not declare, and of a script without data_url or train_url."""
     if not declared.names:
@@ -31,14 +47,16 @@ def argument_warnings(spec: JobSpec, declared: Declared) -> list[str]:
     warnings = []
     for key in spec.parameters:
         if key not in declared.names:
-            near = nearest(key, declared.names - set(PLATFORM_URLS))
+            near = nearest(key, declared.names - set(URLS))
             meant = f"; did you mean {near}?" if near else ""
             effect = "ignores it" if declared.tolerant else "will probably refuse it"
             warnings.append(f"{spec.boot_file} does not declare --{key} and {effect}{meant}")
-    wanted = PLATFORM_URLS if spec.data else PLATFORM_URLS[1:]
-    for url in wanted:
-        if url not in declared.names and not declared.tolerant:
-            warnings.append(f"{spec.boot_file} does not declare --{url}, which every job gets")
+    for url, what in zip(URLS, ("the data is", "output goes"), strict=True):
+        if url not in (*urls_passed(spec, declared), *_named(spec)) and (spec.data or url != "data_url"):
+            warnings.append(
+                f"{spec.boot_file} does not declare --{url} and does not get it; "
+                f"say which of its own tells where {what}: parameters: {{NAME: '${{{url}}}'}} (docs/job-spec.md)"
+            )
     return warnings
 
 

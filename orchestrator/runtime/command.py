@@ -5,7 +5,7 @@ from pathlib import Path
 
 from orchestrator.runtime.distributed import WORKER, distributed_arguments, distributed_environment
 from orchestrator.runtime.guests import PACKAGES, python_path
-from orchestrator.runtime.task import Task, Workspace
+from orchestrator.runtime.task import URLS, Task, Workspace
 from orchestrator.runtime.worker import ALONE, Worker
 
 # Variables that steer this process's own Python and must not reach the engine's.
@@ -22,10 +22,24 @@ def script_urls(task: Task, workspace: Workspace) -> tuple[str, str]:
 
 def script_arguments(task: Task, workspace: Workspace, worker: Worker = ALONE, role: str = WORKER) -> list[str]:
     """Return what follows `python`: `boot_file --data_url=.../ --train_url=.../ --key=value ...`."""
-    data_url, train_url = script_urls(task, workspace)
     boot_file = workspace.job_dir / task.code_name / task.boot_file
-    urls = [f"--data_url={data_url}", f"--train_url={train_url}"]
-    return [str(boot_file), *urls, *distributed_arguments(task, worker, role), *task.arguments]
+    urls = [
+        f"--{name}={url}" for name, url in zip(URLS, script_urls(task, workspace), strict=True) if name in task.urls
+    ]
+    own = [_filled(argument, task, workspace) for argument in task.arguments]
+    return [str(boot_file), *urls, *distributed_arguments(task, worker, role), *own]
+
+
+def own_environment(task: Task, workspace: Workspace) -> dict[str, str]:
+    """Return the variables that the spec sets."""
+    return {name: _filled(value, task, workspace) for name, value in task.environment.items()}
+
+
+def _filled(text: str, task: Task, workspace: Workspace) -> str:
+    """Return a text with the URLs that it names, which nobody knows before the script runs."""
+    for name, url in zip(URLS, script_urls(task, workspace), strict=True):
+        text = text.replace(f"${{{name}}}", url)
+    return text
 
 
 def contract_environment(
@@ -102,4 +116,5 @@ def script_environment(
     own = {name: value for name, value in inherited.items() if name not in _OURS}
     path = {"PATH": f"{python.parent}:{inherited.get('PATH', '/usr/bin:/bin')}{programs_path(task, workspace)}"}
     shared = {"MLCTL_SHARED": "/"}  # script and supervisor see the same files
-    return own | dict(engine) | path | contract_environment(task, workspace, worker) | shared | task.environment
+    contract = contract_environment(task, workspace, worker)
+    return own | dict(engine) | path | contract | shared | own_environment(task, workspace)

@@ -11,6 +11,7 @@ JOB = "job.json"
 STATUS = "status.json"
 CANCEL = "cancel.json"
 OUTPUT = "output.json"
+URLS = ("data_url", "train_url")  # the platform's arguments that every script had on ModelArts
 CALLS = "metrics.jsonl"  # in the work folder: what the script's calls of mlctl.log write
 
 
@@ -56,10 +57,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         data_mode: `local`: the platform fetches the data; `url`: the script gets the URL.
         output_store: URL of the store that the output goes to.
         output_prefix: Prefix of the output in it, as in `jobs/mnist/V0003/output/`.
-        arguments: What follows `--data_url` and `--train_url`, as in `--num_epochs=8`.
+        urls: Which of data_url and train_url the script gets as arguments of these names.
+        arguments: What follows them, as in `--num_epochs=8`; `${data_url}` and `${train_url}` stand for the two.
         flags: Those for workers of several that the script declares, as in `task_index`.
         framework: Of the engine, where there are several workers: some bring servers of their own.
-        environment: Extra environment variables.
+        environment: Extra environment variables; the two URLs stand in them likewise.
         cpus: CPUs the job counts for.
         memory: Bytes; 0 is no limit.
         gpus: GPUs on this node.
@@ -83,6 +85,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     data_mode: str = "local"
     output_store: str
     output_prefix: str
+    urls: tuple[str, ...] = URLS
     arguments: list[str] = []
     flags: tuple[str, ...] = ()
     framework: str = ""

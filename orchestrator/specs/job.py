@@ -132,7 +132,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             ],
         ],
         describe_field(
-            "Arguments of the script, passed as --NAME=VALUE after data_url and train_url.",
+            "Arguments of the script, passed as --NAME=VALUE; `${data_url}` and `${train_url}` are the folders.",
             must="a mapping of names to values",
             example={"num_epochs": 8},
         ),
@@ -141,6 +141,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         list[
             Annotated[
                 Literal[
+                    "data_url",
+                    "train_url",
                     "num_gpus",
                     "job_name",
                     "task_index",

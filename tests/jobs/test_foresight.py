@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from orchestrator.datasets.catalog import load_catalog
 from orchestrator.engines import get_engine
 from orchestrator.errors import PreflightError
-from orchestrator.jobs.foresight import layout_warnings, passed, require_gpus_of_use, syntax_warnings
+from orchestrator.jobs.foresight import (
+    argument_warnings,
+    layout_warnings,
+    passed,
+    require_gpus_of_use,
+    syntax_warnings,
+    urls_passed,
+)
 from orchestrator.jobs.script_args import declared_arguments
 from orchestrator.runtime.distributed import FLAGS
 from orchestrator.specs.job import JobSpec
@@ -135,3 +142,50 @@ def test_a_script_that_reads_its_arguments_in_its_own_way_can_be_given_them(proj
     project.script("print(sys.argv[1:])")
     assert "--num_gpus=0" not in project.log(project.run()).decode()
     assert "--num_gpus=0" in project.log(project.run(pass_args=["num_gpus"])).decode()
+
+
+BOTH = ("data_url", "train_url")
+STRICT = "p.add_argument('--save')\np.parse_args()\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "fields", "given_to", "warned"),
+    [
+        ("print(1)", {}, BOTH, 0),  # nothing is known of it
+        ("p.add_argument('--data_url'); p.add_argument('--train_url')", {"data": "./d"}, BOTH, 0),
+        ("p.add_argument('--save')\np.parse_known_args()", {"data": "./d"}, BOTH, 0),
+        (STRICT, {}, (), 1),
+        (STRICT, {"data": "./d"}, (), 2),
+        (STRICT, {"parameters": {"save": "${train_url}model.pt"}}, (), 0),
+        (STRICT, {"parameters": {"save": "${train_url}model.pt"}, "data": "./d"}, (), 1),
+        (STRICT, {"env": {"MODELS": "${train_url}", "DATA": "${data_url}"}, "data": "./d"}, (), 0),
+        (STRICT, {"pass_args": ["train_url"]}, ("train_url",), 0),
+        (STRICT + "p.add_argument('--train_url')", {"data": "./d"}, ("train_url",), 1),
+        ("HfArgumentParser(Arguments)", {"parameters": {"output_dir": "${train_url}"}, "data": "./d"}, (), 0),
+    ],
+)
+def test_a_script_that_would_refuse_the_folders_does_not_get_them(tmp_path, source, fields, given_to, warned):
+    path = script(tmp_path, source)
+    declared = declared_arguments(path, path.parent)
+    assert urls_passed(spec(**fields), declared) == given_to
+    warnings = argument_warnings(spec(**fields), declared)
+    assert len(warnings) == warned
+    assert all("does not get it" in one for one in warnings)
+
+
+def test_the_folders_go_to_arguments_and_variables_of_the_scripts_own(project: Project):
+    (project.folder / "data").mkdir()
+    (project.folder / "data" / "words").write_text("to read")
+    project.script(
+        "import argparse\np = argparse.ArgumentParser()\np.add_argument('--words')\np.add_argument('--model-dir')\n"
+        "a = p.parse_args()\nprint(open(a.words).read(), os.environ['KEPT'])\n"
+        "open(os.path.join(a.model_dir, 'weights'), 'w').write('w')\n"
+    )
+    view = project.run(
+        data="./data",
+        parameters={"words": "${data_url}words", "model-dir": "${train_url}"},
+        env={"KEPT": "in ${train_url}!"},
+    )
+    log = project.log(view).decode()
+    assert log.startswith("to read in /") and log.endswith("/output/!\n"), log
+    assert [entry.path for entry in project.client.jobs.outputs(view.name).manifest.entries] == ["weights"]

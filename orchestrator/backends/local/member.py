@@ -18,7 +18,12 @@ from orchestrator.backends.local.rundir import Order, WorkerDir
 from orchestrator.backends.local.script import WORKER, Guarded, RunningScript, marks
 from orchestrator.backends.local.usage import tree_memory
 from orchestrator.engines.requirements import FILE, installed
-from orchestrator.runtime.command import contract_environment, script_arguments, script_environment
+from orchestrator.runtime.command import (
+    contract_environment,
+    own_environment,
+    script_arguments,
+    script_environment,
+)
 from orchestrator.runtime.distributed import companions
 from orchestrator.runtime.exits import Cause, Exit, signal_name
 from orchestrator.runtime.files.operations import EVERYWHERE
@@ -66,7 +71,7 @@ class Member:
                 environment = script_environment(task, place.workspace, python, own, os.environ, worker)
                 return [str(python), *words], environment | more
             contract = contract_environment(task, place.workspace, worker) | {"DLS_LOCAL_CACHE_PATH": CACHE}
-            inside = own | contract | task.environment | more
+            inside = own | contract | own_environment(task, place.workspace) | more
             user, processors = here()
             layer = order.layer
             argv = run_command(

@@ -11,7 +11,7 @@ from shlex import quote
 import msgspec
 
 from orchestrator.engines.requirements import FILE
-from orchestrator.runtime.command import contract_environment, programs_path, script_arguments
+from orchestrator.runtime.command import contract_environment, own_environment, programs_path, script_arguments
 from orchestrator.runtime.distributed import companions
 from orchestrator.runtime.exits import Cause, Exit
 from orchestrator.runtime.guests import PACKAGES
@@ -193,7 +193,7 @@ def packages(order: Order, volume: Volume) -> str:
     """
     program = volume.guests / PACKAGES / "mlctl_install.py"
     code = volume.job_dir / order.task.code_name
-    settings = [quote(f"{name}={value}") for name, value in order.task.environment.items()]
+    settings = [quote(f"{name}={value}") for name, value in own_environment(order.task, volume).items()]
     words = [quote(str(word)) for word in (program, code, volume.packages, _reason_file(volume), *order.task.provided)]
     return " ".join(["set --", *settings, '"$python"', *words]) + "\n"
 
@@ -232,7 +232,7 @@ def _words(
         *(f'{name}="${{AWS_{name}:-}}"' for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY") if bucket),
         *(
             quote(f"{name}={value}")
-            for name, value in (contract | dict(bucket) | task.environment | dict(more)).items()
+            for name, value in (contract | dict(bucket) | own_environment(task, volume) | dict(more)).items()
         ),
         '"$python"',
         *map(quote, arguments),

@@ -175,6 +175,15 @@ def test_any_program_named_python_will_do(job, shell):
     assert pod.stdout.read_text() == "\n".join([str(len(expected)), *expected, ""])
 
 
+def test_the_folders_go_to_arguments_and_variables_of_the_scripts_own(job, shell):
+    job.python('echo "$@" "$KEPT"')
+    fields = {"urls": (), "arguments": ["--save=${train_url}m.pt"], "environment": {"KEPT": "in ${train_url}"}}
+    pod, main = launch(job, shell, "", **fields)
+    assert end(pod, main) == 0
+    folder = f"{pod.volume.output}/"
+    assert pod.stdout.read_text() == f"{pod.volume.job_dir}/code/main.py --save={folder}m.pt in {folder}\n"
+
+
 def test_the_disk_may_be_full_when_the_script_ends(job, shell, small_disk):
     job.submit("f = open(given['train_url'] + 'big', 'wb', 0)\nwhile True: f.write(bytes(65536))")
     disk = small_disk("size=2m")
