@@ -157,13 +157,13 @@ def _follow(client: "Client", view: "JobView") -> None:
 
 def _wait(client: "Client", view: "JobView", output: Format | None) -> None:
     from orchestrator.cli.follow import job_goes_on
-    from orchestrator.cli.job_view import ending
+    from orchestrator.cli.job_view import after, ending
 
     with job_goes_on(view):
         view = client.jobs.wait(view.name, view.version)
     _result(view, output, ending(view))
     view.raise_if_failed()
-    next_steps(f"mlctl job outputs {view.name} -v {view.version}")
+    next_steps(*after(view))
 
 
 def _result(view: "JobView", output: Format | None, text: str) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from orchestrator.cli import terminal
 from orchestrator.cli.failure import INTERRUPTED
-from orchestrator.cli.job_view import ending, place
+from orchestrator.cli.job_view import after, ending, place
 from orchestrator.cli.metrics_view import progress
 from orchestrator.cli.render import count, next_steps, note, size, writing
 
@@ -83,7 +83,7 @@ def tell_end(view: "JobView") -> None:
             f"output: {count(status.output_files, 'file')}, {size(status.output_bytes)} in "
             f"{place(task.output_store, task.output_prefix)}"
         )
-    next_steps(f"mlctl job outputs {view.name} -v {view.version}")
+    next_steps(*after(view))
 
 
 @contextmanager

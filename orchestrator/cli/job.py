@@ -92,7 +92,7 @@ def wait(
 ) -> None:
     """Wait until a job version has ended; exit 0, 100 (failed), 101 (timeout) or 103 (cancelled)."""
     from orchestrator.cli.follow import job_goes_on
-    from orchestrator.cli.job_view import details, document, ending
+    from orchestrator.cli.job_view import after, details, document, ending
     from orchestrator.specs.quantities import parse_duration
 
     seconds = None if timeout is None else parse_duration(timeout)
@@ -105,7 +105,7 @@ def wait(
     else:
         write(f"{ending(view)}\n")
     view.raise_if_failed()
-    next_steps(f"mlctl job outputs {view.name} -v {view.version}")
+    next_steps(*after(view))
 
 
 @app.command()

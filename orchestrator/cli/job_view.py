@@ -81,6 +81,13 @@ def details(view: "JobView") -> dict[str, str]:
     }
 
 
+def after(view: "JobView") -> list[str]:
+    """Return the commands that probably come after a job has ended well."""
+    model, _, version = view.status.model.partition("/")
+    deploy = [f"mlctl deploy {model} --version {version}"] if model else []
+    return [f"mlctl job outputs {view.name} -v {view.version}", *deploy]
+
+
 def cost(view: "JobView") -> str:
     """Return what a job version has cost so far; nothing where that is not known."""
     price = view.record.price

@@ -96,7 +96,7 @@ def save_end(
             final.output_complete = complete
             notes = [final.message, _left_out(output.skipped) if output.skipped else ""]
             if complete and worker.first:
-                notes.append(_register(task, store, output_store, output))
+                notes.append(_register(task, store, output_store, output, final))
             final.message = "; ".join(filter(None, notes))
         before_status()
         _write_last(store, task, worker, final)
@@ -125,7 +125,7 @@ def _say_who_cancelled(store: Store, task: Task, final: Status) -> None:
         final.hint = final.reason.hint.format(job=task.job, version=task.version)
 
 
-def _register(task: Task, store: Store, output_store: Store, output: Output) -> str:
+def _register(task: Task, store: Store, output_store: Store, output: Output, final: Status) -> str:
     """Make the output a version of the model that the job is for, and tell; nothing if it is for none."""
     if task.model is None:
         return ""
@@ -142,6 +142,7 @@ def _register(task: Task, store: Store, output_store: Store, output: Output) -> 
         )
     except NotFoundError as error:  # the output is saved, and a model can be made of it by hand
         return f"no model was registered: {error.message}"
+    final.model = version.ref
     return f"its model is {version.ref}"
 
 

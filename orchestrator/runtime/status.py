@@ -159,6 +159,7 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
         output_files: Number of files saved as output.
         output_bytes: Their size.
         output_complete: Whether the output is that of a job that ended well.
+        model: Version of a model that the output has become, as `digits/V0002`.
         earlier: Seconds that earlier attempts ran.
         attempt: How often it was started, counted from 1; more than once where a node was lost or taken away.
         pod: Name of the pod of that attempt.
@@ -185,6 +186,7 @@ class Status(msgspec.Struct, kw_only=True, omit_defaults=True):
     output_files: int = 0
     output_bytes: int = 0
     output_complete: bool = False
+    model: str = ""
     earlier: float = 0.0
     attempt: int = 1
     pod: str = ""

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from orchestrator.cli.job_view import after
 from orchestrator.errors import ConflictError
 from orchestrator.runtime.status import State
 from orchestrator.store.base import list_objects
@@ -28,6 +29,7 @@ def test_a_job_makes_a_model_with_its_number_and_lineage(project):
     run(project, {"other.txt": "no model"})
     view = run(project, below("model", mxnet()), parameters={"lr": 0.1})
     assert "its model is digits/V0002" in view.status.message
+    assert (view.status.model, after(view)[1:]) == ("digits/V0002", ["mlctl deploy digits --version V0002"])
     models = project.client.models
     found = models.get("digits")
     assert (found.ref, found.source, found.type) == ("digits/V0002", "job demo/V0002", "MXNet")
