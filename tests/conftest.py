@@ -4,6 +4,7 @@ import compileall
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,8 +27,10 @@ settings.load_profile("busy")
 def pytest_configure(config: pytest.Config) -> None:
     """Compile everything once, as the tests start Python thousands of times, some where it may not write bytecode.
 
-    And give each worker ports of its own: they are chosen a moment before somebody listens there.
+    And give each worker ports of its own: they are chosen a moment before somebody listens there. And let Ctrl-C
+    reach what tests interrupt: what a shell starts in the background ignores it, and so does all that it starts.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         for folder in (Path(__file__).parent, Path(orchestrator.__file__).parent):
             compileall.compile_dir(folder, quiet=2)
