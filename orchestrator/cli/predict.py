@@ -2,7 +2,9 @@
 
 import re
 import sys
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +19,7 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 
 STDIN = "-"
 TABLE, REQUEST = ".csv", ".json"  # endings of files
+_JSON = ("{", "[")  # what begins so is meant to be JSON, and told what is wrong with it
 
 
 @app.command()
@@ -31,7 +34,7 @@ def predict(
         str | None,
         typer.Argument(
             metavar="[FILE]",
-            help="A picture, a request as .json, a table of them as .csv, or another file; - is JSON from stdin.",
+            help="A picture, a request as .json, a table as .csv, or another file; - is any of these from stdin.",
             show_default=False,
         ),
     ] = None,
@@ -60,26 +63,26 @@ def predict(
     """
     from orchestrator.services.ask import value_of
     from orchestrator.services.form import contents_of
-    from orchestrator.services.picture import Preparation
+    from orchestrator.services.picture import AS_IT_IS, Preparation
 
     if (file is None) == (json is None):
         raise UsageError("name either a file or --json", hint=f"mlctl predict {service} seven.png")
-    kind = "" if as_is or file is None else Path(file).suffix.lower()
-    if rule and kind != TABLE:
-        raise UsageError("a rule is for rows of tables", hint=f"mlctl predict {service} rows.csv --rule {rule}")
+    prepare = Preparation(gray=gray, resize=_size(resize), invert=invert)
     services = open_client(context).services
-    if file is not None and kind == TABLE:
-        _write_rows(services.predict_rows(service, _path(file), rule=read_rule(rule), token=token or ""), output)
-        return
-    if file is not None and kind == REQUEST:
-        [data] = contents_of([_path(file)]).values()
-        answer = services.predict(service, json=data, token=token or "")
-    elif file is not None and file != STDIN:
-        prepare = Preparation(gray=gray, resize=_size(resize), invert=invert)
-        answer = services.predict(service, files=[_path(file)], prepare=prepare, as_is=as_is, token=token or "")
-    else:
-        data = sys.stdin.buffer.read() if file == STDIN else str(json).encode()
-        answer = services.predict(service, json=data, token=token or "")
+    with _here(file) as path:
+        kind = REQUEST if path is None else "" if as_is else _kind(path, piped=file == STDIN, ruled=bool(rule))
+        if rule and kind != TABLE:
+            raise UsageError("a rule is for rows of tables", hint=f"mlctl predict {service} rows.csv --rule {rule}")
+        if kind in (TABLE, REQUEST) and prepare != AS_IT_IS:
+            raise UsageError("--gray, --resize and --invert are for pictures", hint="a file in any case: --as-is")
+        if path and kind == TABLE:
+            _write_rows(services.predict_rows(service, path, rule=read_rule(rule), token=token or ""), output)
+            return
+        if path and kind != REQUEST:
+            answer = services.predict(service, files=[path], prepare=prepare, as_is=as_is, token=token or "")
+        else:
+            [data] = contents_of([path]).values() if path else [str(json).encode()]
+            answer = services.predict(service, json=data, token=token or "")
     value = value_of(answer, service)
     if output is None and sys.stdout.isatty() and isinstance(value, dict):
         lines = {str(key): _lines(one) for key, one in value.items()}
@@ -88,8 +91,39 @@ def predict(
         write(encode(value, output or Format.JSON))
 
 
-def _path(file: str) -> Path:
-    return Path(file).expanduser()
+@contextmanager
+def _here(file: str | None) -> Iterator[Path | None]:
+    """Give the path of a file; that of a copy, if it comes from stdin."""
+    if file != STDIN:
+        yield Path(file).expanduser() if file else None
+        return
+    with tempfile.TemporaryDirectory(prefix="mlctl-") as folder:
+        path = Path(folder, "stdin")
+        path.write_bytes(sys.stdin.buffer.read())
+        yield path
+
+
+def _kind(path: Path, *, piped: bool, ruled: bool) -> str:
+    """Return the ending of a file; of what came from stdin that which it should have, going by what is in it."""
+    if not piped:
+        return path.suffix.lower()
+    if ruled:
+        return TABLE
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError:
+        return ""
+    return TABLE if text.strip() and not text.lstrip().startswith(_JSON) and not _is_json(text) else REQUEST
+
+
+def _is_json(text: str) -> bool:
+    import json
+
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _write_rows(values: Iterable[Any], output: Format | None) -> None:

@@ -65,7 +65,8 @@ STYLES: dict[str, tuple[Line, ...]] = {
         Line(r"\b(\d+)/\1 [^\n]*? - (?P<pairs>\w+: [-+.\dni][^\n]*)", " - loss: "),
     ),
     # Epoch 0: 100%|████| 938/938 [00:10<00:00, 92.1it/s, v_num=0, train_loss=0.31, val_acc=0.92]
-    "lightning": (Line(r"Epoch (?P<epoch>\d+): 100%\|[^\n]*?(?P<pairs>v_num=[^\]\n]*)\]", "v_num="),),
+    # Its first edition begins with `loss=0.31, v_num=0`, and without a logger there is no `v_num`.
+    "lightning": (Line(r"Epoch (?P<epoch>\d+): 100%\|[^\n]*?(?:it/s|s/it), (?P<pairs>\w[^\]\n]*)\]", ": 100%|"),),
     # [12]	train-mlogloss:0.21	validation-merror:0.04
     "xgboost": (Line(r"\[(?P<epoch>\d+)\]\t(?P<pairs>[\w.-]+:[^\n]*)", "]\t"),),
     # {'loss': 0.5, 'learning_rate': 5e-05, 'epoch': 1.0}

@@ -48,13 +48,19 @@ def picture_of(config: Mapping[str, Any]) -> Picture:
     return Picture()
 
 
-def _files(config: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield name and schema of the fields that are files."""
+def schemas_of(config: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield what a model's config.json has as `apis[].request.data`, which should be schemas."""
     apis = config.get("apis")
     for api in apis if isinstance(apis, list) else []:
-        found: Any = api
-        for key in ("request", "data", "properties"):
-            found = found.get(key) if isinstance(found, dict) else None
+        request = api.get("request") if isinstance(api, dict) else None
+        if isinstance(request, dict):
+            yield request.get("data")
+
+
+def _files(config: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield name and schema of the fields that are files."""
+    for schema in schemas_of(config):
+        found = schema.get("properties") if isinstance(schema, dict) else None
         for name, schema in found.items() if isinstance(found, dict) else ():
             if isinstance(schema, dict) and schema.get("type") == "file":
                 yield name, schema

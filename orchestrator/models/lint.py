@@ -97,7 +97,7 @@ def _read_config(paths: list[str], read: Callable[[str], bytes]) -> tuple[dict[s
     if CONFIG not in paths:
         return None, [Finding("error", CONFIG, _missing(CONFIG, paths))]
     try:
-        config = json.loads(read(CONFIG))
+        config = json.loads(read(CONFIG).decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         return None, [Finding("error", f"{CONFIG}, line {error.lineno}", f"is not valid JSON: {error.msg}")]
     except UnicodeDecodeError:
@@ -121,7 +121,7 @@ def _check_config(config: dict[str, Any]) -> Iterator[Finding]:
         near = nearest(str(kind), known)
         meant = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
         yield Finding("error", CONFIG, f'"model_type" is {kind!r}: {meant}')
-    metrics = config.get("metrics", {})
+    metrics = config.get("metrics") or {}
     if not isinstance(metrics, dict):
         yield Finding("warn", CONFIG, '"metrics" is not an object')
     else:
@@ -165,12 +165,17 @@ def _check_picture(config: dict[str, Any]) -> Iterator[Finding]:
 
 def _check_files(kind: str, paths: list[str]) -> Iterator[Finding]:
     for patterns in MODEL_FILES.get(kind, ()):
-        if not any(fnmatch(path, pattern) for path in paths for pattern in patterns.split("|")):
+        if not any(_is_at(path, pattern) for path in paths for pattern in patterns.split("|")):
             there = ", ".join(path for path in paths if path not in (CONFIG, SERVICE)) or "nothing else"
             wanted = patterns.replace("|", " or ")
             yield Finding(
                 "error", FOLDER + wanted, f"is missing: a model of type {kind} has it there; there is {there}"
             )
+
+
+def _is_at(path: str, pattern: str) -> bool:
+    """Return whether a path is as a pattern says, and in that folder: what is deeper is not loaded."""
+    return path.count("/") == pattern.count("/") and fnmatch(path, pattern)
 
 
 def _check_service(kind: str, paths: list[str], read: Callable[[str], bytes]) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """Load a package with its engine, as a service would, and throw the model away: does it work at all?"""
 
 import os
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -24,6 +25,7 @@ PATIENCE = 600.0  # seconds that a model may take to load
 # What loads a model that no job of ours has made, by model_type.
 ENGINES = {"TensorFlow": "tensorflow-2", "MXNet": "mxnet-1.9", "Caffe": "caffe-1.0", "PyTorch": "pytorch-2"}
 ENGINES |= dict.fromkeys(("Scikit_Learn", "XGBoost"), "scikit-learn-1")
+TF1 = "tensorflow-1.15"  # for `runtime` as ModelArts has it, such as `tf1.13-python3.7-cpu`
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -49,17 +51,25 @@ class _Told(msgspec.Struct):
 
 
 def engine_for(version: ModelVersion, name: str | None = None) -> Engine:
-    """Return the engine that a version is served with: the one asked for, that it was trained with, or its type's.
+    """Return the engine that a version is served with.
+
+    It is the one asked for, that it was trained with, that its config.json has as `runtime`, or its type's.
 
     Raises:
         UsageError: None is known.
         NotFoundError: There is no such engine.
     """
-    chosen = name or version.lineage.engine or ENGINES.get(version.type, "")
+    chosen = name or version.lineage.engine or _wanted(version) or ENGINES.get(version.type, "")
     if not chosen:
         message = f"which engine {version.ref} needs is not known: its model_type is {version.type or 'not given'}"
         raise UsageError(message, hint="name one: --engine NAME; see: mlctl engine list")
     return get_engine(chosen)
+
+
+def _wanted(version: ModelVersion) -> str:
+    """Return the engine that `runtime` in config.json asks for, where that is another than the type's own."""
+    runtime = str(version.config.get("runtime", "")).lower()
+    return TF1 if version.type == "TensorFlow" and re.match("(?:tf|tensorflow)[-_]?1", runtime) else ""
 
 
 def dry_load(files: Store, version: ModelVersion, engine: Engine, *, registry: Store, reporter: Reporter) -> Loaded:

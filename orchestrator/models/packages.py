@@ -34,14 +34,16 @@ def dependencies_of(config: Mapping[str, Any]) -> Iterator[Line]:
     Raises:
         RequirementsError: It does not say what a package is.
     """
-    dependencies = config.get(DEPENDENCIES, [])
+    dependencies = config.get(DEPENDENCIES)
+    if dependencies is None:
+        return
     if not isinstance(dependencies, list):
         raise _wrong(f'"{DEPENDENCIES}" is not a list')
     for one in dependencies:
         packages = one.get("packages") if isinstance(one, dict) else None
         if not isinstance(packages, list):
             raise _wrong(f'"{DEPENDENCIES}" has an entry without a list of "packages"')
-        if one.get("installer") != "pip":
+        if one.get("installer", "pip") != "pip":
             raise _wrong(f'"{DEPENDENCIES}" has installer {one.get("installer")!r}: only pip is known')
         for package in packages:
             yield Line(CONFIG, _line(package))

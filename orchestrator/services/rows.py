@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from orchestrator.errors import UsageError
+from orchestrator.models.inputs import schemas_of
 from orchestrator.services.ask import Request
 
 Rule = dict[str, Any]
@@ -23,8 +24,7 @@ def rule_of(config: dict[str, Any]) -> Rule:
     Raises:
         UsageError: It says nothing of columns.
     """
-    for api in config.get("apis", []):
-        schema = api.get("request", {}).get("data")
+    for schema in schemas_of(config):
         if isinstance(schema, dict) and any("index" in leaf for leaf in _leaves(schema)):
             check_rule(schema)
             return schema

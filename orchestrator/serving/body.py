@@ -63,7 +63,7 @@ async def read_request(request: Request, settings: Settings) -> dict[str, Any]:
     """
     body = await read_body(request, settings)
     kind = request.headers.get("content-type", "")
-    if not kind.startswith(FORM):
+    if not kind.lower().startswith(FORM):
         decoded(body, _VALID)
         return {"json": body}
     try:

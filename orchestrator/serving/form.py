@@ -1,5 +1,7 @@
 """A form with files (RFC 7578), taken apart in one go: it is in memory, and no larger than a request may be."""
 
+from collections.abc import Container
+from itertools import count
 from typing import TYPE_CHECKING
 
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -16,6 +18,8 @@ class FormError(Exception):
 
 def read_form(kind: str, body: bytes) -> dict[str, dict[str, bytes]]:
     """Return the parts of a form, by field and name of the file; a part that is no file has the field's name.
+
+    Of several parts of one name in a field the later ones are numbered, as in `7 (2).png`.
 
     Args:
         kind: The request's Content-Type.
@@ -86,7 +90,15 @@ class _Parts:
             raise FormError("a part of the form has no name")
         field = options[b"name"].decode(errors="replace")
         file = options.get(b"filename", b"").decode(errors="replace")
-        self.found.setdefault(field, {})[file or field] = b"".join(self._blocks)
+        others = self.found.setdefault(field, {})
+        others[_free(file or field, others)] = b"".join(self._blocks)
 
     def _end(self) -> None:
         self.ended = True
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """Return a name that no other part of the field has: pictures of a camera may all be called `image.jpg`."""
+    stem, dot, ending = name.rpartition(".")
+    numbered = (f"{stem} ({number}).{ending}" if dot else f"{name} ({number})" for number in count(2))
+    return name if name not in taken else next(one for one in numbered if one not in taken)

@@ -72,6 +72,10 @@ def asks_about_a_table(mlctl, folder):
     answer = {"answer": "ANSWER", "fields": ["a", "do"]}
     assert mlctl(*rows, "--rule", folder / "rule.json").stdout == f"{json.dumps(answer)}\n" * 2
     assert json.loads(mlctl(*rows, "--rule", folder / "rule.json", "-o", "json").stdout) == [answer, answer]
+    piped = mlctl("predict", "echo", "-", "--rule", folder / "rule.json", stdin=None, input="one,1\n")
+    assert piped.stdout == f"{json.dumps(answer)}\n"
+    for text, said in (("one,1\n", "does not say which column"), ("{one,1", "not valid JSON"), ("", "has no body")):
+        assert said in mlctl("predict", "echo", "-", stdin=None, input=text).stderr
     assert "does not say which column is which input" in mlctl(*rows).stderr
     assert json.loads(mlctl(*rows, "--as-is").stdout)["fields"] == ["picture"]
     bad = mlctl("predict", "echo", folder / "bad.csv", "--rule", folder / "rule.json")
@@ -126,6 +130,11 @@ def test_a_trial_with_pictures_whose_labels_are_known(mlctl, package, tmp_path):
     assert (trial["data"], trial["asked"], trial["median"] > 0) == ("pets/V0001", 3, True)
     assert "seven.png is sent 28 x 28 pixels instead of 56 x 56\n" in mlctl("predict", "echo", seven).stderr
     assert mlctl("predict", "echo", seven, "--as-is").stderr == ""
+    with seven.open("rb") as file:
+        piped = mlctl("predict", "echo", "-", stdin=file)
+    assert json.loads(piped.stdout) == {"label": "cat"}
+    assert piped.stderr == "stdin is sent 28 x 28 pixels instead of 56 x 56\n"
+    assert "are for pictures" in mlctl("predict", "echo", "--json", "{}", "--gray").stderr
     assert mlctl("predict", "echo", pets / "cat" / "2.png", "--as-is").returncode == 0
     refused = mlctl("predict", "echo", pets / "cat" / "2.png")
     assert (refused.returncode, "2.png is no picture that can be read" in refused.stderr) == (2, True)

@@ -110,6 +110,10 @@ def test_lightning_and_transformers():
     bar = "Epoch 1:  50%|██   | 469/938 [00:05<00:05, 92.1it/s, v_num=0, train_loss=0.5]\r"
     end = "Epoch 1: 100%|█████| 938/938 [00:10<00:00, 92.1it/s, v_num=0, train_loss=0.31, val_acc=0.92]\n"
     assert read(bar + end, "lightning") == [("train_loss", 1, 0.31), ("val_acc", 1, 0.92)]
+    first = "Epoch 1: 100%|███| 938/938 [00:10<00:00, 1.2s/it, loss=0.5, v_num=0, acc=0.9]\n"
+    assert read(first, "lightning") == [("loss", 1, 0.5), ("acc", 1, 0.9)], "of its first edition"
+    without = "Epoch 0: 100%|███| 8/8 [00:00<00:00, 62.60it/s, train_loss=0.633]\n"
+    assert read(without, "lightning") == [("train_loss", 0, 0.633)], "without a logger"
     line = "{'loss': 0.5, 'learning_rate': 5e-05, 'epoch': 1.0}\n"
     assert read(line, "transformers") == [("loss", None, 0.5), ("learning_rate", None, 5e-05)]
 

@@ -43,6 +43,11 @@ def test_a_missing_file_is_named_with_its_place():
     )
 
 
+def test_a_file_in_a_deeper_folder_is_not_taken_for_the_models():
+    files = {"old/net.pth": "", "config.json": json.dumps(CONFIG | {"model_type": "PyTorch"})}
+    assert "model/*.pth or *.pt is missing: a model of type PyTorch has it there; there is old/net.pth" in errors(files)
+
+
 def test_without_a_service_a_default_serves():
     files = mxnet()
     del files["customize_service.py"]
@@ -66,6 +71,12 @@ def test_without_a_service_a_default_serves():
 )
 def test_what_is_wrong_in_the_config(config, message):
     assert message in errors(mxnet() | {"config.json": config})
+
+
+def test_null_is_as_if_it_were_not_there():
+    packages = [{"packages": [{"package_name": "humanize"}]}]
+    assert findings(with_config(metrics=None, apis=None, dependencies=None)) == []
+    assert findings(with_config(dependencies=packages)) == [], "pip is the only installer that there is"
 
 
 @pytest.mark.parametrize(

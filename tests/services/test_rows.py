@@ -49,7 +49,8 @@ def test_columns_go_where_the_rule_says():
 def test_the_rule_is_in_the_models_config():
     config = {"apis": [{"request": {"Content-type": "application/json", "data": RULE}}]}
     assert rule_of(config) == RULE
-    for without in ({}, {"apis": [{"request": {"data": {"properties": {"images": {"type": "file"}}}}}]}):
+    odd = ({"apis": one} for one in (None, {}, [None], [{"request": "x"}], [{"request": {"data": []}}]))
+    for without in (*odd, {}, {"apis": [{"request": {"data": {"properties": {"images": {"type": "file"}}}}}]}):
         with pytest.raises(UsageError, match="does not say which column is which input"):
             rule_of(without)
 

@@ -28,6 +28,15 @@ def test_several_files_of_one_field():
     }
 
 
+def test_parts_of_one_name_are_all_there():
+    again = b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n'
+    body = PART + b"a\r\n" + PART + b"b\r\n" + PART + b"c\r\n" + again + b"1\r\n" + again + b"2\r\n--b--"
+    assert read_form(KIND, body) == {
+        "image": {"7.png": b"a", "7 (2).png": b"b", "7 (3).png": b"c"},
+        "x": {"x": b"1", "x (2)": b"2"},
+    }
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "message"),
     [

@@ -21,6 +21,9 @@ TOKEN = "secret"
 def test_modelarts_takes_files_and_json(run, deployed):
     http = run(deployed()).http
     assert http.post("/", files={"images": ("seven.png", b"123")}).json()["fields"] == ["images"]
+    kind = {"Content-Type": "Multipart/Form-Data; boundary=b"}  # of any case, as all types are
+    form = b'--b\r\nContent-Disposition: form-data; name="x"; filename="7"\r\n\r\n1\r\n--b--\r\n'
+    assert http.post("/", content=form, headers=kind).json()["fields"] == ["x"]
     answer = http.post("/v1/infers/shop", json={"a": 1, "b": 2})
     assert answer.json() == {"version": 1, "pid": answer.json()["pid"], "fields": ["a", "b"]}
     assert answer.headers["X-Mlctl-Model"] == "echo/v1"

@@ -144,6 +144,13 @@ def test_what_cannot_be_loaded_says_why(package, files, message):
     assert message in json.loads(done.stdout)["error"]
 
 
+def test_a_mark_of_bytes_at_the_begin_of_config_json_is_passed_over(package):
+    path = package / "config.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    for version in VERSIONS:
+        assert load(package, version).returncode == 0
+
+
 def test_a_missing_service_needs_a_default(package):
     (package / "customize_service.py").unlink()
     assert "there is no default for model_type 'Custom'" in load(package).stdout

@@ -16,6 +16,8 @@ def manifest_of(folder):
     Shapes come from `signature.json`, else from the variables `input_data_name`, `input_data_shape` and
     `output_data_shape`, as ModelArts has them, else from what fits the weights.
 
+    Those variables that are not there are set to what was found: services read them, too.
+
     Raises:
         ValueError: Files are missing, or no shape fits.
     """
@@ -26,6 +28,11 @@ def manifest_of(folder):
             signature = json.load(file)
     else:
         signature = _signature(os.path.join(folder, symbol), os.path.join(folder, weights))
+    for given in signature["inputs"][:1]:
+        os.environ.setdefault("input_data_name", given["data_name"])
+        os.environ.setdefault("input_data_shape", _written(given["data_shape"]))
+    for made in signature.get("outputs", ())[:1]:
+        os.environ.setdefault("output_data_shape", _written(made["data_shape"]))
     return {
         "Model": {"Symbol": symbol, "Parameters": weights, "Signature": signature, "Model-Format": "MXNet-Symbolic"}
     }
@@ -76,6 +83,10 @@ def _fitting(symbol, weights, name):
             return [0] + list(shape[1:])
     message = "the shape of the model's input %r is not known: set the variable input_data_shape, as in 0,1,28,28"
     raise ValueError(message % name)
+
+
+def _written(shape):
+    return ",".join(str(size) for size in shape)
 
 
 def _parsed(text):

@@ -52,7 +52,7 @@ def read_config(folder):
     path = os.path.join(folder, CONFIG)
     try:
         with open(path, "rb") as file:
-            found = json.loads(file.read().decode("utf-8"))
+            found = json.loads(file.read().decode("utf-8-sig"))  # some editors of Windows begin files with a mark
     except IOError:
         raise PackageError("%s is missing" % CONFIG)
     except ValueError as error:

@@ -1,0 +1,34 @@
+"""What services of MXNet find, in the real engine."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.engines import ensure_environment, get_engine
+from tests.guest.pythons import GUESTS
+
+pytestmark = pytest.mark.journey
+
+LOOK = """
+import os, sys
+import mxnet as mx
+from mlctl_model.mxnet_files import manifest_of
+dense = mx.sym.FullyConnected(mx.sym.Variable("pixels"), num_hidden=10, name="dense")
+module = mx.mod.Module(mx.sym.SoftmaxOutput(dense, name="out"), data_names=["pixels"], label_names=["out_label"])
+module.bind([("pixels", (1, 784))], [("out_label", (1,))])
+module.init_params()
+module.save_checkpoint(os.path.join(sys.argv[1], "pred"), 0)
+manifest_of(sys.argv[1])
+print([os.environ[name] for name in ("input_data_name", "input_data_shape", "output_data_shape")])
+"""
+
+
+@pytest.mark.parametrize(("given", "there"), [({}, "0,784"), ({"input_data_shape": "0,28,28"}, "0,28,28")])
+def test_the_variables_that_services_read_are_there(tmp_path: Path, given: dict[str, str], there: str):
+    python = ensure_environment(get_engine("mxnet-1.9"))
+    environment = {**os.environ, "PYTHONPATH": str(GUESTS / "serving"), **given}
+    command = [python, "-c", LOOK, tmp_path]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.stdout.splitlines()[-1:] == [str(["pixels", there, "0,10"])], done.stderr
