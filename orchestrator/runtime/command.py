@@ -1,5 +1,6 @@
 """How a training script is started: its arguments and environment (CONTRACT, section 1)."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from orchestrator.runtime.guests import PACKAGES, python_path
 from orchestrator.runtime.task import URLS, Task, Workspace
 from orchestrator.runtime.worker import ALONE, Worker
 
+_FOLDER = re.compile(r"\$\{train_url\}((?:[^\s/,:;$]+/)+)")
 # Variables that steer this process's own Python and must not reach the engine's.
 _OURS = {"PYTHONHOME", "PYTHONSTARTUP", "PYTHONSAFEPATH", "VIRTUAL_ENV"}
 
@@ -33,6 +35,17 @@ def script_arguments(task: Task, workspace: Workspace, worker: Worker = ALONE, r
 def own_environment(task: Task, workspace: Workspace) -> dict[str, str]:
     """Return the variables that the spec sets."""
     return {name: _filled(value, task, workspace) for name, value in task.environment.items()}
+
+
+def named_folders(task: Task, workspace: Workspace) -> list[Path]:
+    """Return the folders below train_url that the spec names, as `model` in `${train_url}model/weights.pt`.
+
+    Scripts take the folder that somebody tells them to write to for one that is there.
+    """
+    if task.data_mode == "url":
+        return []
+    texts = [*task.arguments, *task.environment.values()]
+    return [workspace.output / found for text in texts for found in _FOLDER.findall(text) if ".." not in found]
 
 
 def _filled(text: str, task: Task, workspace: Workspace) -> str:

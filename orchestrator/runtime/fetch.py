@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from orchestrator.errors import MlctlError, StoreError
 from orchestrator.progress import Reporter
+from orchestrator.runtime.command import named_folders
 from orchestrator.runtime.guests import bring_guests
 from orchestrator.runtime.patience import keep_trying
 from orchestrator.runtime.status import Reason
@@ -48,6 +49,8 @@ def fetch_inputs(task: Task, workspace: Workspace, store: Store, *, reporter: Re
 def fetch_program(task: Task, workspace: Workspace, store: Store) -> None:
     """Do as much of `fetch_inputs` as is not about the data."""
     workspace.make()
+    for folder in named_folders(task, workspace):
+        folder.mkdir(parents=True, exist_ok=True)
     with fetching(task, store, missing=Reason.START_FAILED):
         bring_guests(task, workspace)
     code = workspace.job_dir / task.code_name

@@ -1,5 +1,6 @@
 """Code and data come in whole, also when the store goes away in between; what is wrong for good is told apart."""
 
+import msgspec
 import pytest
 
 from orchestrator.progress import SILENT
@@ -87,3 +88,14 @@ def test_what_is_wrong_here_does_not_pass(inputs, small_disk):
         (disk / "full").write_bytes(b"x" * 100_000)
     error = inputs.refused()
     assert (error.reason, error.passing) == (Reason.DISK_FULL, False)
+
+
+def test_folders_that_the_spec_names_are_there_when_the_script_begins(tmp_path):
+    inputs = Inputs(tmp_path)
+    arguments = ["--save=${train_url}model/net.pt", "--export=${train_url}export", "--out=${train_url}../away/x"]
+    environment = {"LOGS": "${train_url}logs/a/"}
+    inputs.task = msgspec.structs.replace(inputs.task, arguments=arguments, environment=environment)
+    inputs.fetch()
+    output = inputs.workspace.output
+    assert sorted(str(path.relative_to(output)) for path in output.rglob("*")) == ["logs", "logs/a", "model"]
+    assert not (output.parent / "away").exists()
