@@ -63,7 +63,7 @@ def import_(
     ] = None,
     code: Annotated[
         Path | None,
-        typer.Option("--code", metavar="FILE", help="The package's customize_service.py, instead of its own."),
+        typer.Option("--code", metavar="PATH", help="The package's customize_service.py, or a folder that has it."),
     ] = None,
     output: OutputOption = None,
     context: ContextOption = None,

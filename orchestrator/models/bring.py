@@ -104,6 +104,8 @@ def fetched(store: Store, url: str) -> Iterator[Path]:
 def with_files(folder: Path, files: Mapping[str, Path]) -> Iterator[Path]:
     """Give a folder whose package has these files, by name: the folder itself if there are none, else a copy.
 
+    Where a folder is named instead of a file, the package gets all that is in it.
+
     Raises:
         NotFoundError: There is no such folder or file.
     """
@@ -115,7 +117,13 @@ def with_files(folder: Path, files: Mapping[str, Path]) -> Iterator[Path]:
         try:
             shutil.copytree(folder / FOLDER if (folder / FOLDER).is_dir() else folder, copy)
             for name, path in files.items():
-                shutil.copyfile(path, copy / name)
+                if path.is_dir():
+                    (path / name).stat()  # else it is some other folder
+                    shutil.copytree(
+                        path, copy, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".git")
+                    )
+                else:
+                    shutil.copyfile(path, copy / name)
         except FileNotFoundError as error:
             raise NotFoundError(f"there is no {error.filename}", hint="check the path") from error
         except (OSError, shutil.Error) as error:

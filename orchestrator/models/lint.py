@@ -23,7 +23,7 @@ from orchestrator.store.manifest import Manifest
 # By model_type: patterns of which each must have a file (alternatives separated by `|`).
 MODEL_FILES = {
     "TensorFlow": ("saved_model.pb", "variables/*"),
-    "MXNet": ("*-symbol.json", "*-0000.params"),
+    "MXNet": ("*-symbol.json", "*.params"),
     "Caffe": ("*.prototxt", "*.caffemodel"),
     "PyTorch": ("*.pth|*.pt",),
     "Scikit_Learn": ("*.m",),
@@ -95,7 +95,9 @@ def lint_packages(version: ModelVersion, engine: str | None = None) -> list[Find
 
 def _read_config(paths: list[str], read: Callable[[str], bytes]) -> tuple[dict[str, Any] | None, list[Finding]]:
     if CONFIG not in paths:
-        return None, [Finding("error", CONFIG, _missing(CONFIG, paths))]
+        kind = next((kind for kind in MODEL_FILES if not list(_check_files(kind, paths))), None)
+        least = f'; the least that these files need is {{"model_type": "{kind}"}}' if kind else ""
+        return None, [Finding("error", CONFIG, _missing(CONFIG, paths) + least)]
     try:
         config = json.loads(read(CONFIG).decode("utf-8-sig"))
     except json.JSONDecodeError as error:
@@ -110,7 +112,7 @@ def _read_config(paths: list[str], read: Callable[[str], bytes]) -> tuple[dict[s
 def _check_config(config: dict[str, Any]) -> Iterator[Finding]:
     algorithm, kind = config.get("model_algorithm"), config.get("model_type")
     if not algorithm:
-        yield Finding("error", CONFIG, 'lacks "model_algorithm", for example "image_classification"')
+        yield Finding("warn", CONFIG, 'lacks "model_algorithm", for example "image_classification"')
     elif not (isinstance(algorithm, str) and _ALGORITHM.fullmatch(algorithm)):
         message = f'"model_algorithm" is {algorithm!r}: it should begin with a letter and have at most 36 characters'
         yield Finding("warn", CONFIG, message)
@@ -180,8 +182,13 @@ def _is_at(path: str, pattern: str) -> bool:
 
 def _check_service(kind: str, paths: list[str], read: Callable[[str], bytes]) -> Iterator[Finding]:
     if SERVICE not in paths:
-        level: Literal["error", "warn"] = "error" if kind == CUSTOM else "warn"
-        yield Finding(level, SERVICE, _missing(SERVICE, paths))
+        missing = _missing(SERVICE, paths)
+        if kind == CUSTOM:
+            yield Finding("error", SERVICE, missing)
+        else:
+            yield Finding(
+                "warn", SERVICE, f"{missing}; without it a default takes pictures or numbers (docs/models.md)"
+            )
         return
     try:
         tree = ast.parse(read(SERVICE))

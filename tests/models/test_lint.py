@@ -37,10 +37,11 @@ def test_a_missing_file_is_named_with_its_place():
     assert "config.json is missing: expected at model/config.json" in errors(files)
     assert "there is one at model/deep/config.json, which is not looked at" in errors(files)
     files = mxnet()
+    del files["config.json"]
+    assert 'the least that these files need is {"model_type": "MXNet"}' in errors(files)
+    files = mxnet()
     del files["pred-0000.params"]
-    assert "model/*-0000.params is missing: a model of type MXNet has it there; there is pred-symbol.json" in errors(
-        files
-    )
+    assert "model/*.params is missing: a model of type MXNet has it there; there is pred-symbol.json" in errors(files)
 
 
 def test_a_file_in_a_deeper_folder_is_not_taken_for_the_models():
@@ -62,7 +63,6 @@ def test_without_a_service_a_default_serves():
     [
         ("{", "config.json, line 1 is not valid JSON"),
         ("[]", "is not an object of JSON"),
-        ('{"model_type": "MXNet"}', 'lacks "model_algorithm"'),
         ('{"model_algorithm": "x"}', 'lacks "model_type"'),
         ('{"model_algorithm": "x", "model_type": "mxnet"}', "did you mean MXNet?"),
         ('{"model_algorithm": "x", "model_type": "MXNet", "dependencies": [{}]}', "without a list of"),
@@ -80,7 +80,14 @@ def test_null_is_as_if_it_were_not_there():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"model_algorithm": "1x"}, {"metrics": 3}, {"metrics": {"accuracy": "high"}}, {"apis": [{"url": "/"}]}]
+    "changes",
+    [
+        {"model_algorithm": ""},
+        {"model_algorithm": "1x"},
+        {"metrics": 3},
+        {"metrics": {"accuracy": "high"}},
+        {"apis": [{"url": "/"}]},
+    ],
 )
 def test_what_does_no_harm_is_a_warning(changes):
     found = findings(with_config(**changes))

@@ -169,3 +169,14 @@ def test_versions_are_compared(models, package):
     rows = {row.what: row for row in models.diff("digits", "v1", "v2")}
     assert list(rows) == ["file pred-0000.params"]
     assert rows["file pred-0000.params"].one.startswith("7 bytes")
+
+
+def test_a_folder_of_code_comes_with_all_that_its_service_imports(models, package, tmp_path):
+    code = make_tree(
+        tmp_path / "code", {"customize_service.py": "import net", "net.py": "x = 1", "__pycache__/n.pyc": ""}
+    )
+    found = models.import_(package(), "digits", {"customize_service.py": code})
+    assert {"customize_service.py", "net.py"} < {entry.path for entry in found.manifest.entries}
+    assert not any("pyc" in entry.path for entry in found.manifest.entries)
+    with pytest.raises(NotFoundError, match=r"no .*deep/customize_service.py"):
+        models.import_(package(), "digits", {"customize_service.py": make_tree(tmp_path / "deep", {"net.py": ""})})

@@ -37,13 +37,21 @@ class MXNetBaseService(SingleNodeService):
         arguments = {name[4:]: value for name, value in weights.items() if name.startswith("arg:")}
         auxiliary = {name[4:]: value for name, value in weights.items() if name.startswith("aux:")}
         names = [name for name, _ in shapes]
-        self.mx_model = mx.mod.Module(symbol=symbol, context=self.ctx, data_names=names, label_names=None)
-        self.mx_model.bind(for_training=False, data_shapes=shapes)
-        self.mx_model.set_params(arguments, auxiliary, allow_missing=True, allow_extra=True)
+        # They are of training, and have a row for each row of the data: they are no parameters.
+        labels = [one for one in symbol.list_arguments() if one.endswith("label") and one not in (*names, *arguments)]
+        self.mx_model = mx.mod.Module(symbol=symbol, context=self.ctx, data_names=names, label_names=labels)
+        self._bind(shapes)
+        self.mx_model.init_params(None, arguments, auxiliary, allow_missing=True, allow_extra=True)
         synset = os.path.join(model_dir, "synset.txt")
         if os.path.isfile(synset):
             with open(synset) as file:
                 self.labels = [line.strip() for line in file]
+
+    def _bind(self, shapes):
+        found, _, _ = self.mx_model.symbol.infer_shape_partial(**dict(shapes))
+        known = dict(zip(self.mx_model.symbol.list_arguments(), found))
+        labels = [(name, known[name]) for name in self.mx_model.label_names if known[name]]
+        self.mx_model.bind(for_training=False, data_shapes=shapes, label_shapes=labels or None, force_rebind=True)
 
     @property
     def signature(self):
@@ -55,8 +63,14 @@ class MXNetBaseService(SingleNodeService):
 
     @by_rows
     def _inference(self, data):
+        return self._computed(data)
+
+    def _computed(self, data):
         if not self._signature.get("guessed"):
             _check(data, self._signature["inputs"])
+        shapes = [(one.name, tuple(array.shape)) for one, array in zip(self.mx_model.data_shapes, data)]
+        if shapes != [(one.name, tuple(one.shape)) for one in self.mx_model.data_shapes]:
+            self._bind(shapes)  # by itself a module refuses another number of rows if its symbol has labels
         self.mx_model.forward(DataBatch([one.as_in_context(self.ctx) for one in data]), is_train=False)
         return self.mx_model.get_outputs()
 
@@ -69,7 +83,7 @@ class MXNetBaseService(SingleNodeService):
         if set(inputs) != set(names):
             raise ValueError("the model's inputs are %s, and %s came" % (", ".join(names), ", ".join(sorted(inputs))))
         try:
-            found = self._inference([mx.nd.array(inputs[name]) for name in names])
+            found = self._computed([mx.nd.array(inputs[name]) for name in names])
             every = dict(zip(self.mx_model.output_names, (one.asnumpy() for one in found)))
         except mx.base.MXNetError as error:
             given = ", ".join("%s %s" % (name, list(inputs[name].shape)) for name in names)
