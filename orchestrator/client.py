@@ -227,6 +227,7 @@ class Client:
             ConflictError: It did not end well, so its output is not all that there should be.
         """
         from orchestrator.jobs.lineage import lineage_of, requirements_of_version
+        from orchestrator.metrics.table import finals
 
         view, output = self.jobs.get(job, version), self.jobs.outputs(job, version)
         if not output.complete:
@@ -237,7 +238,9 @@ class Client:
             store=output.store,
             prefix=output.prefix,
             manifest=output.manifest,
-            lineage=lineage_of(view.record, requirements_of_version(self.store, view.record)),
+            lineage=lineage_of(
+                view.record, requirements_of_version(self.store, view.record), finals(view.status.metrics)
+            ),
             files=files or {},
         )
 

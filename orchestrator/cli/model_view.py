@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from orchestrator.models.lint import Finding
     from orchestrator.models.record import ModelVersion
 
+SHOWN = 2  # metrics in a list
+
 
 def columns(cards: "dict[str, Card]") -> dict[str, Any]:
     """Return the columns of a list of versions, given the models' cards by name."""
@@ -20,7 +22,7 @@ def columns(cards: "dict[str, Card]") -> dict[str, Any]:
         "VERSION": lambda version: version.version,
         "ALIASES": lambda version: ", ".join(cards[version.name].aliases_of(version.number)),
         "TYPE": lambda version: version.type,
-        "METRICS": lambda version: _pairs(version.metrics),
+        "METRICS": lambda version: _pairs(version.metrics) or _measured(version, SHOWN),
         "CREATED": lambda version: ago(version.created),
         "SOURCE": lambda version: version.source,
     }
@@ -51,6 +53,7 @@ def details(version: "ModelVersion", card: "Card") -> dict[str, str]:
         "Type": version.type,
         "Algorithm": str(version.config.get("model_algorithm", "")),
         "Metrics": _pairs(version.metrics),
+        "Measured": _measured(version),
         "Files": f"{count(version.manifest.files, 'file')}, {size(version.manifest.size)}",
         "Where": place(version.store, version.prefix),
         "Created": f"{moment(version.created)} by {version.author}",
@@ -87,6 +90,11 @@ def _packages(version: "ModelVersion") -> str:
         return ", ".join(line.text for line in packages_of(version))
     except RequirementsError as error:
         return error.message
+
+
+def _measured(version: "ModelVersion", most: int | None = None) -> str:
+    """Return what the job's script measured last."""
+    return " ".join(f"{name}={value:.5g}" for name, value in [*version.lineage.metrics.items()][:most])
 
 
 def _pairs(values: dict[str, Any]) -> str:

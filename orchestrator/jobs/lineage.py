@@ -1,5 +1,6 @@
 """Where a model comes from, told from the record of the job version that made it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,13 +10,16 @@ from orchestrator.models.record import Lineage
 from orchestrator.store.archive import extract_code
 from orchestrator.store.base import Store
 
+NOTHING: Mapping[str, float] = {}
 
-def lineage_of(record: JobRecord, requirements: str) -> Lineage:
+
+def lineage_of(record: JobRecord, requirements: str, metrics: Mapping[str, float] = NOTHING) -> Lineage:
     """Return what a job version was made by, of and with.
 
     Args:
         record: Of the version.
         requirements: What is in its code's pip-requirements.txt.
+        metrics: What its script has measured.
     """
     code, data, engine = record.code, record.data, record.engine
     return Lineage(
@@ -28,6 +32,7 @@ def lineage_of(record: JobRecord, requirements: str) -> Lineage:
         engine=engine.name if engine else "",
         environment=engine.environment if engine else "",
         parameters=record.parameters,
+        metrics=dict(metrics),
         requirements=requirements,
         author=record.author,
     )

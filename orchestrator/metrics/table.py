@@ -5,7 +5,7 @@ first, best and last points always stay, and the log and the event files have th
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -198,6 +198,11 @@ class Table(msgspec.Struct, kw_only=True):
         told = [pair for pair in self.named().items() if pair[1].source != "system" and pair[0] == pair[1].name]
         told.sort(key=lambda pair: -weight(pair[0], declared=not pair[1].guessed))
         return {name: each.summary() for name, each in told[:SUMMARIES]}
+
+
+def finals(summaries: Mapping[str, Summary]) -> dict[str, float]:
+    """Return the last values by the names of their metrics; those that are nan or infinite are left out."""
+    return {name: one.last.value for name, one in summaries.items() if math.isfinite(one.last.value)}
 
 
 def better(value: float, than: float, goal: Goal) -> bool:

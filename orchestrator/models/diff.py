@@ -21,6 +21,7 @@ def differences(one: ModelVersion, other: ModelVersion) -> list[Difference]:
         *_compared("", _origin(one), _origin(other)),
         *_compared("parameter ", one.lineage.parameters, other.lineage.parameters),
         *_compared("metric ", one.metrics, other.metrics),
+        *_compared("measured ", one.lineage.metrics, other.lineage.metrics),
         *_compared("config ", _settings(one), _settings(other)),
         *_compared("file ", _files(one), _files(other)),
     ]

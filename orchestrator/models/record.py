@@ -32,6 +32,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         engine: Name of the engine.
         environment: What the engine was there: an image, or the hash of its locked requirements and Python.
         parameters: The script's parameters.
+        metrics: What the script measured last, by name; what matters most comes first.
         requirements: The code's pip-requirements.txt, if it has one.
         author: Who submitted the job, as `user@host`.
     """
@@ -45,6 +46,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     engine: str = ""
     environment: str = ""
     parameters: dict[str, str | int | float | bool] = {}
+    metrics: dict[str, float] = {}
     requirements: str = ""
     author: str = ""
 

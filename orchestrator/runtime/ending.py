@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.errors import MlctlError, NotFoundError, StoreError
-from orchestrator.metrics.table import Table
+from orchestrator.metrics.table import Table, finals
 from orchestrator.models.register import register_output
 from orchestrator.progress import SILENT
 from orchestrator.runtime.arrivals import Arrivals
@@ -137,7 +137,7 @@ def _register(task: Task, store: Store, output_store: Store, output: Output, fin
             store=output_store,
             prefix=output.prefix,
             manifest=output.manifest,
-            lineage=task.model.lineage,
+            lineage=msgspec.structs.replace(task.model.lineage, metrics=finals(final.metrics)),
             author=task.model.lineage.author,
         )
     except NotFoundError as error:  # the output is saved, and a model can be made of it by hand

@@ -44,6 +44,18 @@ def test_a_job_makes_a_model_with_its_number_and_lineage(project):
     assert project.client.register("demo", "v2") == found
 
 
+def test_a_model_keeps_what_its_job_has_measured(project):
+    package = below("model", mxnet())
+    for accuracy in (0.5, 0.75):
+        rows = [{"step": step, "accuracy": value, "loss": None} for step, value in enumerate((0.1, accuracy))]
+        run(project, package | {"metrics.jsonl": "\n".join([*map(json.dumps, rows), '{"step": 9, "bad": NaN}', ""])})
+    models = project.client.models
+    assert models.get("digits", "v2").lineage.metrics == {"accuracy": 0.75}
+    assert ("measured accuracy", "0.5", "0.75") in models.diff("digits", "v1", "v2")
+    again = project.client.register("demo", "v2", name="again")
+    assert again.lineage == models.get("digits", "v2").lineage
+
+
 def test_a_job_without_a_package_succeeds_and_says_so(project):
     view = run(project, {"weights.bin": "w"})
     assert view.status.state is State.SUCCEEDED
