@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from orchestrator.backends.kubernetes import pods
-from orchestrator.backends.kubernetes.fit import why_not
+from orchestrator.backends.kubernetes.fit import amount_of, why_not
 from orchestrator.backends.kubernetes.names import FETCH
 from orchestrator.runtime.status import Reason, State
 
@@ -17,6 +17,8 @@ _START = {"CreateContainerError", "RunContainerError", "StartError"}
 _MOUNT = {"FailedMount", "FailedAttachVolume"}
 _SHELL = re.compile(r"/bin/sh\W+(?:stat /bin/sh: )?no such file|exec:? \"?/bin/sh\"?: .*no such file")
 _QUOTA = re.compile(r"exceeded quota: ([^,]+), requested: (.+?), used: (.+?), limited: (.+)$")
+_SHORT = re.compile(r"(\d+) (Insufficient \S+?|Too many pods)[,.]?(?:\s|$)")
+_HOPELESS = re.compile(r"preemption: 0/(\d+) nodes are available: \1 Preemption is not helpful")
 _NOTHING_NEW = ("Back-off", "Error:")  # begin events that say only that it failed before
 _OFTEN = 3  # times that a volume fails to be mounted before that is worth a word: the first time often passes
 _DENIED = ("denied", "unauthorized", "authorization", "forbidden", "401", "403")
@@ -101,6 +103,10 @@ def cannot_start(message: str, image: str) -> Pending:
 def _refused(message: str) -> Pending:
     if quota := _QUOTA.search(message):
         name, requested, used, limited = quota.groups()
+        if _is_more(requested, limited):
+            text = f"quota {name} never has room for it: it asks for {requested}, of {limited} in all"
+            hint = "ask for less, or have whoever runs the cluster raise the quota"
+            return Pending(State.PENDING, Reason.QUOTA_EXCEEDED, text, hint=hint)
         text = f"quota {name} is used up: it asks for {requested}, {used} of {limited} are used"
         return Pending(State.PENDING, Reason.QUOTA_EXCEEDED, text)
     if "serviceaccount" in message and "not found" in message:
@@ -108,11 +114,18 @@ def _refused(message: str) -> Pending:
     return Pending(State.PENDING, Reason.REFUSED, f"its pods are refused: {message}")
 
 
+def _is_more(requested: str, limited: str) -> bool:
+    """Tell whether more is requested of some resource than there is, both as in `pods=1,requests.cpu=300m`."""
+    wanted, most = (dict(part.partition("=")[::2] for part in text.split(",")) for text in (requested, limited))
+    return any(amount_of(amount) > amount_of(most.get(name, amount)) for name, amount in wanted.items())
+
+
 def _unscheduled(pod: Json, message: str, nodes: Sequence[Json] | None) -> Pending:
     if "PersistentVolumeClaim" in message or "persistentvolumeclaim" in message or "volume node affinity" in message:
         return Pending(State.PENDING, Reason.VOLUME_NOT_BOUND, message)
     if nodes is None:
-        never = "Insufficient" not in message and bool(message)
+        # Where nothing would be gained by ending others, no node has what it asks for.
+        never = bool(message) and ("Insufficient" not in message or bool(_HOPELESS.search(message)))
         reason = Reason.UNSCHEDULABLE if never else Reason.NO_CAPACITY
         return Pending(State.PENDING, reason, message or "no node has room for it")
     verdicts = {pods.name_of(node): why_not(pod, node) for node in nodes}
@@ -136,8 +149,7 @@ def _count(nodes: Sequence[Json]) -> str:
 
 def _scheduler(message: str) -> str:
     """Return the part of the scheduler's message that says what is short."""
-    short = re.findall(r"(\d+) (Insufficient [^,.]+|Too many pods)", message)
-    return ", ".join(f"{what} on {number}" for number, what in short) or message
+    return ", ".join(f"{what} on {number}" for number, what in _SHORT.findall(message)) or message
 
 
 def _no_image(image: str, reason: str, message: str, pod: Json) -> Pending:

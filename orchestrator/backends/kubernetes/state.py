@@ -65,7 +65,10 @@ def judge(told: Status | None, seen: Seen, *, created: float, cancelled: bool, n
     if seen.job.get("spec", {}).get("suspend") and not newest:
         return _with(told, in_queue(seen.job, seen.workload, seen.position))
     if not newest:
-        return _with(told, without_pods(seen.job, [event for event in seen.events if _is_about(event, seen.job)]))
+        found = without_pods(seen.job, [event for event in seen.events if _is_about(event, seen.job)])
+        if found.reason is None and told and told.started:
+            return _recovering(told, Ending(None, "its pod is gone"))  # a cluster makes the next one 10 s later
+        return _with(told, found)
     return _of_pods(told, seen, newest[0], now)
 
 

@@ -26,7 +26,7 @@ TOLD = {
     "evict-api": [(State.RECOVERING, Reason.EVICTED)],
     "fail-job": [(State.RECOVERING, Reason.START_FAILED), (State.FAILED, Reason.START_FAILED)],
     "fail-job-main": [(State.RECOVERING, Reason.USER_ERROR), (State.FAILED, Reason.USER_ERROR)],
-    "gpu-too-many": [(State.PENDING, Reason.NO_CAPACITY)],
+    "gpu-too-many": [(State.PENDING, Reason.UNSCHEDULABLE)],
     "image-no-repository": [(State.PENDING, Reason.IMAGE_PULL)],
     "image-no-tag": [(State.PENDING, Reason.IMAGE_PULL)],
     # The node had only just been started, and could not mount its first volumes at once.

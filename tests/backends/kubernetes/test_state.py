@@ -38,6 +38,12 @@ def test_a_job_without_a_pod_says_what_it_waits_for() -> None:
     found = look(Seen(one, events=[event(one, "FailedCreate", quota)]))
     assert (found.state, found.reason) == (State.PENDING, Reason.QUOTA_EXCEEDED)
     assert "quota team" in found.message and "requests.nvidia.com/gpu=4" in found.message and "8" in found.message
+    assert "when other jobs" in found.hint
+    asked, limit = "pods=1,requests.cpu=600m", "pods=9,requests.cpu=0.5"
+    never = f'pods "x" is forbidden: exceeded quota: team, requested: {asked}, used: pods=0, limited: {limit}'
+    found = look(Seen(one, events=[event(one, "FailedCreate", never)]))
+    assert found.message == f"quota team never has room for it: it asks for {asked}, of {limit} in all"
+    assert (found.reason, found.hint.startswith("ask for less")) == (Reason.QUOTA_EXCEEDED, True)
     policy = 'pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true'
     found = look(Seen(one, events=[event(one, "FailedCreate", policy)]))
     assert found.reason is Reason.REFUSED and "runAsNonRoot" in found.message
@@ -75,9 +81,24 @@ def test_an_unscheduled_job_says_why_each_node_does_not_fit(nodes: list[Json], r
 
 
 def test_without_the_right_to_see_nodes_the_scheduler_is_quoted() -> None:
-    text = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. preemption: 0/3 nodes are available."
-    found = look(Seen(job(), [unscheduled(text)], nodes=None))
-    assert (found.reason, found.message) == (Reason.NO_CAPACITY, text)
+    text = (
+        "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. no new claims to deallocate, preemption: 0/3 nodes are"
+    )
+    some = (
+        f"{text} available: 1 No preemption victims found for incoming pod, 2 Preemption is not helpful for scheduling."
+    )
+    found = look(Seen(job(), [unscheduled(some)], nodes=None))
+    assert (found.reason, found.message) == (Reason.NO_CAPACITY, some)
+    none = f"{text} available: 3 Preemption is not helpful for scheduling."
+    found = look(Seen(job(), [unscheduled(none)], nodes=None))
+    assert (found.reason, found.message) == (Reason.UNSCHEDULABLE, none)
+
+
+def test_what_is_short_is_named_as_the_spec_names_it() -> None:
+    text = "0/2 nodes are available: 1 Too many pods, 1 Insufficient cpu, 2 Insufficient nvidia.com/gpu. no new claims"
+    found = look(Seen(job(), [unscheduled(text)], nodes=[node()]))
+    short = "Too many pods on 1, Insufficient cpu on 1, Insufficient nvidia.com/gpu on 2"
+    assert found.message == f"1 of 1 node could take it and is full: {short}"
 
 
 def test_a_volume_that_is_not_bound() -> None:
@@ -200,6 +221,14 @@ def test_what_a_pod_says_that_was_put_out_is_not_the_end_of_a_job_that_goes_on()
     assert not look(Seen(job(), [pod("Running", containers={"main": {"running": {}}})]), told).state.finished
     given_up = look(Seen(job(Failed=("BackoffLimitExceeded", "")), [evicted]), told)
     assert (given_up.state, given_up.reason) == (State.FAILED, Reason.EVICTED)
+
+
+def test_a_job_whose_pod_was_put_out_recovers_before_it_has_another_one() -> None:
+    told = Status(state=State.FAILED, reason=Reason.KILLED, message="killed", started=NOW - 50, unclear=True, pod="x")
+    found = look(Seen(job()), told)
+    assert (found.state, found.message) == (State.RECOVERING, "its pod is gone; a new pod is being made")
+    fetched = Status(state=State.STARTING, message="fetching")
+    assert look(Seen(job()), fetched).state is State.PENDING
 
 
 def test_fetching_that_failed_and_a_deadline() -> None:
