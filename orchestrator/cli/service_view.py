@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from orchestrator.services.record import Change
-    from orchestrator.services.state import ServiceView
+    from orchestrator.services.state import Calls, ServiceView
     from orchestrator.services.trial.trial import Trial
 
 SHOWN = 10  # changes of the history, or wrong answers
@@ -37,6 +37,7 @@ def document(view: "ServiceView") -> dict[str, Any]:
         "restarts": view.restarts,
         "unused": view.unused,
         "replicas": view.replicas,
+        "calls": plain(view.calls),
         "record": plain(view.record),
     }
 
@@ -53,11 +54,17 @@ def details(view: "ServiceView") -> dict[str, str]:
         "Versions": "\n".join(f"{share.text}, {share.engine}" for share in record.shares),
         "Replicas": replicas(view),
         "Restarts": str(view.restarts or ""),
+        "Requests": "\n".join(map(_called, view.calls)),
         "Unused for": duration(view.unused) if view.unused > DAY else "",
         "Created": moment(record.created),
         "On": record.host,
         "History": "\n".join(told(change) for change in record.history[-SHOWN:]),
     }
+
+
+def _called(calls: "Calls") -> str:
+    asked = f"{calls.model}/v{calls.number} {calls.invocations}, {calls.failures} failed"
+    return f"{asked}; {calls.per_minute} in the last minute"
 
 
 def replicas(view: "ServiceView") -> str:

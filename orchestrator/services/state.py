@@ -20,6 +20,24 @@ class ServiceState(StrEnum):
     ELSEWHERE = "ELSEWHERE"
 
 
+class Calls(msgspec.Struct, frozen=True):
+    """How often a version was asked since the service's process began.
+
+    Attributes:
+        model: Name of the model.
+        number: Of the version.
+        invocations: Requests for an answer; copies of them, if it is a shadow.
+        failures: Of these, those that failed.
+        per_minute: Requests within the last minute.
+    """
+
+    model: str
+    number: int
+    invocations: int
+    failures: int
+    per_minute: int
+
+
 class ServiceView(msgspec.Struct, frozen=True):
     """A service as it is now.
 
@@ -30,6 +48,7 @@ class ServiceView(msgspec.Struct, frozen=True):
         restarts: How often it had to be started again.
         unused: Seconds since it was last asked, or since its process began; 0 where that is not known.
         replicas: Pods of a cluster that answer now.
+        calls: How often each version was asked; nothing where several pods each know their own.
     """
 
     record: ServiceRecord
@@ -38,6 +57,7 @@ class ServiceView(msgspec.Struct, frozen=True):
     restarts: int = 0
     unused: float = 0.0
     replicas: int = 0
+    calls: tuple[Calls, ...] = ()
 
     @property
     def url(self) -> str:
@@ -70,4 +90,7 @@ def of_answer(record: ServiceRecord, told: dict[str, Any], restarts: int) -> Ser
     ready = all(one["ready"] for one in told.get("models", []))
     state = ServiceState.RUNNING if ready else ServiceState.FAILED
     unused = max(0.0, time.time() - told["used"]) if "used" in told else 0.0
-    return ServiceView(record, state, "; ".join(problems), restarts, unused)
+    calls = tuple(
+        Calls(one["model"], one["number"], **one["calls"]) for one in told.get("models", []) if "calls" in one
+    )
+    return ServiceView(record, state, "; ".join(problems), restarts, unused, calls=calls)

@@ -19,6 +19,7 @@ from orchestrator.serving import modelarts, openinference, tfserving
 from orchestrator.serving.access import REQUEST_ID, log_access, new_request_id
 from orchestrator.serving.auth import REFUSED, is_allowed
 from orchestrator.serving.front import Front
+from orchestrator.serving.metrics import Calls
 from orchestrator.serving.openapi import document
 from orchestrator.serving.pool import Pool
 from orchestrator.serving.replies import RequestError, refusal, reply
@@ -107,6 +108,7 @@ async def _service(web: Web, request: Request) -> Response:
             "shadow": pool.deployed.shadow,
             "ready": pool.ready,
             "problem": pool.problem,
+            "calls": _calls(web.front.metrics.calls(pool.deployed.model, pool.deployed.number)),
         }
         for pool in service.pools
     ]
@@ -122,6 +124,10 @@ async def _service(web: Web, request: Request) -> Response:
             "used": web.front.used,
         }
     )
+
+
+def _calls(calls: Calls) -> dict[str, int]:
+    return {"invocations": calls.invocations, "failures": calls.failures, "per_minute": calls.per_minute}
 
 
 async def _openapi(web: Web, request: Request) -> Response:

@@ -70,12 +70,15 @@ class Front:
 
     async def _counted(self, pool: Pool, question: dict[str, Any], protocol: str) -> Any:
         counted = self.metrics.of(pool.deployed.model, pool.deployed.number, protocol)
+        calls = self.metrics.calls(pool.deployed.model, pool.deployed.number)
+        calls.begin()
         counted.requests.inc()
         begun = time.perf_counter()
         try:
             return await pool.ask(question)
         except (BusyError, UnavailableError, ModelError):
             counted.failures.inc()
+            calls.failures += 1
             raise
         finally:
             counted.seconds.observe(time.perf_counter() - begun)

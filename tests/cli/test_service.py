@@ -41,6 +41,9 @@ def test_deploy_predict_and_all_the_rest(mlctl, package):
     failed = mlctl("predict", "echo", "--json", '{"do": "raise"}')
     assert "echo/v1: ValueError: as it was asked to" in failed.stderr
     assert "RUNNING" in mlctl("service", "list").stdout
+    assert re.search(
+        r"^Requests +echo/v1 \d+, 2 failed; \d+ in the last minute$", mlctl("service", "get", "echo").stdout, re.M
+    )
     assert token not in mlctl("service", "get", "echo", "-o", "json").stdout
     assert '"status":422' in mlctl("service", "logs", "echo").stdout
     assert "ValueError: as it was asked to" in mlctl("service", "logs", "echo", "--models").stdout

@@ -294,6 +294,8 @@ def test_what_was_asked_is_counted_and_logged(run, deployed):
     text = running.http.get("/metrics").text
     assert 'mlctl_invocations_total{model="echo",protocol="modelarts",version="v1"} 2.0' in text
     assert 'mlctl_failures_total{model="echo",protocol="modelarts",version="v1"} 1.0' in text
+    [told] = running.http.get("/service").json()["models"]
+    assert told["calls"] == {"invocations": 2, "failures": 1, "per_minute": 2}
     entries = [json.loads(line) for line in running.log.read_text().splitlines() if line.startswith('{"time"')]
     assert [(entry["status"], entry["model"]) for entry in entries if entry["id"] == "abc"] == [(200, "echo/v1")]
 

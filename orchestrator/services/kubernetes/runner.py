@@ -140,7 +140,8 @@ class InCluster:
         except MlctlError as error:
             return ServiceView(record, ServiceState.RUNNING, problem or error.message, times, replicas=available)
         problem = view.problem or problem or short_of_memory(every) or self._beside(record)
-        return msgspec.structs.replace(view, problem=problem, unused=idle, replicas=available)
+        calls = view.calls if len(asked) == 1 else ()
+        return msgspec.structs.replace(view, problem=problem, unused=idle, replicas=available, calls=calls)
 
     def asker(self, record: ServiceRecord, token: str) -> Asker:
         return lambda request: self._request("POST", record.name, "", request.body, request.kind, token)
