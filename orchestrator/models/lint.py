@@ -20,14 +20,15 @@ from orchestrator.models.record import ModelVersion
 from orchestrator.specs.names import nearest
 from orchestrator.store.manifest import Manifest
 
+_TABLES = "*.m|*.joblib|*.pkl|*.pickle"
 # By model_type: patterns of which each must have a file (alternatives separated by `|`).
 MODEL_FILES = {
     "TensorFlow": ("saved_model.pb", "variables/*"),
     "MXNet": ("*-symbol.json", "*.params"),
     "Caffe": ("*.prototxt", "*.caffemodel"),
     "PyTorch": ("*.pth|*.pt",),
-    "Scikit_Learn": ("*.m",),
-    "XGBoost": ("*.m",),
+    "Scikit_Learn": (_TABLES,),
+    "XGBoost": (f"{_TABLES}|*.ubj|*.model|*.bst|xgboost-model|*.json",),
 }
 CUSTOM = "Custom"  # model_type of a package whose service loads whatever it likes
 # Classes that a service is derived from, and the model_type that each is for (empty: any).
@@ -166,9 +167,10 @@ def _check_picture(config: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _check_files(kind: str, paths: list[str]) -> Iterator[Finding]:
+    others = [path for path in paths if path not in (CONFIG, SERVICE)]
     for patterns in MODEL_FILES.get(kind, ()):
-        if not any(_is_at(path, pattern) for path in paths for pattern in patterns.split("|")):
-            there = ", ".join(path for path in paths if path not in (CONFIG, SERVICE)) or "nothing else"
+        if not any(_is_at(path, pattern) for path in others for pattern in patterns.split("|")):
+            there = ", ".join(others) or "nothing else"
             wanted = patterns.replace("|", " or ")
             yield Finding(
                 "error", FOLDER + wanted, f"is missing: a model of type {kind} has it there; there is {there}"

@@ -49,6 +49,21 @@ def test_a_file_in_a_deeper_folder_is_not_taken_for_the_models():
     assert "model/*.pth or *.pt is missing: a model of type PyTorch has it there; there is old/net.pth" in errors(files)
 
 
+@pytest.mark.parametrize(
+    ("kind", "file", "good"),
+    [
+        ("Scikit_Learn", "model.joblib", True),
+        ("Scikit_Learn", "model.json", False),
+        ("XGBoost", "model.json", True),
+        ("XGBoost", "xgboost-model", True),
+        ("XGBoost", "model.txt", False),
+    ],
+)
+def test_models_of_tables_have_several_names(kind, file, good):
+    files = {file: "", "config.json": json.dumps(CONFIG | {"model_type": kind})}
+    assert ("is missing: a model of type" not in errors(files)) is good
+
+
 def test_without_a_service_a_default_serves():
     files = mxnet()
     del files["customize_service.py"]

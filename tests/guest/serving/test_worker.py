@@ -18,6 +18,7 @@ from tests.waiting import SECONDS
 sys.path.append(str(GUESTS / "serving"))
 
 from mlctl_model import wire
+from mlctl_model.package import PackageError, model_path
 
 CONFIG = json.dumps({"model_algorithm": "echo", "model_type": "Custom"})
 ECHO = """
@@ -156,6 +157,25 @@ def test_a_missing_service_needs_a_default(package):
     assert "there is no default for model_type 'Custom'" in load(package).stdout
     (package / "config.json").unlink()
     assert "config.json is missing" in load(package).stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "files", "one"),
+    [
+        ("Scikit_Learn", ["model.joblib", "notes.json"], "model.joblib"),
+        ("XGBoost", ["config.json", "model.json"], "model.json"),
+        ("XGBoost", ["classes.json", "config.json", "xgboost-model"], "xgboost-model"),
+        ("XGBoost", ["a.ubj", "b.m"], None),
+        ("XGBoost", ["config.json"], None),
+    ],
+)
+def test_the_one_file_of_a_model_is_found(tmp_path, kind, files, one):
+    folder = make_tree(tmp_path / "model", dict.fromkeys(files, ""))
+    if one:
+        assert model_path(str(folder), kind) == str(folder / one)
+    else:
+        with pytest.raises(PackageError, match="is one file"):
+            model_path(str(folder), kind)
 
 
 def test_a_base_class_beside_the_service_is_no_second_one(package):

@@ -15,7 +15,12 @@ CONFIG = "config.json"
 SERVICE = "customize_service.py"
 LACKS = " (neither the engine has it, nor does config.json name it)"
 # Kinds of models whose service gets the file of the model instead of its folder, and what the file is called.
-ONE_FILE = {"PyTorch": ("*.pth", "*.pt"), "Scikit_Learn": ("*.m",), "XGBoost": ("*.m",)}
+TABLES = ("*.m", "*.joblib", "*.pkl", "*.pickle")
+ONE_FILE = {
+    "PyTorch": ("*.pth", "*.pt"),
+    "Scikit_Learn": TABLES,
+    "XGBoost": TABLES + ("*.ubj", "*.model", "*.bst", "xgboost-model", "*.json"),
+}
 
 
 class PackageError(Exception):
@@ -83,7 +88,9 @@ def model_path(folder, kind):
     """Return what a service is given as `model_path`. Raises PackageError if the one file is not there."""
     if kind not in ONE_FILE:
         return folder
-    found = sorted(path for pattern in ONE_FILE[kind] for path in glob.glob(os.path.join(folder, pattern)))
+    every = sorted(path for pattern in ONE_FILE[kind] for path in glob.glob(os.path.join(folder, pattern)))
+    others = [path for path in every if not path.endswith(".json")]
+    found = others or [path for path in every if os.path.basename(path) != CONFIG]  # beside a model JSON is about it
     if len(found) != 1:
         there = ", ".join(os.path.basename(path) for path in found) or "none"
         wanted = " or ".join(ONE_FILE[kind])

@@ -12,7 +12,7 @@ FORM = '{"data": {"req_data": [{"first column": 1.5, "second column": 2}]}}'
 
 
 class XgSklServingBaseService(SingleNodeService):
-    """A model in a file `*.m`, of joblib, pickle or XGBoost; `_preprocess` gets the text of the JSON that came.
+    """A model in a file, of joblib, pickle or XGBoost; `_preprocess` gets the text of the JSON that came.
 
     Attributes:
         model_path: The file of the model, not its folder.
