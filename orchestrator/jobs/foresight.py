@@ -51,8 +51,10 @@ def argument_warnings(spec: JobSpec, declared: Declared) -> list[str]:
             meant = f"; did you mean {near}?" if near else ""
             effect = "ignores it" if declared.tolerant else "will probably refuse it"
             warnings.append(f"{spec.boot_file} does not declare --{key} and {effect}{meant}")
+    from_variables = {name.removeprefix("DLS_").lower() for name in declared.variables}
+    told = {*urls_passed(spec, declared), *_named(spec), *from_variables}
     for url, what in zip(URLS, ("the data is", "output goes"), strict=True):
-        if url not in (*urls_passed(spec, declared), *_named(spec)) and (spec.data or url != "data_url"):
+        if url not in told and (spec.data or url != "data_url"):
             warnings.append(
                 f"{spec.boot_file} does not declare --{url} and does not get it; "
                 f"say which of its own tells where {what}: parameters: {{NAME: '${{{url}}}'}} (docs/job-spec.md)"

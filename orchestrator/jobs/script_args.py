@@ -13,6 +13,10 @@ _DECLARING = re.compile(
 )
 
 
+_VARIABLE = re.compile(r"\bDLS_(?:DATA|TRAIN)_URL\b")
+_STARTING = frozenset({"run_path", "execfile", "run", "call", "check_call", "check_output", "Popen", "system", "execv"})
+
+
 class Declared(msgspec.Struct, frozen=True):
     """The arguments a script declares.
 
@@ -20,19 +24,26 @@ class Declared(msgspec.Struct, frozen=True):
         names: Without the dashes.
         switches: Those of them that take no value (`store_true`).
         tolerant: Whether the script ignores arguments that it does not know.
+        variables: Environment variables of the contract that it names and that have what arguments have, too.
     """
 
     names: frozenset[str] = frozenset()
     switches: frozenset[str] = frozenset()
     tolerant: bool = False
+    variables: frozenset[str] = frozenset()
 
     def __or__(self, other: "Declared") -> "Declared":
         """Return what either declares."""
-        return Declared(self.names | other.names, self.switches | other.switches, self.tolerant or other.tolerant)
+        return Declared(
+            self.names | other.names,
+            self.switches | other.switches,
+            self.tolerant or other.tolerant,
+            self.variables | other.variables,
+        )
 
 
 def declared_arguments(boot_file: Path, code: Path) -> Declared:
-    """Return what the boot file and the modules of the code folder it imports declare.
+    """Return what the boot file and the modules of the code folder it imports, or scripts that it starts, declare.
 
     Understands argparse, tf.flags and absl flags, and click. Nothing found means that nothing is
     known: the script may read `sys.argv` in its own way.
@@ -44,6 +55,7 @@ def declared_arguments(boot_file: Path, code: Path) -> Declared:
             continue
         seen.add(path)
         source = path.read_text(encoding="utf-8", errors="replace")
+        found |= Declared(variables=frozenset(_VARIABLE.findall(source)))
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError, RecursionError):  # Python 2, most often
@@ -54,6 +66,7 @@ def declared_arguments(boot_file: Path, code: Path) -> Declared:
                 stem = Path(*name.split("."))
                 for base in (code, path.parent):
                     waiting += [base / stem.with_suffix(".py"), base / stem / "__init__.py"]
+            waiting += [base / name for name in _started(tree) for base in (code, path.parent)]
     return found
 
 
@@ -110,6 +123,15 @@ def _imported(tree: ast.AST) -> Iterable[str]:
             module = node.module or ""
             yield from ([module] if module else [])
             yield from (f"{module}.{alias.name}".lstrip(".") for alias in node.names)
+
+
+def _started(tree: ast.AST) -> Iterable[str]:
+    """Yield the scripts that are named where others are started, as in `runpy.run_path(folder + "train.py")`."""
+    for node in ast.walk(tree):
+        function = getattr(node, "func", None)
+        if isinstance(node, ast.Call) and getattr(function, "attr", getattr(function, "id", "")) in _STARTING:
+            texts = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+            yield from (text.lstrip("/") for text in texts if isinstance(text, str) and text.endswith(".py"))
 
 
 def _of_moxing(used: bool) -> frozenset[str]:

@@ -12,6 +12,9 @@ from orchestrator.models.inputs import schemas_of
 from orchestrator.services.ask import Request
 
 Rule = dict[str, Any]
+ROW = "row"  # type of a part that is all columns, in their order
+# What services of tables take, as on ModelArts.
+TABLE: Rule = {"properties": {"data": {"properties": {"req_data": {"items": [{"type": ROW}]}}}}}
 
 
 class MappingError(UsageError):
@@ -21,6 +24,8 @@ class MappingError(UsageError):
 def rule_of(config: dict[str, Any]) -> Rule:
     """Return the rule that a model's config.json has for rows: the schema of its request, with columns as `index`.
 
+    Models of tables take whole rows if it has none.
+
     Raises:
         UsageError: It says nothing of columns.
     """
@@ -28,6 +33,8 @@ def rule_of(config: dict[str, Any]) -> Rule:
         if isinstance(schema, dict) and any("index" in leaf for leaf in _leaves(schema)):
             check_rule(schema)
             return schema
+    if config.get("model_type") in ("Scikit_Learn", "XGBoost"):
+        return TABLE
     hint = 'say so: --rule FILE, with {"type": "object", "properties": {"x": {"type": "number", "index": 0}}}'
     raise UsageError("the model's config.json does not say which column is which input", hint=hint)
 
@@ -38,6 +45,8 @@ def check_rule(rule: Any) -> None:
         raise UsageError("a rule is a JSON object", hint='such as {"type": "number", "index": 0}')
     for leaf in _leaves(rule):
         index, kind = leaf.get("index"), leaf.get("type")
+        if kind == ROW:
+            continue
         if not isinstance(index, int) or isinstance(index, bool) or index < 0:
             message = f"the rule has a part without the number of its column: {json.dumps(leaf)}"
             raise UsageError(message, hint='the first column is "index": 0')
@@ -70,6 +79,8 @@ def _filled(rule: Rule, row: Sequence[str]) -> Any:
     if "items" in rule:
         parts = rule["items"] if isinstance(rule["items"], list) else [rule["items"]]
         return [_filled(part, row) for part in parts]
+    if rule["type"] == ROW:
+        return [_cell(text.strip()) for text in row]
     index = rule["index"]
     if index >= len(row):
         raise MappingError(f"there is no column {index}: the row has {len(row)}")
@@ -86,6 +97,13 @@ def _leaves(rule: Rule) -> list[Rule]:
         items = rule["items"] if isinstance(rule["items"], list) else [rule["items"]]
         return [leaf for part in items if isinstance(part, dict) for leaf in _leaves(part)]
     return [rule]
+
+
+def _cell(text: str) -> float | str:
+    try:
+        return _number(text)
+    except ValueError:
+        return text
 
 
 def _boolean(text: str) -> bool:

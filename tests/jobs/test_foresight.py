@@ -160,6 +160,7 @@ STRICT = "p.add_argument('--save')\np.parse_args()\n"
         (STRICT, {"parameters": {"save": "${train_url}model.pt"}, "data": "./d"}, (), 1),
         (STRICT, {"env": {"MODELS": "${train_url}", "DATA": "${data_url}"}, "data": "./d"}, (), 0),
         (STRICT, {"pass_args": ["train_url"]}, ("train_url",), 0),
+        (STRICT + "os.environ['DLS_TRAIN_URL']", {"data": "./d"}, (), 1),
         (STRICT + "p.add_argument('--train_url')", {"data": "./d"}, ("train_url",), 1),
         ("HfArgumentParser(Arguments)", {"parameters": {"output_dir": "${train_url}"}, "data": "./d"}, (), 0),
     ],

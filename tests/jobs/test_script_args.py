@@ -103,3 +103,11 @@ def test_any_source_is_read_without_an_error(tmp_path_factory, source):
     folder = tmp_path_factory.mktemp("code")
     (folder / "main.py").write_text(source, encoding="utf-8")
     declared_arguments(folder / "main.py", folder)
+
+
+def test_a_script_that_is_started_declares_for_the_one_that_starts_it(tmp_path):
+    start = "import runpy, os\nrunpy.run_path(os.environ['DLS_APP_URL'] + 'train.py', run_name='__main__')\n"
+    train = "p.add_argument('--save-model', action='store_true')\np.parse_args()"
+    declared = read(tmp_path, main=start, train=train, other="p.add_argument('--other')")
+    assert declared.names == declared.switches == {"save-model"}
+    assert read(tmp_path, main="print('see train.py')", train=train).names == set()

@@ -36,6 +36,14 @@ RULE = {
 }
 
 
+def test_a_model_of_tables_takes_whole_rows():
+    rule = rule_of({"model_type": "XGBoost"})
+    check_rule(rule)
+    assert sent(rule, ["5.1", " 3 ", "Ulm", "nan"]) == {"data": {"req_data": [[5.1, 3, "Ulm", "nan"]]}}
+    with pytest.raises(UsageError, match="which column is which"):
+        rule_of({"model_type": "MXNet"})
+
+
 def sent(rule, row):
     request = row_request(rule, row)
     assert request.kind == "application/json"
