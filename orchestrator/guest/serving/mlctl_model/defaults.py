@@ -109,6 +109,7 @@ def _pixels(data, channels, height, width):
 def _pytorch():
     import torch
     from model_service.pytorch_model_service import PTServingBaseService
+    from PIL import Image
 
     class DefaultService(PTServingBaseService):
         """A TorchScript module, or a whole pickled one."""
@@ -125,12 +126,26 @@ def _pytorch():
             self.model.eval()
 
         def _preprocess(self, data):
-            return {name: torch.as_tensor(value, dtype=torch.float32) for name, value in _fields(data).items()}
+            return {name: self._tensor(value) for name, value in _fields(data).items()}
+
+        def _tensor(self, value):
+            is_file = isinstance(value, (bytes, bytearray, memoryview))
+            return torch.as_tensor(self._seen(bytes(value)) if is_file else value, dtype=torch.float32)
+
+        def _seen(self, data):
+            """Return a picture as the first layer takes it: in one row, or with channels in its own size."""
+            weights = [one for one in self.model.parameters() if one.dim() in (2, 4)]
+            if not weights:
+                raise ValueError("the model has no layer that tells what pictures it takes: send numbers")
+            if weights[0].dim() == 2:
+                return _picture(data, [weights[0].shape[1]])[None].copy()
+            width, height = Image.open(io.BytesIO(data)).size
+            return _picture(data, [weights[0].shape[1], height, width])[None].copy()
 
         @by_rows
         def _inference(self, data):
             with torch.no_grad():
-                return {name: self.model(value) for name, value in data.items()}
+                return super(DefaultService, self)._inference(data)
 
         def _postprocess(self, data):
             return {name: value.tolist() for name, value in data.items()}

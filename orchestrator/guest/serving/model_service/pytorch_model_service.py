@@ -20,12 +20,22 @@ class PTServingBaseService(SingleNodeService):
     def _inference(self, data):
         if self.model is None:
             raise ValueError("%s has not put its model into self.model" % type(self).__name__)
-        return {name: self.model(value) for name, value in data.items()}
+        return {name: self._answer(name, value) for name, value in data.items()}
 
     def predict(self, inputs, outputs=None, signature=None):
         """Return what the model makes of each input, by the input's name."""
         import torch
 
         with torch.no_grad():
-            found = {name: self.model(torch.as_tensor(value)) for name, value in inputs.items()}
+            found = {name: self._answer(name, torch.as_tensor(value)) for name, value in inputs.items()}
         return {name: value.numpy() for name, value in found.items()}
+
+    def _answer(self, name, value):
+        """Return what the model makes of an input. Raises ValueError, where its shape or type is not the model's."""
+        try:
+            return self.model(value)
+        except RuntimeError as error:
+            if "out of memory" in str(error):
+                raise
+            last = str(error).strip().rpartition("\n")[2]  # of TorchScript's, which begin with a traceback
+            raise ValueError("the model does not take %s of shape %s: %s" % (name, list(value.shape), last))
