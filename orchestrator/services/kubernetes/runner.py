@@ -131,7 +131,8 @@ class InCluster:
         problem, times = found.message if found else "", restarts(every)
         available = live.get("status", {}).get("availableReplicas", 0)
         if not available:
-            return ServiceView(record, ServiceState.FAILED if found else ServiceState.STARTING, problem, times)
+            state = ServiceState.FAILED if found and not found.passes else ServiceState.STARTING
+            return ServiceView(record, state, problem, times)
         try:
             told = self._told(record.name)
             view = of_answer(record, told, times)

@@ -167,6 +167,23 @@ def test_a_change_without_room_waits_says_so_and_is_taken_back(client, model, mo
     assert answer_of(client) == "one"
 
 
+def test_a_service_that_waits_for_room_is_starting(client, model, monkeypatch):
+    deploy(client, model("one"), shape={"cpus": 5})  # of the node's eight
+    monkeypatch.setattr("orchestrator.services.kubernetes.await_ready.STUCK", 0.5)
+    found = []
+
+    def look(message: str) -> None:
+        if "could take it and is full" in message:
+            found.append(client.services.get("more"))
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(told := Notes(), "note", look)
+    with pytest.raises(KeyboardInterrupt):
+        deploy(Client("lab", reporter=told), model("two"), name="more", shape={"cpus": 5})
+    (view,) = found
+    assert (view.state, "Insufficient cpu" in view.problem) == (ServiceState.STARTING, True)
+
+
 class Notes:
     """A reporter that keeps what it is told."""
 
