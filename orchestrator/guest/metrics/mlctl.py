@@ -37,4 +37,9 @@ def _number(name, value):
     try:
         return float(value)
     except (TypeError, ValueError):
+        pass
+    try:  # an array is asked for its one element: NumPy of today, and MXNet, make no number of it themselves
+        ways = [getattr(value, way) for way in ("asnumpy", "numpy") if hasattr(value, way)]
+        return float((ways[0]() if ways else value).item())
+    except (AttributeError, TypeError, ValueError):
         raise TypeError("mlctl.log takes numbers, and %s is %r" % (name, value))

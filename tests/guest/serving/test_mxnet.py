@@ -1,5 +1,6 @@
-"""What services of MXNet find, in the real engine."""
+"""What services and scripts of MXNet find, in the real engine."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -23,6 +24,15 @@ module.save_checkpoint(os.path.join(sys.argv[1], "pred"), 0)
 manifest_of(sys.argv[1])
 print([os.environ[name] for name in ("input_data_name", "input_data_shape", "output_data_shape")])
 """
+
+
+def test_a_call_takes_an_array_of_one_element(tmp_path: Path):
+    python = ensure_environment(get_engine("mxnet-1.9"))
+    program = "import mlctl, mxnet as mx; mlctl.log(loss=mx.nd.array([0.5])); mlctl.log(loss=mx.nd.array([1, 2]))"
+    environment = {**os.environ, "PYTHONPATH": str(GUESTS / "metrics"), "MLCTL_METRICS": str(tmp_path / "calls")}
+    done = subprocess.run([python, "-c", program], env=environment, capture_output=True, text=True, timeout=300)
+    assert json.loads((tmp_path / "calls").read_text())["loss"] == 0.5
+    assert "TypeError: mlctl.log takes numbers, and loss is" in done.stderr
 
 
 @pytest.mark.parametrize(("given", "there"), [({}, "0,784"), ({"input_data_shape": "0,28,28"}, "0,28,28")])

@@ -74,7 +74,7 @@ def test_files_and_calls(workspace, monkeypatch):
             writer.add_scalar("accuracy", step / 4, step, walltime=1000.0 + step)
         writer.add_text("note", "no number")
     (workspace.output / "metrics.jsonl").write_text('{"step": 4, "loss": 0.5}\nnonsense\n{"step": 5, "loss": NaN}\n')
-    program = "import mlctl; mlctl.log(loss=0.25, step=7); mlctl.log(speed=3)"
+    program = "import mlctl, numpy; mlctl.log(loss=numpy.array([[0.25]]), step=7); mlctl.log(speed=3)"
     environment = {"PYTHONPATH": str(guest_folder("metrics")), "MLCTL_METRICS": str(workspace.calls)}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
     one = gatherer(workspace)
@@ -93,14 +93,10 @@ def test_calls_without_mlctl_do_nothing_and_wrong_ones_are_refused(workspace):
     program = "import mlctl; mlctl.log(loss=1)"
     subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": str(guest_folder("metrics"))}, check=True)
     environment = {"PYTHONPATH": str(guest_folder("metrics")), "MLCTL_METRICS": str(workspace.calls)}
-    done = subprocess.run(
-        [sys.executable, "-c", "import mlctl; mlctl.log(loss='high')"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "TypeError: mlctl.log takes numbers, and loss is 'high'" in done.stderr
+    for value, shown in (("'high'", "'high'"), ("numpy.array([1, 2])", "array([1, 2])")):
+        command = [sys.executable, "-c", f"import mlctl, numpy; mlctl.log(loss={value})"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert f"TypeError: mlctl.log takes numbers, and loss is {shown}" in done.stderr
     assert not workspace.calls.exists()
 
 
