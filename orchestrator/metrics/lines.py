@@ -16,6 +16,11 @@ _words = re.compile(WORD.encode()).findall
 _decode = msgspec.json.Decoder(list[float]).decode
 _BREAKS = bytes.maketrans(b"\r\b", b"\n\n")  # progress bars draw themselves again
 _COLOUR = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+_AVERAGE = re.compile(rb"\b[Aa](?:verage|vg\.?) +(?=[A-Za-z])")
+_QUALIFIER = re.compile(
+    rb"\b([Tt]rain(?:ing)?|[Vv]al(?:id(?:ation)?)?|[Tt]est(?:ing)?|[Ee]val(?:uation)?) +(?=[A-Za-z])"
+)
+_FRACTION = re.compile(rb"(?<=[=:] )(\d{1,15})/(0*[1-9]\d{0,14})\b")
 _Add = Callable[[Any], None]  # to a list
 
 
@@ -101,7 +106,9 @@ class LineReader:
         numbers: dict[str, list[bytes]] = defaultdict(list)  # as they are written, by the names of their metrics
         adders: dict[str, dict[bytes, tuple[_Add, _Add]]] = defaultdict(dict)  # by prefixes, and names in `pairs`
         for pattern, rows in runs:
-            step, pairs, known = pattern.at.get("step", -1), pattern.at.get("pairs", -1), adders[pattern.prefix]
+            at, known = pattern.at, adders[pattern.prefix]
+            step, phrases = at.get("step", -1), "phrases" in at
+            pairs = at["phrases"] if phrases else at.get("pairs", -1)
             if pairs < 0:
                 for row in rows:
                     self._go_to(pattern, row, told)
@@ -113,7 +120,7 @@ class LineReader:
                     told.steps.append(digits)
                 else:
                     place = self._place(pattern, row, told)
-                for key, number in _words(row[pairs]):
+                for key, number in _words(_spelt(row[pairs]) if phrases else row[pairs]):
                     if number:
                         try:
                             add_step, add_number = known[key]
@@ -139,6 +146,8 @@ class LineReader:
         """Return the step or epoch of a line that does not tell its step."""
         if "epoch" in pattern.at:
             return self._in_epoch(pattern, row, told)
+        if "nth_epoch" in pattern.at:
+            return self._in_nth_epoch(pattern, row, told)
         if self.epoch:
             told.epochs.append(self.epoch)
         return self.epoch or self.step or None
@@ -156,10 +165,28 @@ class LineReader:
         told.epochs.append(epoch + (batch / batches if batches else 0))
         return epoch * batches + batch if batches else None
 
+    def _in_nth_epoch(self, pattern: Compiled, row: Row, told: Readings) -> int:
+        """Return the step of a line that tells its epoch, counted from 1, and perhaps its batch; else the epoch."""
+        number = pattern.number
+        self.epoch = epoch = number("nth_epoch", row) or self.epoch
+        told.of = number("of", row) or told.of
+        batch, batches = number("batch", row), number("batches", row)
+        if batch is None or not batches:
+            told.epochs.append(epoch)
+            return epoch
+        told.epochs.append(epoch - 1 + batch / batches)
+        return (epoch - 1) * batches + batch
+
     def _name(self, prefix: str, key: bytes) -> str:
         """Return the name of a metric; empty for what is none, or is the spec's."""
         plain = key.decode().lower().replace("-", "_")
         return "" if plain in COUNTERS or prefix + plain in self._taken else prefix + plain
+
+
+def _spelt(phrases: bytes) -> bytes:
+    """Return phrases with names of one word, and numbers instead of fractions."""
+    joined = _QUALIFIER.sub(rb"\1_", _AVERAGE.sub(b"", phrases))
+    return _FRACTION.sub(lambda found: b"%r" % (int(found[1]) / int(found[2])), joined)
 
 
 def _runs(patterns: Sequence[Compiled], data: bytes) -> Sequence[tuple[Compiled, Iterable[Row]]]:

@@ -11,7 +11,7 @@ from orchestrator.metrics.kinds import Goal
 from orchestrator.metrics.styles import STYLES, Line
 
 DIGITS = 15  # of a step, at most
-_GROUPS = {"epoch", "nth_epoch", "of", "step", "batch", "batches", "pairs"}
+_GROUPS = {"epoch", "nth_epoch", "of", "step", "batch", "batches", "pairs", "phrases"}
 
 
 class Measures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,7 +6,8 @@ A style is a few patterns of lines. Their named groups:
     step            of the training
     batch, batches  of the epoch, and how many it has
     pairs           text with `name=value`, `name: value` or `name = value`
-A pattern without `pairs` only tells where the lines behind it belong. What begins with plain text is found fastest.
+    phrases         such text as people write it: `Train Loss: 0.5` is of train_loss, and `Accuracy: 97/100` is 0.97
+A pattern without either only tells where the lines behind it belong. What begins with plain text is found fastest.
 Names become lower-case, with `_` for `-`.
 """
 
@@ -69,6 +70,21 @@ STYLES: dict[str, tuple[Line, ...]] = {
     "lightning": (Line(r"Epoch (?P<epoch>\d+): 100%\|[^\n]*?(?:it/s|s/it), (?P<pairs>\w[^\]\n]*)\]", ": 100%|"),),
     # [12]	train-mlogloss:0.21	validation-merror:0.04
     "xgboost": (Line(r"\[(?P<epoch>\d+)\]\t(?P<pairs>[\w.-]+:[^\n]*)", "]\t"),),
+    # Train Epoch: 1 [3200/60000 (5%)]	Loss: 0.26    Test set: Average loss: 0.05, Accuracy: 9831/10000 (98%)
+    # Epoch [1/5], Step [100/600], Loss: 0.2    Epoch 2/10, Train Loss: 0.5, Val Loss: 0.6    Epoch 3: loss=0.5
+    "epochs": (
+        Line(
+            r"Train Epoch: (?P<nth_epoch>\d+) \[(?P<batch>\d+)/(?P<batches>\d+) \(\d+%\)\](?P<phrases>[^\n]*)",
+            "Train Epoch: ",
+        ),
+        Line(r"Test set: (?P<phrases>[^\n]*)", "Test set: ", "test_"),
+        Line(
+            r"\bEpoch:? ?\[?(?P<nth_epoch>\d+)/(?P<of>\d+)\]?"
+            r"(?:,? (?:Step|Batch|Iter):? ?\[?(?P<batch>\d+)/(?P<batches>\d+)\]?)?(?P<phrases>[^\n%]*[=:][^\n%]*)",
+            "Epoch",
+        ),
+        Line(r"\bEpoch:? (?P<epoch>\d+)(?:[:,]| [|-]) (?P<phrases>[^\n%]*[=:][^\n%]*)", "Epoch"),
+    ),
     # {'loss': 0.5, 'learning_rate': 5e-05, 'epoch': 1.0}
     "transformers": (Line(r"\{(?P<pairs>'\w+': [^{}\n]*'epoch': [^{}\n]*)\}", "'epoch': "),),
 }

@@ -43,6 +43,37 @@ def test_mxnet():
     assert math.isnan(read(log, "mxnet")[-1][2])
 
 
+def test_epochs_as_examples_of_pytorch_write_them():
+    log = (
+        "Train Epoch: 2 [3200/60000 (5%)]\tLoss: 0.264917\n"
+        "Test set: Average loss: 0.0492, Accuracy: 9831/10000 (98%)\n"
+        "Epoch [1/5], Step [100/600], Loss: 0.2\n"
+        "Epoch 3/10, Train Loss: 0.5, Val Acc: 0.75, Validation accuracy: 3/0\n"
+        "Epoch: 4 | loss = 0.1 | lr=1e-3\n"
+        "Epoch 5: val_loss=nope test_acc=0.5\n"
+    )
+    assert read(log, "epochs") == [
+        ("loss", 63200, 0.264917),
+        ("test_loss", 2, 0.0492),
+        ("test_accuracy", 2, 0.9831),
+        ("loss", 100, 0.2),
+        ("train_loss", 3, 0.5),
+        ("val_acc", 3, 0.75),
+        ("validation_accuracy", 3, 3),
+        ("loss", 4, 0.1),
+        ("lr", 4, 0.001),
+        ("test_acc", 5, 0.5),
+    ]
+
+
+def test_epochs_tell_how_far_it_is():
+    reader = LineReader(engine_lines(["epochs"]), [])
+    told = reader.read(
+        b"Epoch [2/5], Step [300/600], Loss: 0.2\nEpoch 3/5, Loss: 0.1\nEpoch 0:  50%|##  | 1/2 loss=3\n"
+    )
+    assert (told.of, told.epochs) == (5, [1.5, 3])
+
+
 def test_a_batch_of_so_many_tells_its_step():
     assert read("Epoch[2] Batch [100/400] loss=0.5 4312 samples/sec\n", "mxnet") == [("loss", 900, 0.5)]
 
