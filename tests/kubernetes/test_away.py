@@ -38,6 +38,13 @@ def test_the_api_server_is_away_while_a_job_is_cancelled(lab: Lab, standin: Stan
     assert lab.log(view) == b"begun\n"
 
 
+def test_without_the_api_server_the_events_are_those_that_the_store_knows(lab: Lab, standin: Standin) -> None:  # noqa: F811
+    lab.run()
+    assert {"SuccessfulCreate", "Succeeded"} <= {event.reason for event in lab.client.jobs.events("demo")}
+    standin.down()
+    assert [event.reason for event in lab.client.jobs.events("demo")] == ["Created", "Started", "Succeeded"]
+
+
 def test_the_api_server_is_away_while_a_job_is_deleted(lab: Lab, standin: Standin) -> None:  # noqa: F811
     view = lab.run()
     standin.down()

@@ -146,7 +146,11 @@ class KubernetesBackend:
         return iter(())
 
     def events(self, run: Run) -> list[Event]:
-        found = self._cluster.events(self._cluster.seen(_name(run), closely=False))
+        try:
+            found = self._cluster.events(self._cluster.seen(_name(run), closely=False))
+        except ClusterError as error:
+            self._tell_unseen(error)
+            return []
         return [
             Event(when(one), f"{about.get('kind', '').lower()} {about.get('name', '')}", one["reason"], one["message"])
             for one in found
@@ -223,12 +227,15 @@ class KubernetesBackend:
 
     def _unseen(self, status: Status | None, error: MlctlError) -> Status:
         """Return what is known without the cluster."""
-        if not self._told:
-            self._told = True
-            self._reporter.note(f"{error.message}: this is what the store knows; {error.hint}")
+        self._tell_unseen(error)
         if status is not None:
             return status
         return Status(state=State.PENDING, message=error.message, hint=error.hint)
+
+    def _tell_unseen(self, error: MlctlError) -> None:
+        if not self._told:
+            self._told = True
+            self._reporter.note(f"{error.message}: this is what the store knows; {error.hint}")
 
 
 def _name(run: Run) -> str:

@@ -19,6 +19,7 @@ _SHELL = re.compile(r"/bin/sh\W+(?:stat /bin/sh: )?no such file|exec:? \"?/bin/s
 _QUOTA = re.compile(r"exceeded quota: ([^,]+), requested: (.+?), used: (.+?), limited: (.+)$")
 _SHORT = re.compile(r"(\d+) (Insufficient \S+?|Too many pods)[,.]?(?:\s|$)")
 _HOPELESS = re.compile(r"preemption: 0/(\d+) nodes are available: \1 Preemption is not helpful")
+_PULLED = re.compile(r'^Failed to pull image "[^"]*": ')  # in events, before the cause
 _NOTHING_NEW = ("Back-off", "Error:")  # begin events that say only that it failed before
 _OFTEN = 3  # times that a volume fails to be mounted before that is worth a word: the first time often passes
 _DENIED = ("denied", "unauthorized", "authorization", "forbidden", "401", "403")
@@ -167,7 +168,7 @@ def _pull_message(message: str, events: Sequence[Json]) -> str:
     """Return why a pull failed: `Back-off pulling image` alone does not tell, the event before it does."""
     failed = [str(event.get("message", "")) for event in events if event.get("reason") == "Failed"]
     told = [text for text in (*failed, message) if "pull" in text.lower() and not text.startswith(_NOTHING_NEW)]
-    text = told[-1] if told else message
+    text = _PULLED.sub("", told[-1] if told else message)
     return text.rpartition("rpc error: ")[2].partition("desc = ")[2] or text
 
 

@@ -111,12 +111,13 @@ def test_a_volume_that_is_not_bound() -> None:
     [
         ("rpc error: code = NotFound desc = failed to pull: mlctl/mxnet: not found", "not found"),
         ("failed to authorize: 403 Forbidden", "may not be pulled without a Secret"),
+        ("no such host", "cannot be pulled: no such host"),
     ],
 )
 def test_an_image_that_cannot_be_pulled_is_named(message: str, says: str) -> None:
     states = {"fetch": ended(0, "Completed"), "main": waits("ImagePullBackOff", 'Back-off pulling image "x"')}
     one = pod(containers=states)
-    found = look(Seen(job(), [one], events=[event(one, "Failed", f"Failed to pull image: {message}")]))
+    found = look(Seen(job(), [one], events=[event(one, "Failed", f'Failed to pull image "x": {message}')]))
     assert (found.state, found.reason) == (State.PENDING, Reason.IMAGE_PULL)
     assert "mlctl/mxnet-1.9:1.9.1-cpu" in found.message and says in found.message
 
