@@ -199,7 +199,13 @@ def _check_service(kind: str, paths: list[str], read: Callable[[str], bytes]) ->
         place = f"{SERVICE}, line {line}" if line else SERVICE
         yield Finding("warn", place, f"is not Python 3: {error.args[0]}; only an engine with Python 2 can load it")
         return
-    services = [(node, base) for node in tree.body if isinstance(node, ast.ClassDef) for base in _known_bases(node)]
+    called = _imported(tree)
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    services = [(node, base) for node in classes for base in _known_bases(node, called)]
+    if not services and (doubtful := next((node for node in classes if _is_of(node, called, paths)), None)):
+        message = f"class {doubtful.name} is derived from what another file has: mlctl model lint --load tells of what"
+        yield Finding("warn", f"{SERVICE}, line {doubtful.lineno}", message)
+        return
     if len(services) != 1:
         names = ", ".join(f"{node.name} (line {node.lineno})" for node, _ in services)
         bases = ", ".join(SERVICE_BASES)
@@ -213,9 +219,28 @@ def _check_service(kind: str, paths: list[str], read: Callable[[str], bytes]) ->
         yield Finding("error", f"{SERVICE}, line {node.lineno}", message)
 
 
-def _known_bases(node: ast.ClassDef) -> list[str]:
+def _imported(tree: ast.Module) -> dict[str, tuple[str, str]]:
+    """Return module and name, if it is one of a module, by what is imported at the top is called in the file."""
+    found: dict[str, tuple[str, str]] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            found |= {one.asname or one.name: (node.module or "", one.name) for one in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {one.asname or one.name.partition(".")[0]: (one.name, "") for one in node.names}
+    return found
+
+
+def _known_bases(node: ast.ClassDef, called: dict[str, tuple[str, str]]) -> list[str]:
     names = [base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "") for base in node.bases]
-    return [name for name in names if name in SERVICE_BASES]
+    own = (called.get(name, ("", name))[1] for name in names)
+    return [name for name in own if name in SERVICE_BASES]
+
+
+def _is_of(node: ast.ClassDef, called: dict[str, tuple[str, str]], paths: list[str]) -> bool:
+    """Return whether a class is derived from one of another file of the package."""
+    roots = [ast.unparse(base).partition(".")[0] for base in node.bases]
+    modules = [called[root][0].partition(".")[0] for root in roots if root in called]
+    return any(f"{module}.py" in paths or any(path.startswith(f"{module}/") for path in paths) for module in modules)
 
 
 def _missing(name: str, paths: list[str]) -> str:

@@ -122,6 +122,35 @@ def test_what_is_wrong_in_the_service(service, message):
     assert message in errors(mxnet() | {"customize_service.py": service})
 
 
+@pytest.mark.parametrize(
+    "service",
+    [
+        SERVICE.replace("import MXNetBaseService", "import MXNetBaseService as Base").replace(
+            "(MXNetBaseService", "(Base"
+        ),
+        "import mms.model_service.mxnet_model_service as base\nclass Digits(base.MXNetBaseService): pass",
+    ],
+)
+def test_a_base_class_may_be_called_otherwise(service):
+    assert findings(mxnet() | {"customize_service.py": service}) == []
+
+
+@pytest.mark.parametrize(
+    ("service", "level"),
+    [
+        ("from common import Base\nclass Digits(Base): pass", "warn"),
+        ("from parts.common import Base\nclass Digits(Base): pass", "warn"),
+        ("import common\nclass Digits(common.Base): pass", "warn"),
+        ("from torch import nn\nclass Digits(nn.Module): pass", "error"),
+    ],
+)
+def test_a_base_class_in_another_file_is_doubtful(service, level):
+    files = {"common.py": "", "parts/common.py": "", "customize_service.py": service}
+    [(found, text)] = findings(mxnet() | files)
+    assert found == level
+    assert "customize_service.py" in text
+
+
 def test_a_service_for_python_2_is_doubtful():
     found = findings(mxnet() | {"customize_service.py": "print 'hello'"})
     assert [level for level, _ in found] == ["warn"]
