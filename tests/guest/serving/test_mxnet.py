@@ -42,3 +42,20 @@ def test_the_variables_that_services_read_are_there(tmp_path: Path, given: dict[
     command = [python, "-c", LOOK, tmp_path]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.stdout.splitlines()[-1:] == [str(["pixels", there, "0,10"])], done.stderr
+
+
+def test_several_files_are_as_many_rows(tmp_path: Path):
+    python = ensure_environment(get_engine("mxnet-1.9"))
+    seven = Path(__file__).parents[3] / "docs" / "seven.png"
+    ask = f"""
+import json
+from mlctl_model import package, worker
+open(sys.argv[1] + "/config.json", "w").write('{{"model_type": "MXNet"}}')
+service, kind = package.load_service(sys.argv[1], "x")
+files = {{"pixels": dict.fromkeys(["7.png", "8.png"], open({str(seven)!r}, "rb").read())}}
+rows = json.loads(worker.answer(service, kind, {{}}, {{"do": "infer", "files": files}})["value"])["out_output"]
+print(len(rows), len(rows[0]), rows[0] == rows[1])
+"""
+    environment = {**os.environ, "PYTHONPATH": str(GUESTS / "serving")}
+    done = subprocess.run([python, "-c", LOOK + ask, tmp_path], env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == ["2 10 True"], done.stderr

@@ -25,12 +25,17 @@ def service_for(kind):
 
 
 class _Default(object):
-    """Takes JSON `{input: numbers}`, or files of pictures under the inputs' names, and gives `{output: numbers}`."""
+    """Takes JSON `{input: numbers}`, or files of pictures under the inputs' names, and gives `{output: numbers}`.
+
+    Several files of one field are as many rows.
+    """
 
     def _preprocess(self, data):
         described = self.describe()
         wanted = {one["name"]: one for one in described["inputs"]}
         given = _fields(data)
+        if len(wanted) == 1 and isinstance(data, list) and all(isinstance(one, _Files) for one in given.values()):
+            given = {0: _Files(one for files in given.values() for one in files)}
         if len(wanted) == 1 and len(given) == 1:  # whatever the client calls it
             given = dict(zip(wanted, given.values()))
         unknown = sorted(set(given) - set(wanted))
@@ -48,24 +53,34 @@ class _Default(object):
         return {name: value.tolist() for name, value in data.items()}
 
 
+class _Files(list):
+    """What is in the files of a field: each is a row."""
+
+
 def _fields(data):
-    """Return what was sent, by field: bytes of a file, or numbers."""
+    """Return what was sent, by field: files, or numbers."""
     if isinstance(data, dict):
         return {name: _content(value) for name, value in data.items()}
-    return dict(enumerate(data))  # as MXNet's services get it
+    return {index: _Files([one]) if _is_bytes(one) else one for index, one in enumerate(data)}  # as for MXNet
 
 
 def _content(value):
     if isinstance(value, dict) and value and all(hasattr(one, "read") for one in value.values()):
-        return next(iter(value.values())).read()
+        return _Files(one.read() for one in value.values())
     return value
+
+
+def _is_bytes(value):
+    return isinstance(value, (bytes, bytearray, memoryview))
 
 
 def _array(value, wanted):
     import numpy as np
 
+    if isinstance(value, _Files):
+        return np.concatenate([_array(one, wanted) for one in value])
     shape = [size if size and size > 0 else 1 for size in (wanted["shape"] or [1])[1:]]
-    is_file = isinstance(value, (bytes, bytearray, memoryview))
+    is_file = _is_bytes(value)
     if is_file and wanted["dtype"] == "object":  # the model reads files by itself
         return np.array([bytes(value)], dtype=object)
     array = (_picture(bytes(value), shape) if is_file else np.asarray(value)).astype(wanted["dtype"])
@@ -129,8 +144,9 @@ def _pytorch():
             return {name: self._tensor(value) for name, value in _fields(data).items()}
 
         def _tensor(self, value):
-            is_file = isinstance(value, (bytes, bytearray, memoryview))
-            return torch.as_tensor(self._seen(bytes(value)) if is_file else value, dtype=torch.float32)
+            if isinstance(value, _Files):
+                return torch.cat([torch.as_tensor(self._seen(bytes(one)), dtype=torch.float32) for one in value])
+            return torch.as_tensor(value, dtype=torch.float32)
 
         def _seen(self, data):
             """Return a picture as the first layer takes it: in one row, or with channels in its own size."""
