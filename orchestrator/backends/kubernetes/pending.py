@@ -127,8 +127,10 @@ def _unscheduled(pod: Json, message: str, nodes: Sequence[Json] | None) -> Pendi
     if nodes is None:
         # Where nothing would be gained by ending others, no node has what it asks for.
         never = bool(message) and ("Insufficient" not in message or bool(_HOPELESS.search(message)))
-        reason = Reason.UNSCHEDULABLE if never else Reason.NO_CAPACITY
-        return Pending(State.PENDING, reason, message or "no node has room for it")
+        if never:
+            hint = "ask for what a node has; who runs the cluster knows it"
+            return Pending(State.PENDING, Reason.UNSCHEDULABLE, message, hint=hint)
+        return Pending(State.PENDING, Reason.NO_CAPACITY, message or "no node has room for it")
     verdicts = {pods.name_of(node): why_not(pod, node) for node in nodes}
     details = [f"{name}: {verdict or 'fits, but is in use'}" for name, verdict in sorted(verdicts.items())]
     if not nodes:

@@ -92,6 +92,7 @@ def test_without_the_right_to_see_nodes_the_scheduler_is_quoted() -> None:
     none = f"{text} available: 3 Preemption is not helpful for scheduling."
     found = look(Seen(job(), [unscheduled(none)], nodes=None))
     assert (found.reason, found.message) == (Reason.UNSCHEDULABLE, none)
+    assert "mlctl job get" not in found.hint, "it knows no more"
 
 
 def test_what_is_short_is_named_as_the_spec_names_it() -> None:
