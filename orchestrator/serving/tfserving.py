@@ -34,7 +34,8 @@ async def _predict(web: "Web", request: Request) -> Response:
     if not isinstance(signature, str | None):
         raise RequestError(HTTPStatus.BAD_REQUEST, '"signature_name" is a string')
     rows = "instances" in body
-    names = [one["name"] for one in pool.described.get("inputs", [])]
+    described = signatures_of(pool).get(signature or "", pool.described)
+    names = [one["name"] for one in described.get("inputs", [])]
     inputs = _by_rows(body["instances"], names) if rows else _by_columns(body["inputs"], names)
     question = {"do": "predict", "inputs": inputs, "signature": signature}
     outputs: dict[str, Any] = await web.ask(request, pool, question, NAME)
@@ -54,16 +55,24 @@ async def _status(web: "Web", request: Request) -> Response:
 
 async def _metadata(web: "Web", request: Request) -> Response:
     pool = _pool(web, request)
-    sides = {side: _tensors(pool.described.get(side, [])) for side in ("inputs", "outputs")}
     spec = {"name": pool.deployed.model, "signature_name": "", "version": str(pool.deployed.number)}
-    signatures = {signature_of(pool): {**sides, "method_name": METHOD}}
+    signatures = {
+        name: {**{side: _tensors(described.get(side, [])) for side in ("inputs", "outputs")}, "method_name": METHOD}
+        for name, described in signatures_of(pool).items()
+    }
     return reply({"model_spec": spec, "metadata": {"signature_def": {"@type": _MAP, "signature_def": signatures}}})
 
 
 def signature_of(pool: Pool) -> str:
     """Return the name of the signature that a version is asked by, if the client names none."""
-    known: list[str] = pool.described.get("signatures", [])
+    known = list(signatures_of(pool))
     return known[0] if len(known) == 1 else DEFAULT
+
+
+def signatures_of(pool: Pool) -> dict[str, dict[str, Any]]:
+    """Return the inputs and outputs of each signature that a version has, by their names."""
+    known: dict[str, dict[str, Any]] = pool.described.get("signatures", {})
+    return known or {DEFAULT: pool.described}
 
 
 def _rows(lists: dict[str, Any]) -> list[dict[str, Any]]:

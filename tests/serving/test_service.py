@@ -41,6 +41,24 @@ def test_tensorflow_servings_protocol(run, deployed):
     assert "x" in http.get("/v1/models/echo/metadata").text
 
 
+def test_a_signature_that_is_named_takes_its_own_inputs(run, deployed):
+    other = '[{"name": "z", "dtype": "float32", "shape": [-1, 2]}]'
+    source = ECHO.replace(
+        'return {"inputs": both', f'other = {{"inputs": {other}, "outputs": {other}}}; return {{"inputs": both'
+    )
+    source = source.replace(
+        '"shape": [-1, 2]}]}\n', '"shape": [-1, 2]}], "signatures": {"double": {}, "other": other}}\n'
+    )
+    source = source.replace(
+        'if set(inputs) != {"x"}:', 'if signature: return {signature: inputs["z"]}\n        if set(inputs) != {"x"}:'
+    )
+    http = run(deployed(source=source)).http
+    asked = {"signature_name": "other", "instances": [[1, 2]]}
+    assert http.post("/v1/models/echo:predict", json=asked).json() == {"predictions": [[1, 2]]}
+    told = http.get("/v1/models/echo/metadata").json()["metadata"]["signature_def"]["signature_def"]
+    assert (list(told["other"]["inputs"]), list(told)) == (["z"], ["double", "other"])
+
+
 def test_the_open_inference_protocol(run, deployed):
     http = run(deployed()).http
     question = {"id": "7", "inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}]}

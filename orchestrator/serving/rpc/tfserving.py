@@ -10,7 +10,7 @@ from orchestrator.serving.replies import RequestError
 from orchestrator.serving.rpc.call import Call, Method
 from orchestrator.serving.rpc.messages import message
 from orchestrator.serving.rpc.tensors import from_tensor, number_of, shape_of, to_tensor
-from orchestrator.serving.tfserving import METHOD, NAME, signature_of
+from orchestrator.serving.tfserving import METHOD, NAME, signature_of, signatures_of
 
 _ANY = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
 _AVAILABLE, _LOADING = 30, 20  # states of a version
@@ -35,17 +35,22 @@ async def _metadata(call: Call, request: Any) -> dict[str, Any]:
     pool = _pool(call, request)
     if list(request.metadata_field) != [_FIELD]:
         raise RequestError(HTTPStatus.BAD_REQUEST, f'metadata_field is ["{_FIELD}"]: there is nothing else to be had')
-    sides = {
-        side: {
-            one["name"]: _INFO(name=one["name"], dtype=number_of(one["dtype"]), tensor_shape=shape_of(one["shape"]))
-            for one in pool.described.get(side, [])
+    known = _MAP(
+        signature_def={
+            name: _SIGNATURE(**{side: _infos(one.get(side, [])) for side in ("inputs", "outputs")}, method_name=METHOD)
+            for name, one in signatures_of(pool).items()
         }
-        for side in ("inputs", "outputs")
-    }
-    known = _MAP(signature_def={signature_of(pool): _SIGNATURE(**sides, method_name=METHOD)})
+    )
     return {
         "model_spec": _spec(pool, ""),
         "metadata": {_FIELD: message("Any")(type_url=_ANY, value=known.SerializeToString())},
+    }
+
+
+def _infos(described: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        one["name"]: _INFO(name=one["name"], dtype=number_of(one["dtype"]), tensor_shape=shape_of(one["shape"]))
+        for one in described
     }
 
 

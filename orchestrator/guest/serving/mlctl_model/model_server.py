@@ -56,11 +56,9 @@ class TfServingBaseService(SingleNodeService):
         return {one: _array(found[one], gives[one]["dtype"]) for one in outputs or sorted(gives)}
 
     def describe(self):
-        """Return names, types and shapes of the inputs and outputs of the signature that is used."""
-        chosen = self._signatures[self._signature({}, None)]
-        told = {side: _tensors(chosen[side]) for side in ("inputs", "outputs")}
-        found = {side: [dict(each[name], name=name) for name in sorted(each)] for side, each in told.items()}
-        return dict(found, signatures=sorted(self._signatures))
+        """Return names, types and shapes of the inputs and outputs of the signature that is used, and of all."""
+        every = {name: _sides(one) for name, one in self._signatures.items()}
+        return dict(every[self._signature({}, None)], signatures=every)
 
     def _await(self):
         """Return when the version can be asked. Raises ValueError if it never will."""
@@ -101,6 +99,11 @@ def _ask(url, document=None):
         except (ValueError, KeyError, TypeError):
             pass  # it is not in the protocol's form
         raise ValueError("TensorFlow Serving: %s" % said)
+
+
+def _sides(signature):
+    told = {side: _tensors(signature[side]) for side in ("inputs", "outputs")}
+    return {side: [dict(each[name], name=name) for name in sorted(each)] for side, each in told.items()}
 
 
 def _tensors(told):

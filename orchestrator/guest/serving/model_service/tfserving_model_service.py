@@ -61,15 +61,10 @@ class TfServingBaseService(SingleNodeService):
         return self._session.run(wanted, feed_dict=fed)
 
     def describe(self):
-        """Return names, types and shapes of the inputs and outputs of the signature that is used."""
+        """Return names, types and shapes of the inputs and outputs of the signature that is used, and of all."""
         if self._signatures is None:  # the service has loaded its model by itself
             return super(TfServingBaseService, self).describe()
-        chosen = self._signature({}, None)
-        return {
-            "inputs": [_described(name, chosen.inputs[name]) for name in sorted(chosen.inputs)],
-            "outputs": [_described(name, chosen.outputs[name]) for name in sorted(chosen.outputs)],
-            "signatures": sorted(self._signatures),
-        }
+        return dict(_sides(self._signature({}, None)), signatures={k: _sides(v) for k, v in self._signatures.items()})
 
     def _signature(self, inputs, name):
         """Return the signature of that name; without one that which takes these inputs, the default one first."""
@@ -80,6 +75,13 @@ class TfServingBaseService(SingleNodeService):
         order = sorted(self._signatures, key=lambda one: (one != DEFAULT_SIGNATURE, one))
         fitting = [one for one in order if set(self._signatures[one].inputs) == set(inputs)]
         return self._signatures[(fitting or order)[0]]
+
+
+def _sides(signature):
+    return {
+        "inputs": [_described(name, signature.inputs[name]) for name in sorted(signature.inputs)],
+        "outputs": [_described(name, signature.outputs[name]) for name in sorted(signature.outputs)],
+    }
 
 
 def _described(name, info):
