@@ -29,7 +29,7 @@ def urls_passed(spec: JobSpec, declared: Declared) -> tuple[str, ...]:
 
     They are kept from a script that would refuse them, and from one for which the spec says where they go.
     """
-    refused = bool(declared.names) and not declared.tolerant
+    refused = bool(declared.names) and not declared.tolerant and not declared.computed
     asked = (*declared.names, *(spec.pass_args or ()))
     return tuple(url for url in URLS if url in asked or not (refused or _named(spec)))
 
@@ -42,8 +42,8 @@ def _named(spec: JobSpec) -> set[str]:
 
 def argument_warnings(spec: JobSpec, declared: Declared) -> list[str]:
     """Tell of parameters that the script does not declare, and of a script without data_url or train_url."""
-    if not declared.names:
-        return []  # nothing is known of this script
+    if not declared.names or declared.computed:
+        return []  # not all is known of this script
     warnings = []
     for key in spec.parameters:
         if key not in declared.names:

@@ -24,12 +24,14 @@ class Declared(msgspec.Struct, frozen=True):
         names: Without the dashes.
         switches: Those of them that take no value (`store_true`).
         tolerant: Whether the script ignores arguments that it does not know.
+        computed: Whether it declares others, whose names are made when it runs.
         variables: Environment variables of the contract that it names and that have what arguments have, too.
     """
 
     names: frozenset[str] = frozenset()
     switches: frozenset[str] = frozenset()
     tolerant: bool = False
+    computed: bool = False
     variables: frozenset[str] = frozenset()
 
     def __or__(self, other: "Declared") -> "Declared":
@@ -38,6 +40,7 @@ class Declared(msgspec.Struct, frozen=True):
             self.names | other.names,
             self.switches | other.switches,
             self.tolerant or other.tolerant,
+            self.computed or other.computed,
             self.variables | other.variables,
         )
 
@@ -89,7 +92,7 @@ def _by_pattern(source: str) -> Declared:
 def _by_tree(tree: ast.AST) -> Declared:
     names: set[str] = set()
     switches: set[str] = set()
-    tolerant = False
+    tolerant = computed = False
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
@@ -98,14 +101,18 @@ def _by_tree(tree: ast.AST) -> Declared:
         if function in ("add_argument", "option"):
             long = {part.removeprefix("--") for text in texts for part in text.split("/") if part.startswith("--")}
             names |= long
+            computed = computed or (bool(node.args) and not texts)
             if any(_is_switch(keyword) for keyword in node.keywords):
                 switches |= long
-        elif function.startswith("DEFINE_") and texts:
-            names.add(texts[0])
+        elif function.startswith("DEFINE_") and node.args:
+            if isinstance(node.args[0], ast.Constant):
+                names.update(texts[:1])
+            else:
+                computed = True
         elif function == "parse_known_args":
             tolerant = True
     moxing = any(name.startswith("moxing.tensorflow") for name in _imported(tree))
-    return Declared(frozenset(names) | _of_moxing(moxing), frozenset(switches), tolerant)
+    return Declared(frozenset(names) | _of_moxing(moxing), frozenset(switches), tolerant, computed)
 
 
 def _is_switch(keyword: ast.keyword) -> bool:

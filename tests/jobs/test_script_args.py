@@ -1,5 +1,6 @@
 """What a script declares is read from its source, in every dialect of the walk-through's scripts."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -82,6 +83,13 @@ def test_imported_modules_of_the_code_count_and_others_do_not(tmp_path):
 def test_moxing_declares_its_own(tmp_path):
     found = read(tmp_path, main="import moxing.tensorflow as mox\ntf.flags.DEFINE_string('data_url', '', '')")
     assert {"num_gpus", "worker_hosts", "data_url"} <= found.names
+
+
+@pytest.mark.parametrize("call", ["p.add_argument('--' + name)", "flags.DEFINE_string(name, '', '')"])
+def test_names_that_are_made_when_it_runs_are_not_known(tmp_path, call):
+    found = read(tmp_path, main=f"p.add_argument('--rate')\nfor name in ('data_url', 'train_url'): {call}\n")
+    assert (found.names, found.computed) == ({"rate"}, True)
+    assert not read(tmp_path, main="p.add_argument('--rate', '-r')\nflags.DEFINE_string('x', text, text)").computed
 
 
 def test_nothing_declared_means_nothing_known(tmp_path):
