@@ -113,7 +113,7 @@ class Models:
         """Register the package in a folder, below an `s3://` prefix, or in an archive that `export` wrote.
 
         Args:
-            source: Folder, URL or file.
+            source: Folder or file, also as `file:///FOLDER`, or URL.
             name: Of the model; by default that of the archive.
             files: What goes into the package beside what is there, or in its place, by name.
 
@@ -123,7 +123,7 @@ class Models:
         """
         if name:
             check_name(name, "model")
-        path = Path(source).expanduser().resolve()
+        path = Path(source.removeprefix("file://")).expanduser().resolve()
         if path.is_file():
             with read_archive(path) as (folder, origin):
                 return self._import_folder(folder, name or origin.name, f"archive {path.name}", files, origin)

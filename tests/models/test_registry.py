@@ -33,6 +33,7 @@ def test_what_is_pulled_is_what_was_imported(models, package, tmp_path):
 def test_a_package_needs_no_folder_around_it(models, tmp_path):
     folder = make_tree(tmp_path / "bare", mxnet())
     assert models.import_(str(folder), "digits").manifest.files == 4
+    assert models.import_(folder.as_uri(), "digits").ref == "digits/V0001"  # the very same
 
 
 def test_files_may_be_given_beside(models, package, tmp_path):
