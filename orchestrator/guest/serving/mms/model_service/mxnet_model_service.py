@@ -37,8 +37,9 @@ class MXNetBaseService(SingleNodeService):
         arguments = {name[4:]: value for name, value in weights.items() if name.startswith("arg:")}
         auxiliary = {name[4:]: value for name, value in weights.items() if name.startswith("aux:")}
         names = [name for name, _ in shapes]
+        known = set(names).union(arguments)
         # They are of training, and have a row for each row of the data: they are no parameters.
-        labels = [one for one in symbol.list_arguments() if one.endswith("label") and one not in (*names, *arguments)]
+        labels = [one for one in symbol.list_arguments() if one.endswith("label") and one not in known]
         self.mx_model = mx.mod.Module(symbol=symbol, context=self.ctx, data_names=names, label_names=labels)
         self._bind(shapes)
         self.mx_model.init_params(None, arguments, auxiliary, allow_missing=True, allow_extra=True)
