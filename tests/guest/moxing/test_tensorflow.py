@@ -102,7 +102,10 @@ def test_training_logs_saves_and_exports(lab: Lab):
             assert not [op for op in session.graph.get_operations() if 'Iterator' in op.type or 'PyFunc' in op.type]
         (events,) = glob.glob(here + '/log/events*')
         steps = {event.step for event in tf.train.summary_iterator(events) if event.summary.value}
-        assert {1, 21, 41} <= steps, steps
+        steps = sorted(steps)
+        gaps = [after - before for before, after in zip(steps, steps[1:])]
+        # TensorFlow reads the step while another operation counts it, so it may be a step early.
+        assert steps[0] == 1 and len(gaps) > 1 and set(gaps) <= {19, 20}, steps
     """)
     lines = re.findall(
         r"^INFO:tensorflow:step: (\d+)\(global step: (\d+)\)\tsample/sec: [\d.]+\tloss: ([\d.]+)$", text, re.M
